@@ -1,0 +1,20 @@
+"""Who is asking."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """The authenticated origin of a client request."""
+
+    user_id: str
+    device_id: str | None
+    """`None` for tokens that belong to no device (application services, admin puppets)."""
+    token_nid: int | None
+    """The access token's number in the store."""
+    is_guest: bool = False
+    is_admin: bool = False
+    shadow_banned: bool = False
+    locked: bool = False
+    suspended: bool = False
+    appservice_id: str | None = None
