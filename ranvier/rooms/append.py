@@ -1,0 +1,224 @@
+"""The appender: commits what the rooms' writers hand it, whatever is waiting as one transaction.
+
+A writer submits an `Append` (synchronously: that fixes the order of the stream) and waits for it to be durable. If a
+commit fails, each append of the group is tried alone, so that one that cannot be stored does not take others with it;
+the rooms of those that failed are spoilt: everything in flight for them fails too, and they are loaded again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ranvier.db.engine import Database, DatabaseError, Tx
+from ranvier.proto.redaction import redact_event
+from ranvier.rooms.room import Room
+from ranvier.state.history import StateRows
+from ranvier.store import event_txns, events, rooms, state_history, state_keys
+from ranvier.store.event_cache import EventCache
+from ranvier.store.events import POS_BITS, StoredEvent
+from ranvier.store.rooms import RoomRow
+from ranvier.store.state_keys import StateKeys
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class MembershipChange:
+    """One user's membership of the room became another."""
+
+    user_id: str
+    user_nid: int
+    membership: int
+    previous: int | None
+    is_local: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Appended:
+    """One event of an append, as the streams see it."""
+
+    stored: StoredEvent
+    auth: bytes
+    membership: MembershipChange | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Append:
+    """What one step of a room's writer adds to the database."""
+
+    room: Room
+    events: list[Appended]
+    states: list[StateRows] = field(default_factory=list)
+    redactions: list[tuple[StoredEvent, StoredEvent]] = field(default_factory=list)
+    """`(target, redaction)`."""
+    txns: list[tuple[int, int, str, str, bytes, int]] = field(default_factory=list)
+    new_room: tuple[int, str, str, str, int] | None = None
+    also: list[Callable[[Tx], Awaitable[None]]] = field(default_factory=list)
+    """Further statements of the same transaction."""
+    head: RoomRow | None = None
+    done: asyncio.Future[None] | None = None
+
+
+Listener = Callable[[Sequence[Append]], None]
+"""Called on the event loop after each commit, with what it added, in the order of the stream."""
+
+
+class RoomSpoilt(DatabaseError):
+    """The room changed in memory in a way that could not be stored; it has to be loaded again."""
+
+
+class Appender:
+    """One a process. `run` must be running for submissions to be served."""
+
+    def __init__(
+        self, *, db: Database, keys: StateKeys, cache: EventCache, last_event_nid: int, last_stream_pos: int
+    ) -> None:
+        self._db = db
+        self._keys = keys
+        self._cache = cache
+        self._next_nid = last_event_nid + 1
+        self.stream_pos = last_stream_pos
+        """The greatest position given out."""
+        self.committed_pos = last_stream_pos
+        """Everything up to here is durable and has been announced."""
+        self._waiting: list[Append] = []
+        self._wake = asyncio.Event()
+        self.listeners: list[Listener] = []
+        self.on_spoilt: Callable[[Room], None] = lambda room: None
+
+    def reserve_nid(self) -> int:
+        """A number for an event that is being built."""
+        nid = self._next_nid
+        self._next_nid = nid + 1
+        return nid
+
+    def submit(self, append: Append) -> asyncio.Future[None]:
+        """Give the events their positions and queue them; the future is done when they are durable.
+
+        Fails with `DatabaseError`. Do not cancel it: others may wait for the same commit.
+        """
+        room = append.room
+        if room.spoilt:
+            raise RoomSpoilt(room.room_id)
+        for appended in append.events:
+            self.stream_pos += 1
+            appended.stored.pos = self.stream_pos << POS_BITS
+        room.last_pos = self.stream_pos << POS_BITS
+        room.pending += 1
+        append.head = room.head()
+        append.done = asyncio.get_running_loop().create_future()
+        self._waiting.append(append)
+        self._wake.set()
+        return append.done
+
+    async def run(self) -> None:
+        """Commit until cancelled; what was submitted before is finished first by `drain`."""
+        while True:
+            await self._wake.wait()
+            await self.drain()
+
+    async def drain(self) -> None:
+        """Commit everything that has been submitted."""
+        self._wake.clear()
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            await self._commit(batch)
+
+    async def _commit(self, batch: list[Append]) -> None:
+        stored = [append for append in batch if not append.room.spoilt]
+        for append in batch:
+            if append.room.spoilt:
+                self._fail(append, RoomSpoilt(append.room.room_id))
+        try:
+            await self._store(stored)
+        except DatabaseError as error:
+            if len(stored) == 1:
+                self._spoil(stored[0], error)
+                return
+            logger.warning("A group of %d writes failed; trying each alone", len(stored))
+            for append in stored:
+                await self._commit([append])
+            return
+        self._announce(stored)
+
+    async def _store(self, batch: list[Append]) -> None:
+        """One transaction: a statement a table, whatever the number of appends."""
+        async with self._db.write() as tx:
+            await rooms.insert(tx, [append.new_room for append in batch if append.new_room])
+            appended = [entry for append in batch for entry in append.events]
+            await state_keys.insert(tx, self._keys.pending_rows(_key_ids(appended)))
+            await events.insert(tx, [(entry.stored, entry.auth) for entry in appended])
+            await state_history.insert(tx, [state for append in batch for state in append.states])
+            await rooms.save_current(tx, _current_rows(appended))
+            await rooms.save_memberships(tx, _membership_rows(appended))
+            heads = {append.room.room_nid: append.head for append in batch if append.head}
+            await rooms.save_heads(tx, heads.values())
+            await events.mark_redacted(
+                tx, [(target.event_nid, by.event_nid) for append in batch for target, by in append.redactions]
+            )
+            await event_txns.insert(tx, [txn for append in batch for txn in append.txns])
+            for append in batch:
+                for statement in append.also:
+                    await statement(tx)
+
+    def _announce(self, batch: list[Append]) -> None:
+        for append in batch:
+            append.room.pending -= 1
+            for target, redaction in append.redactions:
+                target.event = redact_event(target.event)
+                target.redacted_by = redaction.event_nid
+            for entry in append.events:
+                self._cache.add(entry.stored)
+                self.committed_pos = max(self.committed_pos, entry.stored.stream_pos)
+            if append.states:
+                append.room.history.committed(append.states[-1].last_state_no)
+        self._keys.stored(_key_ids(entry for append in batch for entry in append.events))
+        for listener in self.listeners:
+            listener(batch)
+        for append in batch:
+            if append.done is not None and not append.done.done():
+                append.done.set_result(None)
+
+    def _spoil(self, append: Append, error: DatabaseError) -> None:
+        if not append.room.spoilt:
+            append.room.spoilt = True
+            self.on_spoilt(append.room)
+        logger.error("Could not store events of %s: %s", append.room.room_id, error, exc_info=error)
+        self._fail(append, error)
+
+    def _fail(self, append: Append, error: DatabaseError) -> None:
+        append.room.pending -= 1
+        if append.done is not None and not append.done.done():
+            append.done.set_exception(error)
+
+
+def _key_ids(appended: Iterable[Appended]) -> list[int]:
+    return [entry.stored.key_id for entry in appended if entry.stored.key_id is not None]
+
+
+def _current_rows(appended: Iterable[Appended]) -> list[tuple[int, int, int, int | None]]:
+    return [
+        (
+            entry.stored.room_nid,
+            entry.stored.key_id,
+            entry.stored.event_nid,
+            None if entry.membership is None else entry.membership.membership,
+        )
+        for entry in appended
+        if entry.stored.key_id is not None
+    ]
+
+
+def _membership_rows(appended: Iterable[Appended]) -> list[tuple[int, int, int, int, int]]:
+    return [
+        (
+            entry.membership.user_nid,
+            entry.stored.room_nid,
+            entry.stored.event_nid,
+            entry.membership.membership,
+            entry.stored.stream_pos,
+        )
+        for entry in appended
+        if entry.membership is not None and entry.membership.is_local
+    ]

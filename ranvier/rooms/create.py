@@ -1,0 +1,261 @@
+"""Creating a room: a handful of events in one transaction.
+
+Spec: client-server API, "Creation" (`POST /createRoom`); the order of events is the spec's.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+
+from ranvier.db.engine import Tx
+from ranvier.ports import Random
+from ranvier.proto.errors import MatrixError, bad_json, invalid_param
+from ranvier.proto.ids import is_room_alias, is_user_id
+from ranvier.proto.room_versions import ROOM_VERSIONS, RoomVersion
+from ranvier.rooms.member_content import MemberContent
+from ranvier.rooms.room import Room
+from ranvier.rooms.rooms import Rooms
+from ranvier.rooms.write import Draft, Writer, durable
+from ranvier.state.history import RoomHistory
+from ranvier.store import rooms as store
+from ranvier.users.requester import Requester
+
+Preset = Literal["private_chat", "trusted_private_chat", "public_chat"]
+
+LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+INVITE_LIMIT: Final = 500
+
+
+class InitialState(msgspec.Struct):
+    """One entry of `initial_state`."""
+
+    type: str
+    content: dict[str, Any]
+    state_key: str = ""
+
+
+class Invite3pid(msgspec.Struct):
+    """One entry of `invite_3pid`."""
+
+    id_server: str
+    id_access_token: str
+    medium: str
+    address: str
+
+
+class RoomRequest(msgspec.Struct):
+    """What a client may say about a room to create."""
+
+    visibility: Literal["public", "private"] | None = None
+    room_alias_name: str | None = None
+    name: str | None = None
+    topic: str | None = None
+    invite: list[str] = []
+    invite_3pid: list[Invite3pid] = []
+    room_version: str | None = None
+    creation_content: dict[str, Any] = {}
+    initial_state: list[InitialState] = []
+    preset: Preset | None = None
+    is_direct: bool = False
+    power_level_content_override: dict[str, Any] = {}
+
+
+_PRESETS: Final[dict[str, tuple[str, str, str]]] = {
+    "private_chat": ("invite", "shared", "can_join"),
+    "trusted_private_chat": ("invite", "shared", "can_join"),
+    "public_chat": ("public", "shared", "forbidden"),
+}
+"""Join rule, history visibility and guest access."""
+
+
+class Creating:
+    """Makes rooms."""
+
+    def __init__(
+        self,
+        *,
+        rooms: Rooms,
+        writer: Writer,
+        member_content: MemberContent,
+        random: Random,
+        default_room_version: str,
+        encrypted_presets: frozenset[str],
+    ) -> None:
+        self._rooms = rooms
+        self._writer = writer
+        self._member_content = member_content
+        self._random = random
+        self._default_room_version = default_room_version
+        self._encrypted_presets = encrypted_presets
+
+    async def create_room(self, requester: Requester, request: RoomRequest) -> str:
+        """Create the room; its id. One transaction.
+
+        Raises 400 `M_UNSUPPORTED_ROOM_VERSION`, `M_ROOM_IN_USE` (alias), `M_INVALID_ROOM_STATE` (the events asked for
+        contradict each other), `M_BAD_JSON`, `M_INVALID_PARAM`; 403 for what the auth rules forbid.
+        """
+        version = ROOM_VERSIONS.get(request.room_version or self._default_room_version)
+        if version is None:
+            raise MatrixError(400, "M_UNSUPPORTED_ROOM_VERSION", f"Unknown room version {request.room_version!r}")
+        _check_invitees(request)
+        alias = await self._free_alias(request.room_alias_name)
+        preset = request.preset or ("public_chat" if request.visibility == "public" else "private_chat")
+        room = Room(
+            room_nid=self._rooms.new_nid(),
+            room_id="" if version.domainless_room_ids else self._new_room_id(),
+            version=version,
+            history=await RoomHistory.load(self._rooms.db, 0),
+        )
+        room.history.room_nid = room.room_nid
+        room.remember_member(requester.user_id, None)
+        for user_id in request.invite:
+            room.remember_member(user_id, None)
+        drafts = await self._drafts(requester.user_id, request, preset, version, alias)
+        await self._write(room, drafts, requester, alias, is_public=request.visibility == "public")
+        return room.room_id
+
+    async def _write(
+        self, room: Room, drafts: Sequence[Draft], requester: Requester, alias: str | None, *, is_public: bool
+    ) -> None:
+        async def name_room(tx: Tx) -> None:
+            if alias is not None:
+                await store.insert_alias(tx, alias, room.room_nid, requester.user_id)
+
+        try:
+            async with room.lock:
+                _, done = await self._writer.write_locked(
+                    room, drafts, new_room=True, is_public=is_public, also=[name_room] if alias else []
+                )
+                if done is not None:
+                    self._rooms.add(room)
+        except MatrixError as error:
+            if error.errcode == "M_FORBIDDEN":
+                raise MatrixError(
+                    400, "M_INVALID_ROOM_STATE", f"The room asked for would not be valid: {error.error}"
+                ) from error
+            raise
+        if done is not None:
+            try:
+                await durable(done)
+            except MatrixError as error:
+                if alias is not None and await store.room_of_alias(self._rooms.db, alias) is not None:
+                    raise MatrixError(400, "M_ROOM_IN_USE", f"{alias} is taken") from error
+                raise
+
+    async def _free_alias(self, local_part: str | None) -> str | None:
+        if local_part is None:
+            return None
+        alias = f"#{local_part}:{self._writer.server_name}"
+        if not local_part or ":" in local_part or "\0" in local_part or not is_room_alias(alias):
+            raise invalid_param("room_alias_name: not usable as the local part of a room alias")
+        if await store.room_of_alias(self._rooms.db, alias) is not None:
+            raise MatrixError(400, "M_ROOM_IN_USE", f"{alias} is taken")
+        return alias
+
+    def _new_room_id(self) -> str:
+        letters = "".join(LETTERS[byte % len(LETTERS)] for byte in self._random.token_bytes(18))
+        return f"!{letters}:{self._writer.server_name}"
+
+    async def _drafts(
+        self, creator: str, request: RoomRequest, preset: str, version: RoomVersion, alias: str | None
+    ) -> list[Draft]:
+        def state(type_: str, content: dict[str, Any], state_key: str = "") -> Draft:
+            return Draft(sender=creator, type=type_, state_key=state_key, content=content)
+
+        join = await self._member_content.of(creator, "join")
+        drafts = [
+            state("m.room.create", _create_content(creator, request, preset, version)),
+            state("m.room.member", join, creator),
+            state("m.room.power_levels", _power_levels(creator, request, preset, version)),
+        ]
+        if alias is not None:
+            drafts.append(state("m.room.canonical_alias", {"alias": alias}))
+        drafts += self._state_entries(creator, request, preset)
+        for user_id in dict.fromkeys(request.invite):
+            content = await self._member_content.of(user_id, "invite")
+            if request.is_direct:
+                content["is_direct"] = True
+            drafts.append(state("m.room.member", content, user_id))
+        return drafts
+
+    def _state_entries(self, creator: str, request: RoomRequest, preset: str) -> list[Draft]:
+        """Preset, then `initial_state`, then name and topic: what comes later replaces what it overrides."""
+        join_rule, visibility, guests = _PRESETS[preset]
+        entries: dict[tuple[str, str], dict[str, Any]] = {
+            ("m.room.join_rules", ""): {"join_rule": join_rule},
+            ("m.room.history_visibility", ""): {"history_visibility": visibility},
+            ("m.room.guest_access", ""): {"guest_access": guests},
+        }
+        if preset in self._encrypted_presets:
+            entries["m.room.encryption", ""] = {"algorithm": "m.megolm.v1.aes-sha2"}
+        for entry in request.initial_state:
+            if "\0" in entry.type or "\0" in entry.state_key:
+                raise invalid_param("Event types and state keys cannot hold NUL characters")
+            if entry.type in ("m.room.create", "m.room.member"):
+                raise MatrixError(400, "M_INVALID_ROOM_STATE", f"initial_state: {entry.type} is not yours to set")
+            entries[entry.type, entry.state_key] = entry.content
+        if request.name is not None:
+            entries["m.room.name", ""] = {"name": request.name}
+        if request.topic is not None:
+            entries["m.room.topic", ""] = {
+                "topic": request.topic,
+                "m.topic": {"m.text": [{"body": request.topic}]},
+            }
+        return [
+            Draft(sender=creator, type=type_, state_key=state_key, content=content)
+            for (type_, state_key), content in entries.items()
+        ]
+
+
+def _check_invitees(request: RoomRequest) -> None:
+    if request.invite_3pid:
+        raise MatrixError(400, "M_THREEPID_DENIED", "Invitations by e-mail or telephone are not offered here")
+    if len(request.invite) > INVITE_LIMIT:
+        raise invalid_param(f"invite: at most {INVITE_LIMIT} users can be invited at once")
+    for index, user_id in enumerate(request.invite):
+        if not is_user_id(user_id):
+            raise invalid_param(f"invite[{index}]: not a user id")
+
+
+def _create_content(creator: str, request: RoomRequest, preset: str, version: RoomVersion) -> dict[str, Any]:
+    content = {**request.creation_content, "room_version": version.identifier}
+    content.pop("creator", None)
+    if version.creator_in_content:
+        content["creator"] = creator
+    if version.privileged_creators and preset == "trusted_private_chat":
+        asked = content.get("additional_creators", [])
+        if not isinstance(asked, list) or not all(isinstance(user_id, str) for user_id in asked):
+            raise bad_json("creation_content.additional_creators: expected a list of user ids")
+        content["additional_creators"] = list(dict.fromkeys([*asked, *request.invite]))
+        if not content["additional_creators"]:
+            del content["additional_creators"]
+    return content
+
+
+def _power_levels(creator: str, request: RoomRequest, preset: str, version: RoomVersion) -> dict[str, Any]:
+    users: dict[str, int] = {} if version.privileged_creators else {creator: 100}
+    if preset == "trusted_private_chat" and not version.privileged_creators:
+        users |= dict.fromkeys(request.invite, 100)
+    content: dict[str, Any] = {
+        "users": users,
+        "users_default": 0,
+        "events": {
+            "m.room.name": 50,
+            "m.room.power_levels": 100,
+            "m.room.history_visibility": 100,
+            "m.room.canonical_alias": 50,
+            "m.room.avatar": 50,
+            "m.room.tombstone": 150 if version.privileged_creators else 100,
+            "m.room.server_acl": 100,
+            "m.room.encryption": 100,
+        },
+        "events_default": 0,
+        "state_default": 50,
+        "ban": 50,
+        "kick": 50,
+        "redact": 50,
+        "invite": 50 if preset == "public_chat" else 0,
+        "historical": 100,
+    }
+    return content | request.power_level_content_override

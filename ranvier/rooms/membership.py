@@ -1,0 +1,184 @@
+"""Joining, inviting, leaving, kicking, banning, forgetting: local users.
+
+Spec: client-server API, "Room membership".
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ranvier.proto.auth.power_levels import power_levels_of
+from ranvier.proto.errors import MatrixError, forbidden, invalid_param, not_found
+from ranvier.proto.ids import domain_of, is_room_alias, is_room_id, is_user_id
+from ranvier.rooms.member_content import MemberContent
+from ranvier.rooms.room import Room
+from ranvier.rooms.rooms import Rooms
+from ranvier.rooms.write import Draft, Writer
+from ranvier.store import rooms as store
+from ranvier.store.rooms import JOIN
+from ranvier.users.requester import Requester
+
+
+class Memberships:
+    """Changes of who is in a room."""
+
+    def __init__(self, *, rooms: Rooms, writer: Writer, member_content: MemberContent) -> None:
+        self._rooms = rooms
+        self._writer = writer
+        self._member_content = member_content
+
+    async def resolve(self, room_id_or_alias: str) -> str:
+        """The room id that a room id or alias stands for. Raises 404 for an unknown alias, 400 for neither."""
+        if is_room_id(room_id_or_alias):
+            return room_id_or_alias
+        if not is_room_alias(room_id_or_alias):
+            raise invalid_param("Neither a room id nor a room alias")
+        nid = await store.room_of_alias(self._rooms.db, room_id_or_alias)
+        if nid is None:
+            raise not_found("No room has this alias")
+        return (await self._rooms.by_nid(nid)).room_id
+
+    async def join(self, requester: Requester, room_id: str, *, reason: str | None = None) -> str:
+        """Join; the room id. Joining again changes nothing. Raises 403 if the join rules forbid it."""
+        user_id = requester.user_id
+
+        async def decide(room: Room) -> Sequence[Draft]:
+            before = await self._rooms.member(room, user_id)
+            if before is not None and before.event.membership == "join":
+                return ()
+            content = await self._member_content.of(user_id, "join", reason=reason)
+            await self._authorise_restricted(room, user_id, content)
+            return [_member(user_id, user_id, content)]
+
+        await self._writer.write(room_id, decide)
+        return room_id
+
+    async def knock(self, requester: Requester, room_id: str, *, reason: str | None = None) -> str:
+        """Ask to be let in; the room id."""
+        content = await self._member_content.of(requester.user_id, "knock", reason=reason)
+        await self._writer.write(room_id, [_member(requester.user_id, requester.user_id, content)])
+        return room_id
+
+    async def invite(
+        self, requester: Requester, room_id: str, target: str, *, reason: str | None = None, is_direct: bool = False
+    ) -> None:
+        """Invite a user. Raises 403 if they are in the room or banned, or the sender may not."""
+        if not is_user_id(target):
+            raise invalid_param("user_id: not a user id")
+        content = await self._member_content.of(target, "invite", reason=reason)
+        if is_direct:
+            content["is_direct"] = True
+        await self._writer.write(room_id, [_member(requester.user_id, target, content)])
+
+    async def leave(self, requester: Requester, room_id: str, *, reason: str | None = None) -> None:
+        """Leave, reject an invitation, or take back a knock. Leaving a room again changes nothing."""
+        user_id = requester.user_id
+
+        async def decide(room: Room) -> Sequence[Draft]:
+            membership = await self._rooms.member(room, user_id)
+            if membership is None:
+                raise forbidden("You are not in this room")
+            if membership.event.membership == "leave":
+                return ()
+            content = await self._member_content.of(user_id, "leave", reason=reason)
+            return [_member(user_id, user_id, content)]
+
+        await self._writer.write(room_id, decide)
+
+    async def kick(self, requester: Requester, room_id: str, target: str, *, reason: str | None = None) -> None:
+        """Remove a user who is in the room, invited or knocking. Raises 403 otherwise."""
+
+        async def decide(room: Room) -> Sequence[Draft]:
+            membership = await self._rooms.membership(room, target)
+            if membership not in ("join", "invite", "knock"):
+                await self._check_joined(room, requester.user_id)
+                raise forbidden("The user is not in this room")
+            return [_member(requester.user_id, target, _content("leave", reason))]
+
+        await self._writer.write(room_id, decide)
+
+    async def ban(self, requester: Requester, room_id: str, target: str, *, reason: str | None = None) -> None:
+        """Ban a user, whether they are in the room or not."""
+        if not is_user_id(target):
+            raise invalid_param("user_id: not a user id")
+        await self._writer.write(room_id, [_member(requester.user_id, target, _content("ban", reason))])
+
+    async def unban(self, requester: Requester, room_id: str, target: str, *, reason: str | None = None) -> None:
+        """Lift a ban. Raises 403 if the user is not banned."""
+
+        async def decide(room: Room) -> Sequence[Draft]:
+            if await self._rooms.membership(room, target) != "ban":
+                await self._check_joined(room, requester.user_id)
+                raise forbidden("The user is not banned from this room")
+            return [_member(requester.user_id, target, _content("leave", reason))]
+
+        await self._writer.write(room_id, decide)
+
+    async def forget(self, requester: Requester, room_id: str) -> None:
+        """Stop seeing a room that one has left. Raises 400 `M_UNKNOWN` while still in it."""
+        room = await self._rooms.get(room_id)
+        user_nid = await self._rooms.keys.find_user(self._rooms.db, requester.user_id)
+        mine = None if user_nid is None else await store.membership_of(self._rooms.db, user_nid, room.room_nid)
+        if user_nid is None or mine is None:
+            raise not_found("You have never been in this room")
+        if store.MEMBERSHIP_NAMES[mine.membership] not in ("leave", "ban"):
+            raise MatrixError(400, "M_UNKNOWN", "Leave the room before forgetting it")
+        async with self._rooms.db.write() as tx:
+            await store.forget(tx, user_nid, room.room_nid)
+
+    async def joined_rooms(self, requester: Requester) -> list[str]:
+        """Ids of the rooms the user is in."""
+        user_nid = await self._rooms.keys.find_user(self._rooms.db, requester.user_id)
+        if user_nid is None:
+            return []
+        mine = await store.memberships_of(self._rooms.db, user_nid)
+        nids = [membership.room_nid for membership in mine if membership.membership == JOIN]
+        return list((await store.room_ids(self._rooms.db, nids)).values()) if nids else []
+
+    async def _check_joined(self, room: Room, user_id: str) -> None:
+        if await self._rooms.membership(room, user_id) != "join":
+            raise forbidden("You are not in this room")
+
+    async def _authorise_restricted(self, room: Room, user_id: str, content: dict[str, Any]) -> None:
+        """In a restricted room, find a local member who vouches for the join (spec: room version 8, 10)."""
+        rules = room.content("m.room.join_rules")
+        if rules.get("join_rule") not in ("restricted", "knock_restricted") or not room.version.restricted_joins:
+            return
+        if await self._rooms.membership(room, user_id) in ("invite", "join"):
+            return
+        if not await self._is_allowed(rules.get("allow"), user_id):
+            raise forbidden("You are in none of the rooms that would let you in")
+        authoriser = await self._inviter(room)
+        if authoriser is None:
+            raise MatrixError(400, "M_UNABLE_TO_GRANT_JOIN", "Nobody on this server can let you in")
+        content["join_authorised_via_users_server"] = authoriser
+
+    async def _is_allowed(self, allow: object, user_id: str) -> bool:
+        for condition in allow if isinstance(allow, list) else ():
+            if not isinstance(condition, dict) or condition.get("type") != "m.room_membership":
+                continue
+            room_id = condition.get("room_id")
+            room = await self._rooms.find(room_id) if isinstance(room_id, str) else None
+            if room is not None and await self._rooms.membership(room, user_id) == "join":
+                return True
+        return False
+
+    async def _inviter(self, room: Room) -> str | None:
+        levels = power_levels_of(room)
+        creators = [room.state["m.room.create", ""].event.sender]
+        named = levels.users_by_level() if levels is not None else []
+        for user_id in [*creators, *named]:
+            if (
+                domain_of(user_id) == self._writer.server_name
+                and levels.user(user_id) >= levels.invite
+                and await self._rooms.membership(room, user_id) == "join"
+            ):
+                return user_id
+        return None
+
+
+def _member(sender: str, target: str, content: dict[str, Any]) -> Draft:
+    return Draft(sender=sender, type="m.room.member", state_key=target, content=content)
+
+
+def _content(membership: str, reason: str | None) -> dict[str, Any]:
+    return {"membership": membership} if reason is None else {"membership": membership, "reason": reason}

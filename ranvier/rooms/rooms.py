@@ -1,0 +1,146 @@
+"""The active rooms: finds each room's one writer, loads it when it is asked for, drops it when it is idle."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from ranvier.db.engine import Database
+from ranvier.proto.errors import not_found
+from ranvier.proto.events import StateKey
+from ranvier.proto.room_versions import ROOM_VERSIONS
+from ranvier.rooms.room import Room
+from ranvier.state.history import RoomHistory
+from ranvier.store import rooms as store
+from ranvier.store.event_cache import EventCache
+from ranvier.store.events import StoredEvent
+from ranvier.store.rooms import RoomRow
+from ranvier.store.state_keys import StateKeys
+
+ACTIVE_ROOMS: Final = 2000
+
+
+class Rooms:
+    """Rooms by id and by number."""
+
+    def __init__(self, *, db: Database, keys: StateKeys, cache: EventCache, last_room_nid: int) -> None:
+        self.db = db
+        self.keys = keys
+        self.cache = cache
+        self._next_nid = last_room_nid + 1
+        self._by_nid: dict[int, Room] = {}
+        self._nids: dict[str, int] = {}
+        self._loading: dict[str | int, asyncio.Future[Room | None]] = {}
+
+    def new_nid(self) -> int:
+        """A number for a room that is about to exist."""
+        nid = self._next_nid
+        self._next_nid = nid + 1
+        return nid
+
+    async def get(self, room_id: str) -> Room:
+        """The room. Raises 404 `M_NOT_FOUND` if we do not know it. No statement if it is active."""
+        room = await self.find(room_id)
+        if room is None:
+            raise not_found("Unknown room")
+        return room
+
+    async def find(self, room_id: str) -> Room | None:
+        """The room, or `None` if we do not know it."""
+        nid = self._nids.get(room_id)
+        if nid is not None:
+            return self._by_nid[nid]
+        return await self._once(room_id, lambda: store.by_id(self.db, room_id))
+
+    async def by_nid(self, room_nid: int) -> Room:
+        """The room with this number, which must exist."""
+        room = self._by_nid.get(room_nid)
+        if room is None:
+            room = await self._once(room_nid, lambda: store.by_nid(self.db, room_nid))
+        if room is None:
+            raise not_found("Unknown room")
+        return room
+
+    def add(self, room: Room) -> None:
+        """A room has become active."""
+        while len(self._by_nid) >= ACTIVE_ROOMS and self._drop_idle():
+            pass
+        self._by_nid[room.room_nid] = room
+        self._nids[room.room_id] = room.room_nid
+        self.cache.know_room(room.room_nid, room.version)
+
+    def drop(self, room: Room) -> None:
+        """Forget what is in memory: the next one who asks loads it from the database."""
+        if self._by_nid.get(room.room_nid) is room:
+            del self._by_nid[room.room_nid]
+            self._nids.pop(room.room_id, None)
+
+    async def member(self, room: Room, user_id: str) -> StoredEvent | None:
+        """A user's member event in the current state, remembered by the room. At most two statements, mostly none."""
+        if not room.knows_member(user_id):
+            stored = None
+            key_id = await self.keys.find_user(self.db, user_id)
+            if key_id is not None:
+                row = await store.current_entry(self.db, room.room_nid, key_id)
+                if row is not None:
+                    (stored,) = await self.cache.from_rows([row])
+            if not room.knows_member(user_id):
+                room.remember_member(user_id, stored)
+        return room.get_stored(("m.room.member", user_id))
+
+    async def membership(self, room: Room, user_id: str) -> str:
+        """A user's current membership, `leave` for strangers."""
+        stored = await self.member(room, user_id)
+        return "leave" if stored is None else stored.event.membership or "leave"
+
+    def _drop_idle(self) -> bool:
+        for room in self._by_nid.values():
+            if room.idle:
+                self.drop(room)
+                return True
+        return False
+
+    async def _once(self, key: str | int, read: Callable[[], Awaitable[RoomRow | None]]) -> Room | None:
+        """Load a room; whoever asks meanwhile waits for the same load."""
+        loading = self._loading.get(key)
+        if loading is not None:
+            return await asyncio.shield(loading)
+        future: asyncio.Future[Room | None] = asyncio.get_running_loop().create_future()
+        self._loading[key] = future
+        try:
+            found = await read()
+            room = None if found is None else self._by_nid.get(found.room_nid) or await self._load(found)
+        except BaseException as error:
+            future.set_exception(error)
+            future.exception()  # Seen: whoever waits is told, and nobody may be waiting.
+            raise
+        else:
+            future.set_result(room)
+            return room
+        finally:
+            del self._loading[key]
+
+    async def _load(self, row: RoomRow) -> Room:
+        version = ROOM_VERSIONS[row.room_version]
+        self.cache.know_room(row.room_nid, version)
+        state: dict[StateKey, StoredEvent] = {}
+        for stored in await self.cache.from_rows(await store.current_state(self.db, row.room_nid)):
+            if stored.event.key is not None:
+                state[stored.event.key] = stored
+        extremities = await self.cache.get(row.extremities)
+        room = Room(
+            room_nid=row.room_nid,
+            room_id=row.room_id,
+            version=version,
+            history=await RoomHistory.load(self.db, row.room_nid),
+            extremities=[extremities[nid] for nid in row.extremities],
+            state=state,
+            state_no=row.state_no,
+            last_pos=row.last_pos,
+            joined_members=row.joined_members,
+            invited_members=row.invited_members,
+        )
+        already = self._by_nid.get(row.room_nid)
+        if already is not None:
+            return already
+        self.add(room)
+        return room

@@ -1,0 +1,117 @@
+"""Sending events: messages, state, redactions.
+
+Spec: client-server API, "Sending events to a room", "Redactions".
+"""
+
+from typing import Any
+
+from ranvier.proto.errors import MatrixError, bad_json, invalid_param
+from ranvier.proto.ids import is_room_alias
+from ranvier.proto.room_versions import RoomVersion
+from ranvier.rooms.room import Room
+from ranvier.rooms.rooms import Rooms
+from ranvier.rooms.transactions import Transactions
+from ranvier.rooms.write import Draft, TxnRow, Writer
+from ranvier.store import rooms as store
+from ranvier.users.requester import Requester
+
+
+class Sending:
+    """What a member says into a room."""
+
+    def __init__(self, *, rooms: Rooms, writer: Writer, transactions: Transactions) -> None:
+        self._rooms = rooms
+        self._writer = writer
+        self._transactions = transactions
+
+    async def send_message(
+        self, requester: Requester, room_id: str, type_: str, content: dict[str, Any], txn_id: str
+    ) -> str:
+        """Send an event without a state key; the event id. Repeated requests of a device give the same id.
+
+        An `m.room.redaction` is a redaction here too (MSC4169).
+        """
+
+        async def send(row: TxnRow) -> str:
+            room = await self._rooms.get(room_id)
+            draft = _draft(requester, room.version, type_, content, redacts=None)
+            stored = await self._writer.write(room_id, [draft], txn=row)
+            return stored[0].event.event_id
+
+        _check_names(type_)
+        return await self._once(requester, f"send/{room_id}/{type_}", txn_id, send)
+
+    async def send_redaction(
+        self, requester: Requester, room_id: str, event_id: str, reason: str | None, txn_id: str
+    ) -> str:
+        """Redact an event; the id of the redaction. Raises 404 if the event is not in the room, 403 without permission."""
+
+        async def send(row: TxnRow) -> str:
+            room = await self._rooms.get(room_id)
+            content: dict[str, Any] = {} if reason is None else {"reason": reason}
+            draft = _draft(requester, room.version, "m.room.redaction", content, redacts=event_id)
+            stored = await self._writer.write(room_id, [draft], txn=row)
+            return stored[0].event.event_id
+
+        return await self._once(requester, f"redact/{room_id}/{event_id}", txn_id, send)
+
+    async def send_state(
+        self, requester: Requester, room_id: str, type_: str, state_key: str, content: dict[str, Any]
+    ) -> str:
+        """Set a state entry; the event id (of the standing event if it would change nothing).
+
+        Raises 400 `M_BAD_ALIAS` for a canonical alias that does not point here.
+        """
+        _check_names(type_, state_key)
+        if type_ == "m.room.canonical_alias":
+            await self._check_aliases(room_id, content)
+        if type_ == "m.room.create":
+            raise MatrixError(403, "M_FORBIDDEN", "A room is created only once")
+        draft = Draft(sender=requester.user_id, type=type_, state_key=state_key, content=content)
+        stored = await self._writer.write(room_id, [draft])
+        return stored[0].event.event_id
+
+    async def _once(self, requester: Requester, path: str, txn_id: str, send: Any) -> str:
+        return await self._transactions.once(requester.user_id, requester.device_id or "", path, txn_id, send)
+
+    async def _check_aliases(self, room_id: str, content: dict[str, Any]) -> None:
+        room = await self._rooms.get(room_id)
+        before = _aliases(room.content("m.room.canonical_alias"))
+        for alias in _aliases(content) - before:
+            await self._check_alias(room, alias)
+
+    async def _check_alias(self, room: Room, alias: object) -> None:
+        if not isinstance(alias, str) or not is_room_alias(alias):
+            raise invalid_param("m.room.canonical_alias: not a room alias")
+        if await store.room_of_alias(self._rooms.db, alias) != room.room_nid:
+            raise MatrixError(400, "M_BAD_ALIAS", f"{alias} does not point to this room")
+
+
+def _draft(
+    requester: Requester, version: RoomVersion, type_: str, content: dict[str, Any], *, redacts: str | None
+) -> Draft:
+    if type_ == "m.room.redaction":
+        target = content.get("redacts") if redacts is None else redacts
+        if not isinstance(target, str):
+            raise bad_json("redacts: expected the id of the event to redact")
+        content = {key: value for key, value in content.items() if key != "redacts"}
+        if version.redacts_in_content:
+            content["redacts"] = target
+        redacts = target
+    return Draft(sender=requester.user_id, type=type_, content=content, redacts=redacts)
+
+
+def _check_names(*names: str) -> None:
+    for name in names:
+        if "\0" in name:
+            raise invalid_param("Event types and state keys cannot hold NUL characters")
+
+
+def _aliases(content: Any) -> set[Any]:
+    alias = content.get("alias")
+    others = content.get("alt_aliases")
+    if others is not None and not (isinstance(others, list) and all(isinstance(other, str) for other in others)):
+        raise bad_json("alt_aliases: expected a list of room aliases")
+    if alias is not None and not isinstance(alias, str):
+        raise bad_json("alias: expected a room alias")
+    return set(others or ()) | ({alias} if alias else set())

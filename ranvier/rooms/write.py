@@ -1,0 +1,256 @@
+"""Writing local events into a room: the one road every local change takes.
+
+Inside the room's lock: choose the auth events, build and sign, check the auth rules, move the room's head in memory,
+submit to the appender. Outside it: wait until that is durable. In a room that is active this reads nothing.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ranvier.db.engine import DatabaseError, Tx
+from ranvier.ports import Clock, Random
+from ranvier.proto.auth.error import AuthError
+from ranvier.proto.auth.rules import check_event, redaction_allowed
+from ranvier.proto.auth.select import auth_types_for
+from ranvier.proto.canonical_json import encode_lenient as encode
+from ranvier.proto.errors import MatrixError, bad_json, forbidden
+from ranvier.proto.event_build import build_event
+from ranvier.proto.event_format import EventTooLarge, InvalidEvent
+from ranvier.proto.events import Event
+from ranvier.proto.ids import domain_of
+from ranvier.proto.signing import SigningKey
+from ranvier.rooms.append import Append, Appended, Appender, MembershipChange
+from ranvier.rooms.room import Room
+from ranvier.rooms.rooms import Rooms
+from ranvier.state.history import StateRows
+from ranvier.store.events import StoredEvent, Txn, encode_auth
+from ranvier.store.rooms import LEAVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What a local user wants to say; the writer adds the rest."""
+
+    sender: str
+    type: str
+    content: dict[str, Any]
+    state_key: str | None = None
+    redacts: str | None = None
+    unsigned: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TxnRow:
+    """The request behind an event, to be stored with it."""
+
+    user_nid: int
+    txn: Txn
+    request: bytes
+
+
+Decide = Callable[[Room], Awaitable[Sequence[Draft]]]
+"""Decides under the room's lock what to write."""
+
+
+class Writer:
+    """Writes local events. One a process."""
+
+    def __init__(
+        self,
+        *,
+        rooms: Rooms,
+        appender: Appender,
+        clock: Clock,
+        random: Random,
+        server_name: str,
+        signing_key: SigningKey,
+    ) -> None:
+        self._rooms = rooms
+        self._appender = appender
+        self._clock = clock
+        self._random = random
+        self.server_name = server_name
+        self._signing_key = signing_key
+
+    async def write(
+        self, room_id: str, decide: Decide | Sequence[Draft], *, txn: TxnRow | None = None
+    ) -> list[StoredEvent]:
+        """Write what `decide` says, all or nothing; returns when it is durable.
+
+        A state event that would change nothing is not written: the one that stands is returned. Raises 403
+        `M_FORBIDDEN` when an auth rule forbids it, 400 or 413 when an event is malformed or too large, 404 for an
+        unknown room.
+        """
+        while True:
+            room = await self._rooms.get(room_id)
+            async with room.lock:
+                if room.spoilt:
+                    continue
+                drafts = await decide(room) if callable(decide) else decide
+                stored, done = await self.write_locked(room, drafts, txn=txn)
+            break
+        if done is not None:
+            await durable(done)
+        return stored
+
+    async def write_locked(
+        self,
+        room: Room,
+        drafts: Sequence[Draft],
+        *,
+        txn: TxnRow | None = None,
+        new_room: bool = False,
+        is_public: bool = False,
+        also: Sequence[Callable[[Tx], Awaitable[None]]] = (),
+    ) -> tuple[list[StoredEvent], asyncio.Future[None] | None]:
+        """The part of `write` under the lock. If it raises after a change in memory, the room is dropped."""
+        append = Append(room=room, events=[], also=list(also))
+        result = []
+        try:
+            for draft in drafts:
+                standing = room.state.get((draft.type, draft.state_key)) if draft.state_key is not None else None
+                await self._meet_members(room, draft)
+                if draft.type == "m.room.member" and draft.state_key is not None:
+                    standing = room.get_stored(("m.room.member", draft.state_key))
+                if standing is not None and _changes_nothing(standing.event, draft):
+                    result.append(standing)
+                    continue
+                result.append(await self._write_one(room, draft, append))
+        except BaseException:
+            if append.events:
+                room.spoilt = True
+                self._rooms.drop(room)
+            raise
+        if not append.events:
+            return result, None
+        if new_room:
+            append.new_room = (
+                room.room_nid,
+                room.room_id,
+                room.version.identifier,
+                drafts[0].sender,
+                int(is_public),
+            )
+        if txn is not None:
+            stored = append.events[-1].stored
+            stored.txn = txn.txn
+            append.txns.append(
+                (stored.event_nid, txn.user_nid, txn.txn.device_id, txn.txn.txn_id, txn.request, self._clock.now_ms())
+            )
+        return result, self._appender.submit(append)
+
+    async def _meet_members(self, room: Room, draft: Draft) -> None:
+        """Have in memory every member that the auth rules will ask for."""
+        for type_, state_key in auth_types_for(
+            room.version, draft.type, draft.sender, draft.state_key, draft.content
+        ):
+            if type_ == "m.room.member" and not room.knows_member(state_key):
+                await self._rooms.member(room, state_key)
+
+    async def _write_one(self, room: Room, draft: Draft, append: Append) -> StoredEvent:
+        event, auth = self._build(room, draft)
+        redacted = None if event.redacts is None else await self._redaction_target(room, event)
+        stored = StoredEvent(
+            event=event,
+            event_nid=self._appender.reserve_nid(),
+            room_nid=room.room_nid,
+            pos=None,
+            state_before=room.state_no,
+            key_id=None,
+            replaces=None,
+            auth_depth=1 + max((entry.auth_depth for entry in auth), default=0),
+        )
+        state_no = room.state_no
+        if event.key is not None:
+            replaced = room.get_stored(event.key)
+            stored.replaces = None if replaced is None else replaced.event_nid
+            stored.key_id = await self._rooms.keys.intern(self._rooms.db, event.key)
+            rows, state_no = await self._next_state(room, stored.key_id, stored.event_nid)
+            append.states.append(rows)
+        if not room.room_id:
+            room.room_id = event.room_id
+        old, new = room.advance(stored, state_no)
+        if redacted is not None:
+            append.redactions.append((redacted, stored))
+        change = None
+        if event.type == "m.room.member" and event.state_key is not None and stored.key_id is not None:
+            change = MembershipChange(
+                user_id=event.state_key,
+                user_nid=stored.key_id,
+                membership=new or LEAVE,
+                previous=old,
+                is_local=domain_of(event.state_key) == self.server_name,
+            )
+        auth_edges = encode_auth(stored.event_nid, (entry.event_nid for entry in auth))
+        append.events.append(Appended(stored=stored, auth=auth_edges, membership=change))
+        return stored
+
+    def _build(self, room: Room, draft: Draft) -> tuple[Event, list[StoredEvent]]:
+        auth = []
+        for key in auth_types_for(room.version, draft.type, draft.sender, draft.state_key, draft.content):
+            entry = room.get_stored(key)
+            if entry is not None:
+                auth.append(entry)
+        try:
+            event = build_event(
+                version=room.version,
+                room_id=room.room_id or None,
+                type=draft.type,
+                sender=draft.sender,
+                state_key=draft.state_key,
+                content=draft.content,
+                redacts=draft.redacts,
+                unsigned=draft.unsigned,
+                origin_server_ts=self._clock.now_ms(),
+                depth=1 + max((stored.event.depth for stored in room.extremities), default=0),
+                prev_events=[stored.event for stored in room.extremities],
+                auth_events=[entry.event for entry in auth],
+                signing_key=self._signing_key,
+                server_name=self.server_name,
+                random=self._random.token_bytes,
+            )
+        except EventTooLarge as error:
+            raise MatrixError(413, "M_TOO_LARGE", str(error)) from error
+        except InvalidEvent as error:
+            raise bad_json(str(error)) from error
+        try:
+            check_event(event, room)
+        except AuthError as error:
+            raise forbidden(str(error)) from error
+        return event, auth
+
+    async def _next_state(self, room: Room, key_id: int, event_nid: int) -> tuple[StateRows, int]:
+        if room.state_no == 0:
+            derived = await room.history.root({key_id: event_nid})
+        else:
+            derived = await room.history.derive(room.state_no, {key_id: event_nid})
+        return derived.rows, derived.state_no
+
+    async def _redaction_target(self, room: Room, redaction: Event) -> StoredEvent | None:
+        """The event to prune. Raises 404 if we do not have it and 403 if the sender may not.
+
+        Spec: room versions, "Handling redactions".
+        """
+        target = (await self._rooms.cache.by_id([redaction.redacts or ""])).get(redaction.redacts or "")
+        if target is None or target.room_nid != room.room_nid:
+            raise MatrixError(404, "M_NOT_FOUND", "The event to redact was not found in this room")
+        if target.event.type == "m.room.create":
+            raise forbidden("The create event of a room cannot be redacted")
+        if not redaction_allowed(redaction, target.event, room):
+            raise forbidden("You do not have permission to redact this event")
+        return None if target.redacted_by is not None else target
+
+
+async def durable(done: asyncio.Future[None]) -> None:
+    """Wait for a submitted append. Raises 500 `M_UNKNOWN` if it could not be stored: then nothing of it was kept."""
+    try:
+        await asyncio.shield(done)
+    except DatabaseError as error:
+        raise MatrixError(500, "M_UNKNOWN", "The event could not be stored; try again") from error
+
+
+def _changes_nothing(standing: Event, draft: Draft) -> bool:
+    # As bytes: Python holds 1, 1.0 and true to be equal.
+    return standing.sender == draft.sender and encode(standing.content) == encode(draft.content)

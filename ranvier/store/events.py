@@ -1,0 +1,177 @@
+"""Events as rows: what we know about an event beside the event itself.
+
+One row an event; its JSON is the PDU exactly as it is sent. Auth edges are varints in the event's own row.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from ranvier.db.engine import Reader, Row, Tx
+from ranvier.proto.event_format import load_event
+from ranvier.proto.events import Event
+from ranvier.proto.redaction import redact_event
+from ranvier.proto.room_versions import RoomVersion
+
+POS_BITS: Final = 20
+"""A live event stands at `stream_pos << POS_BITS` in its room; the numbers below are for history fetched later."""
+
+ACCEPTED: Final = 0
+REJECTED: Final = 1
+SOFT_FAILED: Final = 2
+
+COLUMNS: Final = (
+    "event_nid, room_nid, pos, event_id, state_before, key_id, replaces, redacted_by, status, auth_depth, json"
+)
+"""The columns that `StoredEvent` is made from, in the order `stored_event` expects."""
+
+
+class Txn(msgspec.Struct, frozen=True, gc=False):
+    """The client request that made an event."""
+
+    user_id: str
+    device_id: str
+    txn_id: str
+
+
+class StoredEvent(msgspec.Struct, eq=False, kw_only=True):
+    """An event with its place in the store.
+
+    Shared by caches; it changes in two ways only: it is given its `pos` when it is submitted, and a redaction sets
+    `redacted_by` and puts the pruned event in the place of `event`.
+    """
+
+    event: Event
+    """The event as everyone may see it: pruned if it has been redacted."""
+    event_nid: int
+    room_nid: int
+    pos: int | None
+    """Order in the room's timeline; `None` for outliers."""
+    state_before: int | None
+    key_id: int | None
+    replaces: int | None
+    """`event_nid` of the state event that this one replaced."""
+    redacted_by: int | None = None
+    """`event_nid` of the redaction that was applied."""
+    status: int = ACCEPTED
+    auth_depth: int
+    """1 + the greatest of its auth events' (1 without any)."""
+    txn: Txn | None = None
+    """The local request that made it, while that is remembered."""
+
+    @property
+    def stream_pos(self) -> int:
+        """Position in the stream of live events."""
+        return 0 if self.pos is None else self.pos >> POS_BITS
+
+
+def stored_event(row: Row, version: RoomVersion) -> StoredEvent:
+    """A row of `COLUMNS` as a `StoredEvent`; `version` is the room's."""
+    event_nid, room_nid, pos, event_id, state_before, key_id, replaces, redacted_by, status, auth_depth, json = row
+    event = load_event(json, event_id, version)
+    return StoredEvent(
+        event=event if redacted_by is None else redact_event(event),
+        event_nid=event_nid,
+        room_nid=room_nid,
+        pos=pos,
+        state_before=state_before,
+        key_id=key_id,
+        replaces=replaces,
+        redacted_by=redacted_by,
+        status=status,
+        auth_depth=auth_depth,
+    )
+
+
+async def insert(tx: Tx, rows: Sequence[tuple[StoredEvent, bytes]]) -> None:
+    """Store events, each with its encoded auth edges. One statement."""
+    await tx.many(
+        f"INSERT INTO events ({COLUMNS}, auth)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        [
+            (
+                stored.event_nid,
+                stored.room_nid,
+                stored.pos,
+                stored.event.event_id,
+                stored.state_before,
+                stored.key_id,
+                stored.replaces,
+                stored.redacted_by,
+                stored.status,
+                stored.auth_depth,
+                stored.event.json,
+                auth,
+            )
+            for stored, auth in rows
+        ],
+    )
+
+
+async def mark_redacted(tx: Tx, rows: Sequence[tuple[int, int]]) -> None:
+    """`(event_nid, redaction's event_nid)` pairs."""
+    await tx.many("UPDATE events SET redacted_by = $2 WHERE event_nid = $1", rows)
+
+
+async def rows_by_nid(db: Reader, event_nids: Collection[int]) -> list[Row]:
+    """Rows of `COLUMNS` for these numbers, in any order."""
+    return await db.all(f"SELECT {COLUMNS} FROM events WHERE event_nid = ANY($1)", list(event_nids))
+
+
+async def rows_by_id(db: Reader, event_ids: Collection[str]) -> list[Row]:
+    """Rows of `COLUMNS` for these ids, in any order; unknown ids are missing."""
+    return await db.all(f"SELECT {COLUMNS} FROM events WHERE event_id = ANY($1)", list(event_ids))
+
+
+async def timeline_rows(
+    db: Reader, room_nid: int, *, after: int, before: int, limit: int, backwards: bool
+) -> list[Row]:
+    """Rows of `COLUMNS` with `after < pos < before`, nearest the starting end first; soft-failed and rejected left out."""
+    order = "DESC" if backwards else "ASC"
+    return await db.all(
+        f"SELECT {COLUMNS} FROM events WHERE room_nid = $1 AND pos > $2 AND pos < $3 AND status = 0"
+        f" ORDER BY pos {order} LIMIT $4",
+        room_nid,
+        after,
+        before,
+        limit,
+    )
+
+
+async def auth_edges(db: Reader, event_nids: Collection[int]) -> dict[int, tuple[int, list[int]]]:
+    """`event_nid -> (auth_depth, numbers of its auth events)`."""
+    rows = await db.all("SELECT event_nid, auth_depth, auth FROM events WHERE event_nid = ANY($1)", list(event_nids))
+    return {nid: (depth, decode_auth(nid, auth)) for nid, depth, auth in rows}
+
+
+async def greatest_numbers(db: Reader) -> tuple[int, int]:
+    """The greatest `event_nid` and the greatest `stream_pos` in use."""
+    nid = await db.value("SELECT MAX(event_nid) FROM events")
+    pos = await db.value("SELECT MAX(last_pos) FROM room_heads")
+    return nid or 0, (pos or 0) >> POS_BITS
+
+
+def encode_auth(event_nid: int, auth_nids: Iterable[int]) -> bytes:
+    """Auth edges as LEB128 varints of the distance back to each auth event."""
+    out = bytearray()
+    for auth_nid in auth_nids:
+        distance = event_nid - auth_nid
+        while distance > 0x7F:
+            out.append(distance & 0x7F | 0x80)
+            distance >>= 7
+        out.append(distance)
+    return bytes(out)
+
+
+def decode_auth(event_nid: int, auth: bytes) -> list[int]:
+    """The inverse of `encode_auth`."""
+    nids, distance, shift = [], 0, 0
+    for byte in auth:
+        distance |= (byte & 0x7F) << shift
+        if byte & 0x80:
+            shift += 7
+        else:
+            nids.append(event_nid - distance)
+            distance = shift = 0
+    return nids

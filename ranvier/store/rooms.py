@@ -1,0 +1,212 @@
+"""Rooms, their heads, and what is true in them now."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from ranvier.db.engine import Reader, Row, Tx
+from ranvier.store.events import COLUMNS
+from ranvier.store.state_keys import MEMBER_KEYS
+
+JOIN: Final = 1
+INVITE: Final = 2
+LEAVE: Final = 3
+BAN: Final = 4
+KNOCK: Final = 5
+
+MEMBERSHIPS: Final = {"join": JOIN, "invite": INVITE, "leave": LEAVE, "ban": BAN, "knock": KNOCK}
+MEMBERSHIP_NAMES: Final = {number: name for name, number in MEMBERSHIPS.items()}
+
+_EVENT_COLUMNS: Final = ", ".join(f"e.{column}" for column in COLUMNS.split(", "))
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRow:
+    """A room and its head."""
+
+    room_nid: int
+    room_id: str
+    room_version: str
+    extremities: tuple[int, ...]
+    state_no: int
+    last_pos: int
+    joined_members: int
+    invited_members: int
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """One local user's relation to one room."""
+
+    user_nid: int
+    room_nid: int
+    event_nid: int
+    membership: int
+    stream_pos: int
+    forgotten: bool
+
+
+_ROOM = (
+    "SELECT r.room_nid, r.room_id, r.room_version, h.extremities, h.state_no, h.last_pos, h.joined_members,"
+    " h.invited_members FROM rooms r JOIN room_heads h ON h.room_nid = r.room_nid"
+)
+
+
+def _room(row: Row | None) -> RoomRow | None:
+    if row is None:
+        return None
+    nid, room_id, version, extremities, state_no, last_pos, joined, invited = row
+    return RoomRow(nid, room_id, version, tuple(msgspec.json.decode(extremities)), state_no, last_pos, joined, invited)
+
+
+async def by_id(db: Reader, room_id: str) -> RoomRow | None:
+    """The room with this id, if we know it."""
+    return _room(await db.one(f"{_ROOM} WHERE r.room_id = $1", room_id))
+
+
+async def by_nid(db: Reader, room_nid: int) -> RoomRow | None:
+    """The room with this number."""
+    return _room(await db.one(f"{_ROOM} WHERE r.room_nid = $1", room_nid))
+
+
+async def greatest_nid(db: Reader) -> int:
+    """The greatest `room_nid` in use, 0 if there is none."""
+    return await db.value("SELECT MAX(room_nid) FROM rooms") or 0
+
+
+async def insert(tx: Tx, rows: Sequence[tuple[int, str, str, str, int]]) -> None:
+    """`(room_nid, room_id, room_version, creator, is_public)` of new rooms."""
+    await tx.many(
+        "INSERT INTO rooms (room_nid, room_id, room_version, creator, is_public) VALUES ($1, $2, $3, $4, $5)", rows
+    )
+
+
+async def save_heads(tx: Tx, heads: Collection[RoomRow]) -> None:
+    """Move rooms' heads. One statement."""
+    await tx.many(
+        "INSERT INTO room_heads (room_nid, extremities, state_no, last_pos, joined_members, invited_members)"
+        " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (room_nid) DO UPDATE SET extremities = excluded.extremities,"
+        " state_no = excluded.state_no, last_pos = excluded.last_pos, joined_members = excluded.joined_members,"
+        " invited_members = excluded.invited_members",
+        [
+            (
+                head.room_nid,
+                str(list(head.extremities)),
+                head.state_no,
+                head.last_pos,
+                head.joined_members,
+                head.invited_members,
+            )
+            for head in heads
+        ],
+    )
+
+
+async def save_current(tx: Tx, rows: Sequence[tuple[int, int, int, int | None]]) -> None:
+    """`(room_nid, key_id, event_nid, membership)` entries of the current state. One statement."""
+    await tx.many(
+        "INSERT INTO room_current (room_nid, key_id, event_nid, membership) VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT (room_nid, key_id) DO UPDATE SET event_nid = excluded.event_nid, membership = excluded.membership",
+        rows,
+    )
+
+
+async def save_memberships(tx: Tx, rows: Sequence[tuple[int, int, int, int, int]]) -> None:
+    """`(user_nid, room_nid, event_nid, membership, stream_pos)` of local users. One statement.
+
+    Whoever comes back to a room has not forgotten it any more.
+    """
+    await tx.many(
+        "INSERT INTO local_members (user_nid, room_nid, event_nid, membership, stream_pos) VALUES ($1, $2, $3, $4, $5)"
+        " ON CONFLICT (user_nid, room_nid) DO UPDATE SET event_nid = excluded.event_nid,"
+        " membership = excluded.membership, stream_pos = excluded.stream_pos, forgotten = 0",
+        rows,
+    )
+
+
+async def current_state(db: Reader, room_nid: int) -> list[Row]:
+    """Event rows (`COLUMNS`) of the current state without members."""
+    return await db.all(
+        f"SELECT {_EVENT_COLUMNS} FROM room_current c JOIN events e ON e.event_nid = c.event_nid"
+        " WHERE c.room_nid = $1 AND c.key_id < $2",
+        room_nid,
+        MEMBER_KEYS,
+    )
+
+
+async def current_entry(db: Reader, room_nid: int, key_id: int) -> Row | None:
+    """Event row (`COLUMNS`) of one entry of the current state."""
+    return await db.one(
+        f"SELECT {_EVENT_COLUMNS} FROM room_current c JOIN events e ON e.event_nid = c.event_nid"
+        " WHERE c.room_nid = $1 AND c.key_id = $2",
+        room_nid,
+        key_id,
+    )
+
+
+async def current_members(db: Reader, room_nid: int, memberships: Collection[int]) -> list[Row]:
+    """Event rows (`COLUMNS`) of members with one of these memberships."""
+    return await db.all(
+        f"SELECT {_EVENT_COLUMNS} FROM room_current c JOIN events e ON e.event_nid = c.event_nid"
+        " WHERE c.room_nid = $1 AND c.key_id >= $2 AND c.membership = ANY($3)",
+        room_nid,
+        MEMBER_KEYS,
+        list(memberships),
+    )
+
+
+async def member_nids(db: Reader, room_nid: int, memberships: Collection[int]) -> list[int]:
+    """Numbers of the users with one of these memberships."""
+    rows = await db.all(
+        "SELECT key_id FROM room_current WHERE room_nid = $1 AND key_id >= $2 AND membership = ANY($3)",
+        room_nid,
+        MEMBER_KEYS,
+        list(memberships),
+    )
+    return [row[0] for row in rows]
+
+
+async def memberships_of(db: Reader, user_nid: int) -> list[Membership]:
+    """Every room that a local user has or had to do with."""
+    rows = await db.all(
+        "SELECT user_nid, room_nid, event_nid, membership, stream_pos, forgotten FROM local_members WHERE user_nid = $1",
+        user_nid,
+    )
+    return [Membership(*row[:5], forgotten=bool(row[5])) for row in rows]
+
+
+async def membership_of(db: Reader, user_nid: int, room_nid: int) -> Membership | None:
+    """One local user's relation to one room."""
+    row = await db.one(
+        "SELECT user_nid, room_nid, event_nid, membership, stream_pos, forgotten FROM local_members"
+        " WHERE user_nid = $1 AND room_nid = $2",
+        user_nid,
+        room_nid,
+    )
+    return None if row is None else Membership(*row[:5], forgotten=bool(row[5]))
+
+
+async def forget(tx: Tx, user_nid: int, room_nid: int) -> None:
+    """The user does not want to see the room any more."""
+    await tx.run("UPDATE local_members SET forgotten = 1 WHERE user_nid = $1 AND room_nid = $2", user_nid, room_nid)
+
+
+async def room_ids(db: Reader, room_nids: Collection[int]) -> dict[int, str]:
+    """Ids of rooms by their numbers."""
+    rows = await db.all("SELECT room_nid, room_id FROM rooms WHERE room_nid = ANY($1)", list(room_nids))
+    return {row[0]: row[1] for row in rows}
+
+
+async def room_of_alias(db: Reader, alias: str) -> int | None:
+    """The number of the room that a local alias names."""
+    nid: int | None = await db.value("SELECT room_nid FROM room_aliases WHERE alias = $1", alias)
+    return nid
+
+
+async def insert_alias(tx: Tx, alias: str, room_nid: int, creator: str) -> None:
+    """Name a room. Raises `UniqueViolation` if the alias is taken."""
+    await tx.run(
+        "INSERT INTO room_aliases (alias, room_nid, creator) VALUES ($1, $2, $3)", alias, room_nid, creator
+    )
