@@ -6,7 +6,7 @@ Spec: client-server API, "Room membership".
 from collections.abc import Sequence
 from typing import Any
 
-from ranvier.proto.auth.power_levels import power_levels_of
+from ranvier.proto.auth.power_levels import power_levels
 from ranvier.proto.errors import MatrixError, forbidden, invalid_param, not_found
 from ranvier.proto.ids import domain_of, is_room_alias, is_room_id, is_user_id
 from ranvier.rooms.member_content import MemberContent
@@ -163,15 +163,19 @@ class Memberships:
         return False
 
     async def _inviter(self, room: Room) -> str | None:
-        levels = power_levels_of(room)
-        creators = [room.state["m.room.create", ""].event.sender]
-        named = levels.users_by_level() if levels is not None else []
-        for user_id in [*creators, *named]:
-            if (
-                domain_of(user_id) == self._writer.server_name
-                and levels.user(user_id) >= levels.invite
-                and await self._rooms.membership(room, user_id) == "join"
-            ):
+        """A local member who may invite: the most powerful first."""
+        levels = power_levels(room)
+        able = [user for user in levels.users if levels.users[user] >= levels.invite]
+        for user_id in sorted(able, key=levels.user_level, reverse=True):
+            if domain_of(user_id) == self._writer.server_name:
+                if await self._rooms.membership(room, user_id) == "join":
+                    return user_id
+        if levels.users_default < levels.invite:
+            return None
+        for row in await store.current_members(self._rooms.db, room.room_nid, [JOIN]):
+            (member,) = await self._rooms.cache.from_rows([row])
+            user_id = member.event.state_key or ""
+            if domain_of(user_id) == self._writer.server_name and levels.user_level(user_id) >= levels.invite:
                 return user_id
         return None
 

@@ -17,6 +17,9 @@ from ranvier.proto.room_versions import RoomVersion
 POS_BITS: Final = 20
 """A live event stands at `stream_pos << POS_BITS` in its room; the numbers below are for history fetched later."""
 
+FIRST_POS: Final = -(1 << 62)
+"""Before every event of every room."""
+
 ACCEPTED: Final = 0
 REJECTED: Final = 1
 SOFT_FAILED: Final = 2

@@ -1,0 +1,117 @@
+"""Reading a room's state and members.
+
+Spec: client-server API, "Getting events for a room" (`/state`, `/members`, `/joined_members`).
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from ranvier.proto.errors import not_found
+from ranvier.proto.events import StateKey
+from ranvier.rooms.access import Access, Now
+from ranvier.rooms.room import Room
+from ranvier.rooms.rooms import Rooms
+from ranvier.store import rooms as store
+from ranvier.store.events import FIRST_POS, StoredEvent, timeline_rows
+from ranvier.store.rooms import JOIN, MEMBERSHIPS
+from ranvier.store.state_keys import MEMBER_KEYS
+from ranvier.users.requester import Requester
+
+
+class StateReading:
+    """Answers questions about state, as far as the asker may know."""
+
+    def __init__(self, *, rooms: Rooms, access: Access) -> None:
+        self._rooms = rooms
+        self._access = access
+
+    async def state(self, requester: Requester, room_id: str) -> list[StoredEvent]:
+        """The whole state that the user may see. Raises 403."""
+        view = await self._access.to_state(requester.user_id, room_id)
+        if isinstance(view, Now):
+            members = await self._current_members(view.room, MEMBERSHIPS.values())
+            return [*view.room.state.values(), *members]
+        entries = await view.room.history.load_state(view.last.state_before or 0)
+        return await self._events({**entries, **view.changed}.values())
+
+    async def entry(self, requester: Requester, room_id: str, key: StateKey) -> StoredEvent:
+        """One state entry. Raises 403, or 404 `M_NOT_FOUND` if it is not set."""
+        view = await self._access.to_state(requester.user_id, room_id)
+        found = None
+        if isinstance(view, Now):
+            if key[0] == "m.room.member":
+                found = await self._rooms.member(view.room, key[1])
+            else:
+                found = view.room.state.get(key)
+        else:
+            key_id = await self._rooms.keys.find(self._rooms.db, key)
+            if key_id is not None:
+                entries = await view.room.history.get(view.last.state_before or 0, [key_id])
+                nid = {**entries, **view.changed}.get(key_id)
+                found = None if nid is None else (await self._events([nid]))[0]
+        if found is None:
+            raise not_found("No such state event")
+        return found
+
+    async def members(
+        self,
+        requester: Requester,
+        room_id: str,
+        *,
+        membership: str | None = None,
+        not_membership: str | None = None,
+        at: int | None = None,
+    ) -> list[StoredEvent]:
+        """Member events, of those with `membership` or without `not_membership` where given.
+
+        `at` is a position in the room's timeline: the members at that point. Raises 403.
+        """
+        view = await self._access.to_state(requester.user_id, room_id)
+        names = set(MEMBERSHIPS)
+        if membership is not None or not_membership is not None:
+            names = {
+                name
+                for name in MEMBERSHIPS
+                if name == membership or (not_membership is not None and name != not_membership)
+            }
+        if isinstance(view, Now) and (at is None or at >= view.room.last_pos):
+            return await self._current_members(view.room, [MEMBERSHIPS[name] for name in names])
+        last = view.last if not isinstance(view, Now) else None
+        if at is not None and (last is None or at < (last.pos or 0)):
+            last = await self._event_at(view.room, at)
+            if last is None:
+                return []
+        entries: dict[int, int] = {}
+        if last is not None:
+            entries = await view.room.history.load_state(last.state_before or 0)
+            if last.key_id is not None:
+                entries = {**entries, last.key_id: last.event_nid}
+        events = await self._events([nid for key_id, nid in entries.items() if key_id >= MEMBER_KEYS])
+        return [stored for stored in events if stored.event.membership in names]
+
+    async def joined_members(self, requester: Requester, room_id: str) -> dict[str, dict[str, Any]]:
+        """`user_id -> {"display_name", "avatar_url"}` of everyone in the room. Raises 403 unless the user is in it."""
+        view = await self._access.to_state(requester.user_id, room_id)
+        joined = await self._current_members(view.room, [JOIN])
+        return {stored.event.state_key or "": _profile(stored) for stored in joined}
+
+    async def _current_members(self, room: Room, memberships: Collection[int]) -> list[StoredEvent]:
+        rows = await store.current_members(self._rooms.db, room.room_nid, memberships)
+        return await self._rooms.cache.from_rows(rows)
+
+    async def _event_at(self, room: Room, pos: int) -> StoredEvent | None:
+        """The newest event at or before a position."""
+        rows = await timeline_rows(
+            self._rooms.db, room.room_nid, after=FIRST_POS, before=pos + 1, limit=1, backwards=True
+        )
+        events = await self._rooms.cache.from_rows(rows)
+        return events[0] if events else None
+
+    async def _events(self, nids: Collection[int]) -> list[StoredEvent]:
+        return list((await self._rooms.cache.get(list(nids))).values())
+
+
+def _profile(member: StoredEvent) -> dict[str, Any]:
+    content = member.event.content
+    names = {"display_name": content.get("displayname"), "avatar_url": content.get("avatar_url")}
+    return {key: value for key, value in names.items() if isinstance(value, str)}
