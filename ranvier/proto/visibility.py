@@ -19,9 +19,7 @@ def visibility_of(event: Event | None) -> Visibility:
     return value if _is_visibility(value) else "shared"
 
 
-def visible(
-    event: Event, user_id: str, *, visibility: Visibility, membership: str | None, joined_later: bool
-) -> bool:
+def visible(event: Event, user_id: str, *, visibility: Visibility, membership: str | None, joined_later: bool) -> bool:
     """Whether the user may see the event.
 
     `visibility` and `membership` (the user's own) are those in the state *before* the event; a change that the event

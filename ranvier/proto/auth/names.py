@@ -15,4 +15,6 @@ def is_user_id(value: object) -> bool:
     if not isinstance(value, str) or not value.startswith("@"):
         return False
     localpart, _, server_name = value.partition(":")
-    return bool(server_name) and "\0" not in localpart and (len(value) < 64 or len(value.encode(errors="replace")) <= 255)
+    return (
+        bool(server_name) and "\0" not in localpart and (len(value) < 64 or len(value.encode(errors="replace")) <= 255)
+    )
