@@ -167,9 +167,9 @@ class Memberships:
         levels = power_levels(room)
         able = [user for user in levels.users if levels.users[user] >= levels.invite]
         for user_id in sorted(able, key=levels.user_level, reverse=True):
-            if domain_of(user_id) == self._writer.server_name:
-                if await self._rooms.membership(room, user_id) == "join":
-                    return user_id
+            is_local = domain_of(user_id) == self._writer.server_name
+            if is_local and await self._rooms.membership(room, user_id) == "join":
+                return user_id
         if levels.users_default < levels.invite:
             return None
         for row in await store.current_members(self._rooms.db, room.room_nid, [JOIN]):

@@ -44,7 +44,10 @@ class Sending:
     async def send_redaction(
         self, requester: Requester, room_id: str, event_id: str, reason: str | None, txn_id: str
     ) -> str:
-        """Redact an event; the id of the redaction. Raises 404 if the event is not in the room, 403 without permission."""
+        """Redact an event; the id of the redaction.
+
+        Raises 404 if the event is not in the room, 403 without permission.
+        """
 
         async def send(row: TxnRow) -> str:
             room = await self._rooms.get(room_id)

@@ -130,7 +130,10 @@ async def rows_by_id(db: Reader, event_ids: Collection[str]) -> list[Row]:
 async def timeline_rows(
     db: Reader, room_nid: int, *, after: int, before: int, limit: int, backwards: bool
 ) -> list[Row]:
-    """Rows of `COLUMNS` with `after < pos < before`, nearest the starting end first; soft-failed and rejected left out."""
+    """Rows of `COLUMNS` with `after < pos < before`, nearest the starting end first.
+
+    Soft-failed and rejected events are left out.
+    """
     order = "DESC" if backwards else "ASC"
     return await db.all(
         f"SELECT {COLUMNS} FROM events WHERE room_nid = $1 AND pos > $2 AND pos < $3 AND status = 0"

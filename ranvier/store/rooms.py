@@ -108,7 +108,8 @@ async def save_current(tx: Tx, rows: Sequence[tuple[int, int, int, int | None]])
     """`(room_nid, key_id, event_nid, membership)` entries of the current state. One statement."""
     await tx.many(
         "INSERT INTO room_current (room_nid, key_id, event_nid, membership) VALUES ($1, $2, $3, $4)"
-        " ON CONFLICT (room_nid, key_id) DO UPDATE SET event_nid = excluded.event_nid, membership = excluded.membership",
+        " ON CONFLICT (room_nid, key_id)"
+        " DO UPDATE SET event_nid = excluded.event_nid, membership = excluded.membership",
         rows,
     )
 
@@ -171,7 +172,8 @@ async def member_nids(db: Reader, room_nid: int, memberships: Collection[int]) -
 async def memberships_of(db: Reader, user_nid: int) -> list[Membership]:
     """Every room that a local user has or had to do with."""
     rows = await db.all(
-        "SELECT user_nid, room_nid, event_nid, membership, stream_pos, forgotten FROM local_members WHERE user_nid = $1",
+        "SELECT user_nid, room_nid, event_nid, membership, stream_pos, forgotten FROM local_members"
+        " WHERE user_nid = $1",
         user_nid,
     )
     return [Membership(*row[:5], forgotten=bool(row[5])) for row in rows]

@@ -15,8 +15,8 @@ MEMBER_KEYS = 1 << 30
 class StateKeys:
     """The numbers, cached; new ones are made here and stored by whoever uses them first.
 
-    A new number is *pending* until the transaction that stores it has committed. Every writer that uses a pending number
-    stores it too (`pending_rows`), so that none depends on another's commit.
+    A new number is *pending* until the transaction that stores it has committed. Every writer that uses a pending
+    number stores it too (`pending_rows`), so that none depends on another's commit.
     """
 
     def __init__(self, *, next_member: int, next_other: int) -> None:
