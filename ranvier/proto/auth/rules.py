@@ -13,10 +13,12 @@ from ranvier.proto.auth.levels_change import check_levels_change
 from ranvier.proto.auth.membership import check_member
 from ranvier.proto.auth.names import domain_of
 from ranvier.proto.auth.power_levels import levels_of
-from ranvier.proto.auth.redaction import check_redaction
+from ranvier.proto.auth.redaction import check_redaction, redaction_allowed
 from ranvier.proto.auth.select import auth_types_of
 from ranvier.proto.auth.state import CREATE, POWER_LEVELS, StateLookup
 from ranvier.proto.events import Event, StateKey
+
+__all__ = ["AuthError", "check_auth_events", "check_event", "redaction_allowed"]
 
 
 def check_auth_events(event: Event, auth_events: Sequence[Event], *, rejected: Callable[[str], bool]) -> None:
