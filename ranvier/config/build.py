@@ -1,0 +1,125 @@
+"""Checked values become one `Config`; what must hold between options is checked here."""
+
+from typing import Literal, cast
+
+from ranvier.config.build_listeners import build_listeners
+from ranvier.config.build_rates import federation_rates, invite_rates, join_rates, login_rates, presence_rates
+from ranvier.config.build_sections import build_database, build_old_keys, build_passwords
+from ranvier.config.model import Config
+from ranvier.config.secret_files import SecretFiles
+from ranvier.config.signing_keys import derived_secret
+from ranvier.config.values import Values
+from ranvier.proto.room_versions import ROOM_VERSIONS
+
+
+def build_config(values: Values, *, files: SecretFiles, key_path: str | None, database_path: str) -> Config:
+    """The configuration; it is only to be used if `values.findings` has no errors afterwards.
+
+    `key_path` and `database_path` hold where the file names no place; a `key_path` of None: no key is asked for.
+    """
+    _check_registration(values)
+    shared_secret = files.secret(values, "registration_shared_secret", creatable=True)
+    signing_keys = files.signing_keys(values, key_path)
+    macaroon_secret = files.secret(values, "macaroon_secret_key") or shared_secret
+    gc_thresholds = values.get("gc_thresholds")
+    return Config(
+        server_name=values.text_or_none("server_name") or "",
+        pid_file=values.text_or_none("pid_file"),
+        daemonize=values.boolean("daemonize"),
+        print_pidfile=values.boolean("print_pidfile"),
+        public_baseurl=_public_baseurl(values),
+        public_baseurl_is_set=values.is_set("public_baseurl"),
+        serve_server_wellknown=values.boolean("serve_server_wellknown"),
+        extra_well_known_client_content=values.mapping("extra_well_known_client_content"),
+        soft_file_limit=values.integer("soft_file_limit"),
+        default_room_version=_room_version(values),
+        gc_thresholds=(gc_thresholds[0], gc_thresholds[1], gc_thresholds[2]) if gc_thresholds else None,
+        filter_timeline_limit=_timeline_limit(values),
+        block_non_admin_invites=values.boolean("block_non_admin_invites"),
+        require_auth_for_profile_requests=values.boolean("require_auth_for_profile_requests"),
+        limit_profile_requests_to_users_who_share_rooms=values.boolean(
+            "limit_profile_requests_to_users_who_share_rooms"
+        ),
+        listeners=build_listeners(values),
+        tls_certificate_path=values.text_or_none("tls_certificate_path"),
+        tls_private_key_path=values.text_or_none("tls_private_key_path"),
+        database=build_database(values, default_path=database_path),
+        log_config=values.text_or_none("log_config"),
+        event_cache_size=values.integer("event_cache_size"),
+        cache_factor=values.number("caches.global_factor"),
+        rc_message=values.rate("rc_message"),
+        rc_registration=values.rate("rc_registration"),
+        rc_registration_token_validity=values.rate("rc_registration_token_validity"),
+        rc_login=login_rates(values),
+        rc_admin_redaction=values.rate("rc_admin_redaction") if values.is_set("rc_admin_redaction") else None,
+        rc_joins=join_rates(values),
+        rc_joins_per_room=values.rate("rc_joins_per_room"),
+        rc_3pid_validation=values.rate("rc_3pid_validation"),
+        rc_invites=invite_rates(values),
+        rc_third_party_invite=values.rate("rc_third_party_invite"),
+        rc_media_create=values.rate("rc_media_create"),
+        rc_presence=presence_rates(values),
+        rc_delayed_event_mgmt=values.rate("rc_delayed_event_mgmt"),
+        rc_reports=values.rate("rc_reports"),
+        rc_room_creation=values.rate("rc_room_creation"),
+        rc_user_directory=values.rate("rc_user_directory"),
+        rc_key_requests=values.rate("rc_key_requests"),
+        rc_federation=federation_rates(values),
+        enable_registration=values.boolean("enable_registration"),
+        enable_registration_without_verification=values.boolean("enable_registration_without_verification"),
+        registration_requires_token=values.boolean("registration_requires_token"),
+        registration_shared_secret=shared_secret,
+        allow_underscore_prefixed_registration=values.boolean("allow_underscore_prefixed_registration"),
+        inhibit_user_in_use_error=values.boolean("inhibit_user_in_use_error"),
+        bcrypt_rounds=values.integer("bcrypt_rounds"),
+        allow_guest_access=values.boolean("allow_guest_access"),
+        enable_set_displayname=values.boolean("enable_set_displayname"),
+        enable_set_avatar_url=values.boolean("enable_set_avatar_url"),
+        session_lifetime_ms=values.integer_or_none("session_lifetime"),
+        refreshable_access_token_lifetime_ms=values.integer("refreshable_access_token_lifetime"),
+        refresh_token_lifetime_ms=values.integer_or_none("refresh_token_lifetime"),
+        nonrefreshable_access_token_lifetime_ms=values.integer_or_none("nonrefreshable_access_token_lifetime"),
+        password_config=build_passwords(values),
+        encryption_enabled_by_default_for_room_type=cast(
+            Literal["all", "invite", "off"], values.text("encryption_enabled_by_default_for_room_type")
+        ),
+        max_event_delay_duration_ms=values.integer_or_none("max_event_delay_duration"),
+        signing_keys=signing_keys,
+        old_signing_keys=build_old_keys(values),
+        key_refresh_interval_ms=values.integer("key_refresh_interval"),
+        macaroon_secret_key=macaroon_secret or (derived_secret(signing_keys[0]) if signing_keys else ""),
+        form_secret=files.secret(values, "form_secret"),
+        report_stats=values.boolean("report_stats"),
+        warnings=tuple(values.findings.warnings),
+    )
+
+
+def _check_registration(values: Values) -> None:
+    """Registration for everybody, without any check, must be said twice."""
+    if not values.boolean("enable_registration"):
+        return
+    if values.boolean("enable_registration_without_verification") or values.boolean("registration_requires_token"):
+        return
+    # Captcha and third-party ids cannot be asked for yet: starting with them alone would open the door to robots.
+    values.error(
+        "enable_registration",
+        "needs registration_requires_token: true (captcha and e-mail are not honoured yet), or, to let anybody in, "
+        "enable_registration_without_verification: true",
+    )
+
+
+def _public_baseurl(values: Values) -> str:
+    base = values.text_or_none("public_baseurl") or f"https://{values.text_or_none('server_name')}/"
+    return base if base.endswith("/") else base + "/"
+
+
+def _room_version(values: Values) -> str:
+    version = values.text("default_room_version")
+    if version not in ROOM_VERSIONS:
+        values.error("default_room_version", f"expected one of {', '.join(ROOM_VERSIONS)}, got {version}")
+    return version
+
+
+def _timeline_limit(values: Values) -> int | None:
+    limit = values.integer("filter_timeline_limit")
+    return limit if limit >= 0 else None

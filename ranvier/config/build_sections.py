@@ -1,0 +1,65 @@
+"""`database`, `password_config` and `old_signing_keys` as typed objects."""
+
+from ranvier.config.sections import DatabaseConfig, OldSigningKey, PasswordConfig, PasswordPolicy
+from ranvier.config.values import Values
+
+_POOL_MIN = 5
+_POOL_MAX = 10
+
+
+def build_database(values: Values, *, default_path: str) -> DatabaseConfig:
+    """`database`; SQLite without a path gets `default_path`."""
+    if values.is_set("database") and values.is_set("databases"):
+        values.error("databases", "is set beside database; only one of them may be")
+    args = dict(values.mapping("database.args"))
+    pool = {name: args.pop(name, None) for name in [name for name in args if name.startswith("cp_")]}
+    is_sqlite = values.text("database.name") == "sqlite3"
+    if is_sqlite and not isinstance(args.setdefault("database", default_path), str):
+        values.error("database.args.database", "expected a path")
+    return DatabaseConfig(
+        engine="sqlite" if is_sqlite else "postgres",
+        args=args,
+        pool_min=_pool_size(values, "cp_min", pool.get("cp_min", _POOL_MIN)),
+        pool_max=_pool_size(values, "cp_max", pool.get("cp_max", _POOL_MAX)),
+        txn_limit=values.integer("database.txn_limit"),
+        allow_unsafe_locale=values.boolean("database.allow_unsafe_locale"),
+    )
+
+
+def _pool_size(values: Values, name: str, size: object) -> int:
+    if type(size) is not int or size < 1:
+        values.error(f"database.args.{name}", "expected a whole number, one or more")
+        return 1
+    return size
+
+
+def build_passwords(values: Values) -> PasswordConfig:
+    """`password_config`."""
+    enabled = values.get("password_config.enabled")
+    policy = "password_config.policy"
+    return PasswordConfig(
+        enabled=enabled is True,
+        enabled_for_reauth=enabled is not False,
+        localdb_enabled=values.boolean("password_config.localdb_enabled"),
+        pepper=values.text_or_none("password_config.pepper") or "",
+        policy=PasswordPolicy(
+            enabled=values.boolean(f"{policy}.enabled"),
+            minimum_length=values.integer(f"{policy}.minimum_length"),
+            require_digit=values.boolean(f"{policy}.require_digit"),
+            require_symbol=values.boolean(f"{policy}.require_symbol"),
+            require_lowercase=values.boolean(f"{policy}.require_lowercase"),
+            require_uppercase=values.boolean(f"{policy}.require_uppercase"),
+        ),
+    )
+
+
+def build_old_keys(values: Values) -> tuple[OldSigningKey, ...]:
+    """`old_signing_keys`, whose keys are key ids such as `ed25519:a_old`."""
+    keys = []
+    for key_id, entry in values.mapping("old_signing_keys").items():
+        if not key_id.startswith("ed25519:"):
+            values.error(f"old_signing_keys.{key_id}", "expected a key id such as ed25519:a_AbCd")
+        key, expired_ts = entry.get("key"), entry.get("expired_ts")
+        if isinstance(key, bytes) and isinstance(expired_ts, int):
+            keys.append(OldSigningKey(key_id=key_id, public_key=key, expired_ts=expired_ts))
+    return tuple(keys)

@@ -1,0 +1,107 @@
+"""`Config`: everything the server was told, checked and typed.
+
+Attributes carry the names of the file. Durations are whole milliseconds and end in `_ms`, sizes are bytes, `None` means
+what the documentation of the option says (mostly: no limit, or not set). Only options that the server honours are here;
+the others are known to `schema/` and reported at the start when somebody sets them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ranvier.config.rates import FederationRates, InviteRates, JoinRates, LoginRates, PresenceRates, RateLimit
+from ranvier.config.sections import DatabaseConfig, Listener, OldSigningKey, PasswordConfig, SigningKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The configuration of one homeserver. Build one with `parse`, `from_yaml_text` or `load`."""
+
+    # Server
+    server_name: str
+    pid_file: str | None
+    daemonize: bool
+    print_pidfile: bool
+    public_baseurl: str
+    """With a slash at the end; `https://<server_name>/` when the file has none."""
+    public_baseurl_is_set: bool
+    """Whether the file names it; `/.well-known/matrix/client` is served only then."""
+    serve_server_wellknown: bool
+    extra_well_known_client_content: Mapping[str, object]
+    soft_file_limit: int
+    """0: as many as the system allows."""
+    default_room_version: str
+    gc_thresholds: tuple[int, int, int] | None
+    filter_timeline_limit: int | None
+    """`None`: no limit."""
+    block_non_admin_invites: bool
+    require_auth_for_profile_requests: bool
+    limit_profile_requests_to_users_who_share_rooms: bool
+    listeners: tuple[Listener, ...]
+    tls_certificate_path: str | None
+    tls_private_key_path: str | None
+
+    # Storage and log
+    database: DatabaseConfig
+    log_config: str | None
+    event_cache_size: int
+    """Entries."""
+    cache_factor: float
+
+    # Rate limits
+    rc_message: RateLimit
+    rc_registration: RateLimit
+    rc_registration_token_validity: RateLimit
+    rc_login: LoginRates
+    rc_admin_redaction: RateLimit | None
+    """`None`: redactions by admins count as messages, in the same bucket."""
+    rc_joins: JoinRates
+    rc_joins_per_room: RateLimit
+    rc_3pid_validation: RateLimit
+    rc_invites: InviteRates
+    rc_third_party_invite: RateLimit
+    rc_media_create: RateLimit
+    rc_presence: PresenceRates
+    rc_delayed_event_mgmt: RateLimit
+    rc_reports: RateLimit
+    rc_room_creation: RateLimit
+    rc_user_directory: RateLimit
+    rc_key_requests: RateLimit
+    rc_federation: FederationRates
+
+    # Registration and sessions
+    enable_registration: bool
+    enable_registration_without_verification: bool
+    registration_requires_token: bool
+    registration_shared_secret: str | None = field(repr=False)
+    allow_underscore_prefixed_registration: bool
+    inhibit_user_in_use_error: bool
+    bcrypt_rounds: int
+    allow_guest_access: bool
+    enable_set_displayname: bool
+    enable_set_avatar_url: bool
+    session_lifetime_ms: int | None
+    """Total life of a login; `None`: for ever."""
+    refreshable_access_token_lifetime_ms: int
+    refresh_token_lifetime_ms: int | None
+    nonrefreshable_access_token_lifetime_ms: int | None
+    password_config: PasswordConfig
+
+    # Rooms
+    encryption_enabled_by_default_for_room_type: Literal["all", "invite", "off"]
+    max_event_delay_duration_ms: int | None
+    """`None`: delayed events (MSC4140) are off."""
+
+    # Keys and secrets
+    signing_keys: tuple[SigningKey, ...]
+    """The first signs. Empty only where no key was asked for (`parse` without `signing_key`)."""
+    old_signing_keys: tuple[OldSigningKey, ...]
+    key_refresh_interval_ms: int
+    macaroon_secret_key: str = field(repr=False)
+    """Set in the file, else `registration_shared_secret`, else derived from the signing key."""
+    form_secret: str | None = field(repr=False)
+    report_stats: bool
+
+    # Where it came from
+    warnings: tuple[str, ...] = ()
+    """Sentences for the log at start: unknown options, and known ones that are not honoured yet."""

@@ -1,0 +1,32 @@
+"""Options: user directory, consent, notices and statistics of rooms."""
+
+from ranvier.config.kinds import BOOL, OBJECT, PATH, STRING, TEXT_OR_NUMBER
+from ranvier.config.option import Option
+
+OPTIONS = (
+    Option("user_directory.enabled", BOOL, True, "User directory search on"),
+    Option(
+        "user_directory.search_all_users",
+        BOOL,
+        False,
+        "true: everybody known to the server; false: public-room members and users sharing a room",
+    ),
+    Option("user_directory.prefer_local_users", BOOL, False, "Rank local users first"),
+    Option("user_consent.template_dir", PATH, None, "Templates per language"),
+    Option("user_consent.version", TEXT_OR_NUMBER, None, "Current policy version"),
+    Option("user_consent.server_notice_content", OBJECT, None, "Notice asking for consent; %(consent_uri)s"),
+    Option("user_consent.send_server_notice_to_guests", BOOL, False, "Notify guests too"),
+    Option("user_consent.block_events_error", STRING, None, "Block joins/sends until consent, with this text"),
+    Option("user_consent.require_at_registration", BOOL, False, "m.login.terms stage at registration"),
+    Option("user_consent.policy_name", STRING, "Privacy Policy", "Name shown at registration"),
+    Option("stats.enabled", BOOL, True, "Local room/user statistics"),
+    Option("server_notices.system_mxid_localpart", STRING, None, "Sender of notices"),
+    Option("server_notices.system_mxid_display_name", STRING, None, "Display name"),
+    Option("server_notices.system_mxid_avatar_url", STRING, None, "Avatar"),
+    Option("server_notices.room_name", STRING, "Server Notices", "Room name"),
+    Option("user_directory.exclude_remote_users", BOOL, False, "Only local results"),
+    Option("user_directory.show_locked_users", BOOL, False, "Show locked users"),
+    Option("server_notices.room_avatar_url", STRING, None, "Room avatar"),
+    Option("server_notices.room_topic", STRING, None, "Room topic"),
+    Option("server_notices.auto_join", BOOL, False, "Join instead of invite"),
+)

@@ -1,0 +1,26 @@
+"""Options: limits on users and on remote rooms."""
+
+from ranvier.config.kinds import BOOL, COUNT, FLOAT, LIST, STRING, map_of, one_of
+from ranvier.config.option import Option
+
+OPTIONS = (
+    Option("admin_contact", STRING, None, "Contact returned in resource-limit errors (admin_contact field)"),
+    Option("hs_disabled", BOOL, False, "Refuse client use of the server"),
+    Option("hs_disabled_message", STRING, None, "Reason given when hs_disabled"),
+    Option("limit_usage_by_mau", BOOL, False, "Enforce max_mau_value with M_RESOURCE_LIMIT_EXCEEDED"),
+    Option("max_mau_value", COUNT, 0, "Hard limit of monthly active users"),
+    Option("mau_trial_days", COUNT, 0, "Days of activity before a user counts"),
+    Option("mau_appservice_trial_days", map_of(COUNT), {}, "Same per application service"),
+    Option("mau_limit_alerting", BOOL, True, "Raise client-side alerts on reaching the limit"),
+    Option("mau_stats_only", BOOL, False, "Record MAU metrics without limiting"),
+    Option("mau_limit_reserved_threepids", LIST, [], "3PIDs whose accounts are never blocked"),
+    Option("mau_limit_reserved_threepids[].medium", one_of("email", "msisdn"), None, "3PID medium", required=True),
+    Option("mau_limit_reserved_threepids[].address", STRING, None, "3PID address", required=True),
+    Option("server_context", STRING, None, "Group label in phone-home stats"),
+    Option("limit_remote_rooms.enabled", BOOL, False, "Check room complexity before/after remote joins"),
+    Option(
+        "limit_remote_rooms.complexity", FLOAT, 1.0, "Complexity above which joins are refused (state events / 500)"
+    ),
+    Option("limit_remote_rooms.complexity_error", STRING, None, "Error text override"),
+    Option("limit_remote_rooms.admins_can_join", BOOL, False, "Admins exempt"),
+)

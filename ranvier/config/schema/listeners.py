@@ -1,0 +1,60 @@
+"""Options: sockets, TLS files and the manhole."""
+
+from ranvier.config.kinds import BOOL, LIST, OBJECT, PATH, PERMISSIONS, PORT, SECTION, STRING, list_of, one_of
+from ranvier.config.option import Option
+
+RESOURCES = list_of(
+    one_of("client", "consent", "federation", "health", "keys", "media", "metrics", "openid", "replication", "static")
+)
+
+OPTIONS = (
+    Option("listeners", LIST, [], "Sockets to open", honoured=True),
+    Option("listeners[].port", PORT, None, "TCP port", honoured=True),
+    Option(
+        "listeners[].tag",
+        STRING,
+        None,
+        "Name of this listener in the logger of its requests, instead of the port; only for type http",
+        honoured=True,
+    ),
+    Option("listeners[].bind_addresses", list_of(STRING), None, "Local addresses; all when not set", honoured=True),
+    Option("listeners[].type", one_of("http", "manhole", "metrics"), "http", "Listener kind", honoured=True),
+    Option("listeners[].tls", BOOL, False, "Use tls_certificate_path / tls_private_key_path", honoured=True),
+    Option("listeners[].x_forwarded", BOOL, False, "Take client IP from X-Forwarded-For (http only)", honoured=True),
+    Option(
+        "listeners[].request_id_header",
+        STRING,
+        None,
+        "Header whose value becomes the request id in logs and traces",
+        honoured=True,
+    ),
+    Option("listeners[].resources", LIST, [], "Resources to host (http only)", honoured=True),
+    Option(
+        "listeners[].resources[].names",
+        RESOURCES,
+        None,
+        "What to serve: client, consent, federation, health, keys, media, metrics, openid, replication, static",
+        required=True,
+        honoured=True,
+    ),
+    Option(
+        "listeners[].resources[].compress",
+        BOOL,
+        False,
+        "gzip bodies; only for client, consent, metrics, federation",
+        honoured=True,
+    ),
+    Option("listeners[].additional_resources", SECTION, {}, "Extra endpoints from python classes"),
+    Option("listeners[].additional_resources.*.module", STRING, None, "Class of the extra resource", required=True),
+    Option("listeners[].additional_resources.*.config", OBJECT, {}, "Its configuration"),
+    Option("manhole_settings.username", STRING, "matrix", "SSH user name for the manhole"),
+    Option("manhole_settings.password", STRING, "rabbithole", "SSH password for the manhole"),
+    Option("manhole_settings.ssh_priv_key_path", PATH, None, "SSH host private key"),
+    Option("manhole_settings.ssh_pub_key_path", PATH, None, "SSH host public key"),
+    Option("tls_certificate_path", PATH, None, "PEM chain", honoured=True, reloadable=True),
+    Option("tls_private_key_path", PATH, None, "PEM key", honoured=True, reloadable=True),
+    Option("listeners[].bind_address", STRING, None, "Older singular form of bind_addresses", honoured=True),
+    Option("listeners[].path", STRING, None, "Unix socket instead of a TCP port", honoured=True),
+    Option("listeners[].mode", PERMISSIONS, None, "Permissions of the unix socket", honoured=True),
+    Option("manhole", PORT, None, "Short form: manhole listener on that localhost port"),
+)

@@ -1,0 +1,17 @@
+"""Options: metrics, statistics and tracing."""
+
+from ranvier.config.kinds import BOOL, OBJECT, REGEX, STRING, URL, list_of
+from ranvier.config.option import Option
+
+OPTIONS = (
+    Option("enable_metrics", BOOL, False, "Collect and expose Prometheus metrics"),
+    Option("sentry.dsn", STRING, None, "Sentry DSN"),
+    Option("metrics_flags.known_servers", BOOL, False, "Expose synapse_federation_known_servers"),
+    Option("report_stats", BOOL, False, "Report anonymous statistics"),
+    Option("report_stats_endpoint", URL, "https://matrix.org/report-usage-stats/push", "Target"),
+    Option("opentracing.enabled", BOOL, False, "Tracing on"),
+    Option("opentracing.homeserver_whitelist", list_of(REGEX), [], "Servers to exchange spans with"),
+    Option("opentracing.force_tracing_for_users", list_of(STRING), [], "Always trace these"),
+    Option("opentracing.jaeger_config", OBJECT, {}, "Passed to Jaeger"),
+    Option("sentry.environment", STRING, None, "Sentry environment"),
+)

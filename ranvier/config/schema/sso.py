@@ -1,0 +1,33 @@
+"""Options: single sign-on with CAS and JWT, and the authentication service."""
+
+from ranvier.config.kinds import BOOL, COUNT, OBJECT, SECTION, STRING, URL, list_of
+from ranvier.config.option import Option
+
+OPTIONS = (
+    Option("cas_config.enabled", BOOL, False, "CAS on"),
+    Option("cas_config.server_url", URL, None, "CAS server"),
+    Option("cas_config.displayname_attribute", STRING, None, "Display name attribute"),
+    Option("cas_config.required_attributes", OBJECT, {}, "All must exist and match"),
+    Option("sso.client_whitelist", list_of(STRING), [], "Redirects needing no confirmation"),
+    Option("sso.update_profile_information", BOOL, False, "Refresh display name on each login"),
+    Option("jwt_config.enabled", BOOL, False, "org.matrix.login.jwt on"),
+    Option("jwt_config.secret", STRING, None, "HMAC secret or public key"),
+    Option("jwt_config.algorithm", STRING, None, "JWS algorithm"),
+    Option("jwt_config.subject_claim", STRING, "sub", "Claim with the localpart"),
+    Option("jwt_config.issuer", STRING, None, "Required iss"),
+    Option("jwt_config.audiences", list_of(STRING), None, "Required aud; an aud without this fails"),
+    Option("matrix_authentication_service", SECTION, None, "Delegate auth to MAS"),
+    Option("matrix_authentication_service.enabled", BOOL, False, "On/off"),
+    Option("matrix_authentication_service.endpoint", STRING, "http://localhost:8080", "MAS base URL"),
+    Option("matrix_authentication_service.force_http2", BOOL, False, "h2c to MAS"),
+    Option("matrix_authentication_service.secret", STRING, None, "Shared secret"),
+    Option("matrix_authentication_service.secret_path", STRING, None, "Same from a file"),
+    Option("cas_config.idp_name", STRING, None, "Shown name"),
+    Option("cas_config.idp_icon", STRING, None, "Icon"),
+    Option("cas_config.idp_brand", STRING, None, "Brand"),
+    Option("cas_config.protocol_version", COUNT, None, "1, 2 or 3 (3 needed for required_attributes)"),
+    Option("cas_config.enable_registration", BOOL, True, "Create users on first login"),
+    Option("cas_config.allow_numeric_ids", BOOL, False, "Allow all-digit ids"),
+    Option("cas_config.numeric_ids_prefix", STRING, "u", "Prefix for them"),
+    Option("jwt_config.display_name_claim", STRING, None, "Display name claim"),
+)

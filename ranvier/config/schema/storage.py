@@ -1,0 +1,61 @@
+"""Options: database, caches and log."""
+
+from ranvier.config.kinds import BOOL, COUNT, DURATION, FLOAT, OBJECT, PATH, SECTION, SIZE, list_of, map_of, one_of
+from ranvier.config.option import Option
+
+OPTIONS = (
+    Option(
+        "event_cache_size",
+        SIZE,
+        "10K",
+        "Event cache entries (scaled by global_factor)",
+        honoured=True,
+    ),
+    Option(
+        "caches.global_factor",
+        FLOAT,
+        0.5,
+        "Default cache multiplier; the environment variable SYNAPSE_CACHE_FACTOR wins",
+        honoured=True,
+        reloadable=True,
+    ),
+    Option(
+        "caches.per_cache_factors",
+        map_of(FLOAT),
+        {},
+        "Per-cache multiplier; the environment variable SYNAPSE_CACHE_FACTOR_<NAME> wins",
+        reloadable=True,
+    ),
+    Option("caches.expire_caches", BOOL, True, "Evict entries not used for cache_entry_ttl"),
+    Option("caches.cache_entry_ttl", DURATION, "30m", "Idle time before eviction"),
+    Option("caches.sync_response_cache_duration", DURATION, "2m", "Keep successful /sync responses"),
+    Option(
+        "caches.cache_autotuning.max_cache_memory_usage",
+        SIZE,
+        None,
+        "Start evicting above this; needs jemalloc and all three options",
+    ),
+    Option("caches.cache_autotuning.target_cache_memory_usage", SIZE, None, "Evict down to this"),
+    Option("caches.cache_autotuning.min_cache_ttl", DURATION, None, "Never evict entries younger than this"),
+    Option("database.name", one_of("sqlite3", "psycopg2"), "sqlite3", "Engine", honoured=True),
+    Option(
+        "database.txn_limit", COUNT, 0, "Transactions per connection before reconnecting; 0 = unlimited", honoured=True
+    ),
+    Option("database.allow_unsafe_locale", BOOL, False, "Start although PostgreSQL locale is not C", honoured=True),
+    Option(
+        "database.args", OBJECT, {}, "Engine arguments; cp_* go to the connection pool (cp_min, cp_max)", honoured=True
+    ),
+    Option("databases", SECTION, {}, "Databases for parts of the tables (PostgreSQL); excludes database"),
+    Option(
+        "databases.*.data_stores",
+        list_of(one_of("main", "state")),
+        None,
+        "Stores held in that database; state = state_groups, state_group_edges, state_groups_state",
+        required=True,
+    ),
+    Option("log_config", PATH, None, "Python logging dictConfig YAML", honoured=True, reloadable=True),
+    Option("databases.*.name", one_of("sqlite3", "psycopg2"), "sqlite3", "As database.name"),
+    Option("databases.*.txn_limit", COUNT, 0, "As database.txn_limit"),
+    Option("databases.*.allow_unsafe_locale", BOOL, False, "As database.allow_unsafe_locale"),
+    Option("databases.*.args", OBJECT, {}, "As database.args"),
+)
