@@ -1,8 +1,9 @@
 """The database as everything above sees it: one small interface, two engines.
 
 SQL is written once, with `$1` parameters, in the dialect both engines share (`ON CONFLICT`, `RETURNING`, recursive CTEs).
-`= ANY($1)` with a list of integers or strings works on both. Flags are SMALLINT 0/1, timestamps BIGINT milliseconds.
-Rows are tuples. Only `ranvier.store` contains SQL.
+`= ANY($1)` and `<> ALL($1)` with a list of integers or strings work on both. Flags are SMALLINT 0/1, timestamps BIGINT
+milliseconds. Rows are tuples. Only `ranvier.store` contains SQL. Text from outside that may hold NUL is stored as bytes
+(PostgreSQL's TEXT refuses it).
 """
 
 from collections.abc import Sequence
@@ -44,7 +45,8 @@ class Reader(Protocol):
 class Tx(Reader, Protocol):
     """A write transaction; reads in it see its own writes.
 
-    Inside, await nothing but this object: on SQLite there is one writer, and it is you.
+    Inside, await nothing but this object: on SQLite there is one writer, and it is you. When a statement has failed the
+    transaction has failed: it refuses further statements, and cannot be committed.
     """
 
     async def run(self, sql: str, *args: object) -> int:
@@ -87,3 +89,8 @@ class DatabaseError(Exception):
 
 class UniqueViolation(DatabaseError):
     """A unique or primary key would have been duplicated."""
+
+
+class UnstorableValue(DatabaseError):
+    """An argument that no column can hold: text with a NUL (PostgreSQL only) or a lone surrogate, an integer beyond 64
+    bits. The caller passed on input that it did not check; the database is well."""

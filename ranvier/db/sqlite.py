@@ -1,0 +1,281 @@
+"""SQLite: reads inline on the event loop, one writer, commits in a thread and shared (group commit).
+
+A `write()` block is a *unit*. Units run one after another on the write connection, in the order they asked. While a
+commit waits for the disk in its thread, new units queue; those that wait when it is done run in the next transaction
+together. Each unit but the first stands in a savepoint, so that one which raises takes only itself back.
+"""
+
+import asyncio
+import queue
+import sqlite3
+import tempfile
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from types import TracebackType
+from typing import Any, Final
+
+from ranvier.db.engine import Counters, DatabaseError, Reader, Row, Tx
+from ranvier.db.sqlite_connection import SqliteConnection, translated_error
+
+_MAX_GROUP: Final = 64
+"""Units in one commit at most; what grouping saves is saved long before, and the first should not wait for ever."""
+_READ_CACHE_KIB: Final = 32_768
+_WRITE_CACHE_KIB: Final = 16_384
+_SNAPSHOT_CACHE_KIB: Final = 4_096
+_SNAPSHOTS_KEPT: Final = 4
+
+
+async def open_sqlite(path: str) -> "SqliteDatabase":
+    """Open the file, made if it is not there. `:memory:` is a temporary file that goes with the database."""
+    return SqliteDatabase(path, asyncio.get_running_loop())
+
+
+class SqliteDatabase:
+    """`Database` over one file. Belongs to one event loop."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: str, loop: asyncio.AbstractEventLoop) -> None:
+        self.counters = Counters()
+        self._loop = loop
+        self._temporary = tempfile.TemporaryDirectory(prefix="ranvier-") if path == ":memory:" else None
+        self._path = path if self._temporary is None else f"{self._temporary.name}/homeserver.db"
+        self._synchronous = "FULL" if self._temporary is None else "OFF"
+        self._writer = self._connect(_WRITE_CACHE_KIB)
+        self._reader = self._connect(_READ_CACHE_KIB)
+        self._snapshots: list[SqliteConnection] = []
+        self._taken = False
+        """Whether a unit runs or a commit is in flight: the write connection belongs to it."""
+        self._queue: deque[asyncio.Future[None]] = deque()
+        self._group: list[asyncio.Future[None]] = []
+        """Units of the open transaction that ended well and wait for its commit."""
+        self._commits: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._commit_loop, name="sqlite-commit", daemon=True)
+        self._thread.start()
+
+    async def all(self, sql: str, *args: object) -> list[Row]:
+        return self._reader.all(sql, args)
+
+    async def one(self, sql: str, *args: object) -> Row | None:
+        return self._reader.one(sql, args)
+
+    async def value(self, sql: str, *args: object) -> Any:
+        return self._reader.value(sql, args)
+
+    def write(self) -> AbstractAsyncContextManager[Tx]:
+        return _Unit(self)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Reader]:
+        connection = self._snapshots.pop() if self._snapshots else self._connect(_SNAPSHOT_CACHE_KIB)
+        self.counters.read_transactions += 1
+        connection.control("BEGIN")
+        try:
+            yield _SnapshotReader(connection)
+        finally:
+            connection.control("ROLLBACK")
+            if len(self._snapshots) < _SNAPSHOTS_KEPT and not self._closed:
+                self._snapshots.append(connection)
+            else:
+                connection.raw.close()
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        await self.take_turn()
+        self._closed = True
+        self._pass_on()
+        self._commits.put(False)
+        await self._loop.run_in_executor(None, self._thread.join)
+        for connection in (self._writer, self._reader, *self._snapshots):
+            connection.raw.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    async def take_turn(self) -> None:
+        """Wait until the write connection is ours; whoever asked first has it first."""
+        if self._taken:
+            turn = self._loop.create_future()
+            self._queue.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._pass_on()
+                raise
+        if self._closed:
+            self._pass_on()
+            raise DatabaseError("the database has been closed")
+        self._taken = True
+
+    def begin_unit(self) -> "SqliteTx":
+        """Start a unit in the open transaction, or in a new one. The turn is given up if that fails."""
+        try:
+            self._writer.control("SAVEPOINT unit" if self._group else "BEGIN IMMEDIATE")
+        except DatabaseError:
+            self._pass_on()
+            raise
+        return SqliteTx(self._writer)
+
+    def undo_unit(self) -> None:
+        """Take back what the running unit did, and only that, then give up the turn."""
+        try:
+            if not self._writer.raw.in_transaction:
+                raise DatabaseError("SQLite gave up the transaction")
+            if self._group:
+                self._writer.control("ROLLBACK TO unit")
+                self._writer.control("RELEASE unit")
+            else:
+                self._writer.control("ROLLBACK")
+        except DatabaseError as error:
+            self._fail_group(error)
+        self._pass_on()
+
+    def end_unit(self) -> asyncio.Future[None]:
+        """Keep what the running unit did; the future is done when it is durable."""
+        durable = self._loop.create_future()
+        try:
+            if self._group:
+                self._writer.control("RELEASE unit")
+        except DatabaseError as error:
+            self._fail_group(error)
+            durable.set_exception(error)
+        else:
+            self._group.append(durable)
+        self._pass_on()
+        return durable
+
+    def _pass_on(self) -> None:
+        """Give the write connection to whoever waits, else to the commit, else to nobody."""
+        if len(self._group) < _MAX_GROUP:
+            while self._queue:
+                turn = self._queue.popleft()
+                if not turn.done():
+                    turn.set_result(None)
+                    return
+        if self._group:
+            self._commits.put(True)
+        else:
+            self._taken = False
+
+    def _committed(self, error: sqlite3.Error | None) -> None:
+        """On the loop, after the commit thread: tell the units, go on."""
+        if error is not None:
+            self._fail_group(translated_error(error))
+        else:
+            self.counters.write_transactions += 1
+            group, self._group = self._group, []
+            for durable in group:
+                if not durable.done():
+                    durable.set_result(None)
+        self._pass_on()
+
+    def _fail_group(self, error: DatabaseError) -> None:
+        group, self._group = self._group, []
+        if self._writer.raw.in_transaction:
+            with suppress(sqlite3.Error):
+                self._writer.raw.execute("ROLLBACK")
+        for durable in group:
+            if not durable.done():
+                failure = DatabaseError(str(error))
+                failure.__cause__ = error
+                durable.set_exception(failure)
+
+    def _commit_loop(self) -> None:
+        """The commit thread: the only work here is waiting for the disk."""
+        while self._commits.get():
+            error: sqlite3.Error | None = None
+            try:
+                self._writer.raw.execute("COMMIT")
+            except sqlite3.Error as failure:
+                error = failure
+            try:
+                self._loop.call_soon_threadsafe(self._committed, error)
+            except RuntimeError:  # the loop was closed without closing the database
+                return
+
+    def _connect(self, cache_kib: int) -> SqliteConnection:
+        return SqliteConnection(self._path, self.counters, synchronous=self._synchronous, cache_kib=cache_kib)
+
+
+class _Unit(AbstractAsyncContextManager[Tx]):
+    """One `write()` block."""
+
+    def __init__(self, db: SqliteDatabase) -> None:
+        self._db = db
+
+    async def __aenter__(self) -> Tx:
+        await self._db.take_turn()
+        self._tx = self._db.begin_unit()
+        return self._tx
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        failure = self._tx.end()
+        if error is not None:
+            self._db.undo_unit()
+        elif failure is not None:
+            self._db.undo_unit()
+            raise DatabaseError("the transaction had failed before") from failure
+        else:
+            await self._db.end_unit()
+
+
+class SqliteTx:
+    """The statements of one unit. After one has failed the others are refused, as PostgreSQL does."""
+
+    __slots__ = ("_connection", "_over")
+
+    def __init__(self, connection: SqliteConnection) -> None:
+        self._connection = connection
+        self._over = False
+        connection.failure = None
+
+    async def all(self, sql: str, *args: object) -> list[Row]:
+        return self._usable().all(sql, args)
+
+    async def one(self, sql: str, *args: object) -> Row | None:
+        return self._usable().one(sql, args)
+
+    async def value(self, sql: str, *args: object) -> Any:
+        return self._usable().value(sql, args)
+
+    async def run(self, sql: str, *args: object) -> int:
+        return self._usable().run(sql, args)
+
+    async def many(self, sql: str, rows: Sequence[Row]) -> None:
+        self._usable().many(sql, rows)
+
+    def end(self) -> DatabaseError | None:
+        """The block has been left: further use is a mistake. Returns why the transaction has failed, if it has."""
+        self._over = True
+        return self._connection.failure
+
+    def _usable(self) -> SqliteConnection:
+        if self._over:
+            raise DatabaseError("the transaction is over")
+        if self._connection.failure is not None:
+            raise DatabaseError("a statement of this transaction has failed before") from self._connection.failure
+        return self._connection
+
+
+class _SnapshotReader:
+    """A `Reader` on one connection."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: SqliteConnection) -> None:
+        self._connection = connection
+
+    async def all(self, sql: str, *args: object) -> list[Row]:
+        return self._connection.all(sql, args)
+
+    async def one(self, sql: str, *args: object) -> Row | None:
+        return self._connection.one(sql, args)
+
+    async def value(self, sql: str, *args: object) -> Any:
+        return self._connection.value(sql, args)
