@@ -4,7 +4,8 @@ The dispatcher has routed it, authenticated it and read its body before an API m
 for by type, `request.json(LoginBody)` and `request.query(SyncQuery)`, and were declared on the route with that type.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -42,22 +43,21 @@ class Request:
         method: str,
         path: bytes,
         query_string: bytes = b"",
-        raw_headers: Sequence[tuple[bytes, bytes]] = (),
-        params: Mapping[str, str] | None = None,
+        raw_headers: list[tuple[bytes, bytes]] | None = None,
+        params: Mapping[str, str] = MappingProxyType({}),
         content: bytes = b"",
         client_ip: str = "",
         user_agent: str = "",
         request_id: str = "-",
         scheme: str = "http",
         requester: Requester | None = None,
-        body_stream: Callable[[], AsyncIterator[bytes]] | None = None,
     ) -> None:
         self.method = method
         self.path = path
         """The path as sent, still percent-encoded."""
         self.query_string = query_string
-        self.raw_headers = raw_headers
-        self.params: Mapping[str, str] = params if params is not None else {}
+        self.raw_headers = raw_headers if raw_headers is not None else []
+        self.params = params
         """The path's parameters, percent-decoded."""
         self.content = content
         """The body's bytes (empty on routes that stream)."""
@@ -69,11 +69,19 @@ class Request:
         self._requester = requester
         self._headers: dict[str, str] | None = None
         self._query_pairs: list[tuple[str, str]] | None = None
+        self._body_stream: Callable[[], AsyncIterator[bytes]] | None = None
+
+    def admit(self, requester: Requester | None) -> None:
+        """The dispatcher has learnt who asks."""
+        self._requester = requester
+
+    def open_stream(self, body_stream: Callable[[], AsyncIterator[bytes]]) -> None:
+        """The dispatcher leaves the body to `stream`."""
         self._body_stream = body_stream
 
     @property
     def requester(self) -> Requester:
-        """Who asks. Raises `LookupError` on a route, or an optional one, without a token."""
+        """Who asks. Raises `LookupError` where there was no token."""
         if self._requester is None:
             raise LookupError("this request has no requester")
         return self._requester

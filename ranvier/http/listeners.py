@@ -1,0 +1,179 @@
+"""The listeners of a server: sockets, what each of them serves, and how they stop.
+
+Configuration: `listeners`. All run in one event loop; signals are the caller's.
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from uvicorn.server import ServerState
+
+from ranvier.config.sections import Listener
+from ranvier.http.access_log import AccessLog
+from ranvier.http.authenticate import Authenticator
+from ranvier.http.dispatch import HttpApp
+from ranvier.http.protocol import protocol_factory
+from ranvier.http.request_id import RequestIds
+from ranvier.http.route import Route
+from ranvier.http.router import Router
+from ranvier.http.sockets import ListenError, open_sockets
+from ranvier.ratelimit import RateLimiter
+
+logger = logging.getLogger(__name__)
+
+_IMPLIED: Mapping[str, frozenset[str]] = {
+    "client": frozenset({"media", "static"}),
+    "federation": frozenset({"media", "keys", "openid"}),
+}
+_FINISH_S = 1.0
+"""How long answers that are nearly there may take before long polls are told to come back."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """One listener that accepts connections."""
+
+    listener: Listener
+    app: HttpApp
+    state: ServerState
+    servers: list[asyncio.Server]
+
+
+class HttpListeners:
+    """Every open `http` listener of the server."""
+
+    def __init__(self, opened: list[_Open], tls: ssl.SSLContext | None) -> None:
+        self._opened = opened
+        self._tls = tls
+
+    @property
+    def addresses(self) -> list[tuple[Listener, object]]:
+        """Each socket's address as the system gives it (with the port that was found for port 0)."""
+        return [
+            (opened.listener, sock.getsockname())
+            for opened in self._opened
+            for server in opened.servers
+            for sock in server.sockets
+        ]
+
+    def reload_tls(self, certificate_path: str, private_key_path: str) -> None:
+        """Use a new certificate for new connections. Raises `OSError` or `ssl.SSLError`, and keeps the old one."""
+        if self._tls is not None:
+            tls_context(certificate_path, private_key_path)
+            self._tls.load_cert_chain(certificate_path, private_key_path)
+
+    async def stop(self, *, grace_s: float = 10.0) -> None:
+        """Accept nothing more and let the requests in flight finish.
+
+        Long polls are answered 503 after a second; whatever is still running after `grace_s` is cancelled.
+        """
+        for opened in self._opened:
+            for server in opened.servers:
+                server.close()
+            for connection in list(opened.state.connections):
+                connection.shutdown()
+        await self._wait(min(_FINISH_S, grace_s))
+        for opened in self._opened:
+            opened.app.stop_waiting()
+        await self._wait(grace_s)
+        tasks = self._tasks()
+        if tasks:
+            logger.warning("Cancelling %d requests that took too long to stop", len(tasks))
+        for task in tasks:
+            task.cancel()
+        await self._wait(1.0)
+        for opened in self._opened:
+            for connection in list(opened.state.connections):
+                connection.transport.abort()
+
+    def _tasks(self) -> set[asyncio.Task[None]]:
+        return {task for opened in self._opened for task in opened.state.tasks}
+
+    async def _wait(self, timeout_s: float) -> None:
+        tasks = self._tasks()
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout_s)
+
+
+async def serve_listeners(
+    routes: Iterable[Route],
+    listeners: Iterable[Listener],
+    *,
+    authenticator: Authenticator,
+    limiters: Mapping[str, RateLimiter],
+    tls: ssl.SSLContext | None = None,
+) -> HttpListeners:
+    """Open every listener of type `http` and serve `routes` on it, each by its resources.
+
+    `tls` (see `tls_context`) is required by listeners that say so. Raises `ListenError` if a socket cannot be opened;
+    then none is left open.
+    """
+    table = list(routes)
+    http = [listener for listener in listeners if listener.type == "http"]
+    if tls is None and any(listener.tls for listener in http):
+        raise ListenError("a listener with tls needs tls_certificate_path and tls_private_key_path")
+    sockets: list[list[socket.socket]] = []
+    try:
+        for listener in http:
+            sockets.append(open_sockets(listener))
+    except ListenError:
+        for sock in (sock for group in sockets for sock in group):
+            sock.close()
+        raise
+    opened = [
+        await _open(listener, group, app_for(listener, table, authenticator=authenticator, limiters=limiters), tls)
+        for listener, group in zip(http, sockets, strict=True)
+    ]
+    return HttpListeners(opened, tls)
+
+
+def app_for(
+    listener: Listener,
+    routes: Sequence[Route],
+    *,
+    authenticator: Authenticator,
+    limiters: Mapping[str, RateLimiter],
+) -> HttpApp:
+    """The ASGI application of one listener. Raises `ValueError` for a route with a rate limit that does not exist."""
+    resources = served_resources(listener.resource_names)
+    served = [route for route in routes if route.resource in resources]
+    for route in served:
+        if route.limit is not None and route.limit not in limiters:
+            raise ValueError(f"{route.method} {route.path}: no rate limit {route.limit}")
+    return HttpApp(
+        router=Router(served),
+        authenticator=authenticator,
+        limiters=limiters,
+        access_log=AccessLog(scheme="https" if listener.tls else "http", tag=listener.log_tag),
+        request_ids=RequestIds(header=listener.request_id_header),
+        x_forwarded=listener.x_forwarded,
+        compressed_resources=frozenset(
+            name for resource in listener.resources if resource.compress for name in resource.names
+        ),
+    )
+
+
+def served_resources(names: Iterable[str]) -> frozenset[str]:
+    """`names` and what they imply: client brings media and static, federation brings media, keys and openid."""
+    named = frozenset(names)
+    return named.union(*(_IMPLIED.get(name, frozenset()) for name in named))
+
+
+def tls_context(certificate_path: str, private_key_path: str) -> ssl.SSLContext:
+    """The server side of TLS with this certificate chain. Raises `OSError` or `ssl.SSLError`."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate_path, private_key_path)
+    return context
+
+
+async def _open(listener: Listener, sockets: list[socket.socket], app: HttpApp, tls: ssl.SSLContext | None) -> _Open:
+    loop = asyncio.get_running_loop()
+    state = ServerState()
+    factory = protocol_factory(app, state)
+    servers = [await loop.create_server(factory, sock=sock, ssl=tls if listener.tls else None) for sock in sockets]
+    logger.info("Listening on %s for %s", listener.log_tag, ", ".join(sorted(listener.resource_names)))
+    return _Open(listener, app, state, servers)

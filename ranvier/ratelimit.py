@@ -1,0 +1,101 @@
+"""How often something may happen: leaky buckets by key, for the HTTP layer and the domain alike.
+
+Configuration: "Ratelimiting" (`rc_*`). A bucket is one number, the time at which it will have leaked empty (the generic
+cell rate algorithm), so that checking costs a dictionary look-up and an idle key costs nothing.
+"""
+
+from collections.abc import Mapping
+
+from ranvier.config.model import Config
+from ranvier.config.rates import RateLimit
+from ranvier.ports import Clock
+from ranvier.proto.errors import limit_exceeded
+
+MAX_KEYS = 50_000
+"""Buckets a limiter holds before it forgets the longest unused ones."""
+
+_NEVER_MS = 24 * 3_600_000
+"""What a client is told to wait for a limit that never recovers (`per_second: 0`)."""
+
+
+class RateLimiter:
+    """One class of actions, limited by key (a user, a room, an address)."""
+
+    __slots__ = ("_clock", "_empty_at", "_interval_s", "_max_keys", "_room_s")
+
+    def __init__(self, rate: RateLimit, *, clock: Clock, max_keys: int = MAX_KEYS) -> None:
+        self._clock = clock
+        self._max_keys = max_keys
+        self._interval_s = 1 / rate.per_second if rate.per_second > 0 else float("inf")
+        self._room_s = rate.burst_count * self._interval_s if rate.burst_count else 0.0
+        self._empty_at: dict[str, float] = {}
+        """When each bucket will be empty, longest unused first; a missing key is empty."""
+
+    def spend(self, key: str, *, cost: int = 1) -> None:
+        """Count `cost` actions of `key`. Raises 429 `M_LIMIT_EXCEEDED`, and then counts nothing."""
+        now = self._clock.monotonic()
+        empty_at = max(self._empty_at.pop(key, now), now)
+        filled = empty_at + cost * self._interval_s
+        excess_s = filled - now - self._room_s
+        if not excess_s <= 1e-6:
+            if empty_at > now:
+                self._empty_at[key] = empty_at
+            raise limit_exceeded(_NEVER_MS if excess_s == float("inf") else max(1, round(excess_s * 1000)))
+        self._empty_at[key] = filled
+        if len(self._empty_at) > self._max_keys:
+            self._forget(now)
+
+    def check(self, key: str) -> None:
+        """Raises 429 `M_LIMIT_EXCEEDED` if one more action of `key` would be too many; counts nothing."""
+        now = self._clock.monotonic()
+        excess_s = max(self._empty_at.get(key, now), now) + self._interval_s - now - self._room_s
+        if not excess_s <= 1e-6:
+            raise limit_exceeded(_NEVER_MS if excess_s == float("inf") else max(1, round(excess_s * 1000)))
+
+    def forget(self, key: str) -> None:
+        """Empty the bucket of `key`."""
+        self._empty_at.pop(key, None)
+
+    def __len__(self) -> int:
+        """How many buckets are held."""
+        return len(self._empty_at)
+
+    def _forget(self, now: float) -> None:
+        """Drop what has leaked empty; if nothing had, the longest unused tenth."""
+        self._empty_at = {key: empty_at for key, empty_at in self._empty_at.items() if empty_at > now}
+        for key in list(self._empty_at)[: max(0, len(self._empty_at) - self._max_keys * 9 // 10)]:
+            del self._empty_at[key]
+
+
+def rate_limiters(config: Config, *, clock: Clock) -> Mapping[str, RateLimiter]:
+    """A limiter for each `rc_*` option, under its name in the file (`rc_login.address`)."""
+    rates = {
+        "rc_message": config.rc_message,
+        "rc_registration": config.rc_registration,
+        "rc_registration_token_validity": config.rc_registration_token_validity,
+        "rc_login.address": config.rc_login.address,
+        "rc_login.account": config.rc_login.account,
+        "rc_login.failed_attempts": config.rc_login.failed_attempts,
+        "rc_joins.local": config.rc_joins.local,
+        "rc_joins.remote": config.rc_joins.remote,
+        "rc_joins_per_room": config.rc_joins_per_room,
+        "rc_3pid_validation": config.rc_3pid_validation,
+        "rc_invites.per_room": config.rc_invites.per_room,
+        "rc_invites.per_user": config.rc_invites.per_user,
+        "rc_invites.per_issuer": config.rc_invites.per_issuer,
+        "rc_third_party_invite": config.rc_third_party_invite,
+        "rc_media_create": config.rc_media_create,
+        "rc_presence.per_user": config.rc_presence.per_user,
+        "rc_delayed_event_mgmt": config.rc_delayed_event_mgmt,
+        "rc_reports": config.rc_reports,
+        "rc_room_creation": config.rc_room_creation,
+        "rc_user_directory": config.rc_user_directory,
+        "rc_key_requests": config.rc_key_requests,
+    }
+    limiters = {name: RateLimiter(rate, clock=clock) for name, rate in rates.items()}
+    redaction = config.rc_admin_redaction
+    # Without a limit of their own, redactions by admins count as messages, in the same bucket.
+    limiters["rc_admin_redaction"] = (
+        RateLimiter(redaction, clock=clock) if redaction is not None else limiters["rc_message"]
+    )
+    return limiters
