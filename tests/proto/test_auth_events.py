@@ -2,7 +2,7 @@
 
 import pytest
 
-from ranvier.proto.auth.redaction import redaction_allowed
+from ranvier.proto.auth.redaction import redaction_allowed, user_may_redact
 from tests.proto.auth_room import ALICE, BOB, CAROL, VERSIONS, Room, new_room, since, until
 
 
@@ -119,3 +119,11 @@ def test_an_authorised_redaction_stays_in_its_room_and_on_its_target(room: Room)
     assert not redaction_allowed(redaction, room.event("m.room.message", sender=BOB), room.state)
     target.room_id = "!another:a.example"
     assert not redaction_allowed(redaction, target, room.state)
+
+
+def test_users_redact_their_own_events_and_the_powerful_those_of_others(room: Room) -> None:
+    room.levels({"redact": 50}, carol=50)
+    target = room.event("m.room.message", sender=BOB)
+    assert user_may_redact(BOB, target, room.state)
+    assert user_may_redact(CAROL, target, room.state)
+    assert not user_may_redact("@robert:b.example", target, room.state)

@@ -1,6 +1,6 @@
 """Who may redact what.
 
-Spec: room versions 1 and 2, authorisation rule 11; room version 3, "Handling redactions".
+Spec: room versions 1 and 2, authorisation rule 11; room version 3, "Handling redactions"; client-server API, "Redactions".
 """
 
 from ranvier.proto.auth.error import AuthError
@@ -32,3 +32,14 @@ def redaction_allowed(event: Event, target: Event, state: StateLookup) -> bool:
         return True
     levels = power_levels(state)
     return levels.user_level(event.sender) >= levels.redact
+
+
+def user_may_redact(sender: str, target: Event, state: StateLookup) -> bool:
+    """Whether a server lets its user redact `target`: their own events, and with the redact level those of others.
+
+    Stricter than what is accepted from other servers, which may speak for all their users.
+    """
+    if sender == target.sender:
+        return True
+    levels = power_levels(state)
+    return levels.user_level(sender) >= levels.redact
