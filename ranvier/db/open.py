@@ -22,7 +22,7 @@ async def _open_engine(config: DatabaseConfig) -> Database:
         return await open_sqlite(str(config.args.get("database", ":memory:")))
     try:
         # Only who uses PostgreSQL needs the driver; importing it takes time.
-        from ranvier.db.postgres import open_postgres  # noqa: PLC0415
+        from ranvier.db.postgres import open_postgres
     except ModuleNotFoundError as error:
         raise DatabaseError(
             "PostgreSQL is configured, but its driver is not installed: pip install 'ranvier[postgres]'"
