@@ -37,9 +37,7 @@ def by_power(events: Mapping[str, Event], level: Callable[[Event], int]) -> list
     return ordered
 
 
-def by_mainline(
-    events: Iterable[Event], power_levels: str | None, parents: Mapping[str, str | None]
-) -> list[Event]:
+def by_mainline(events: Iterable[Event], power_levels: str | None, parents: Mapping[str, str | None]) -> list[Event]:
     """The mainline ordering based on the `m.room.power_levels` event `power_levels` (`None`: the state has none).
 
     `parents` gives for every event of `events`, and for every event met from there and from `power_levels` on, the

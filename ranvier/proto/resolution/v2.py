@@ -138,7 +138,9 @@ def _power_level_parents(events: Iterable[Event]) -> Generator[Request, Answer, 
         cited = yield FetchEvents(frozenset(auth_id for event in pending.values() for auth_id in event.auth_events))
         found = {}
         for event_id, event in pending.items():
-            parent = next((cited[auth] for auth in event.auth_events if auth in cited and _is_levels(cited[auth])), None)
+            parent = next(
+                (cited[auth] for auth in event.auth_events if auth in cited and _is_levels(cited[auth])), None
+            )
             parents[event_id] = None if parent is None else parent.event_id
             if parent is not None:
                 found[parent.event_id] = parent
