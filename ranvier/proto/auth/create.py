@@ -4,8 +4,8 @@ Spec: room versions, "Authorisation rules", rule 1.
 """
 
 from ranvier.proto.auth.error import AuthError
-from ranvier.proto.auth.names import domain_of, is_user_id
 from ranvier.proto.events import Event
+from ranvier.proto.ids import domain_of, is_user_id
 from ranvier.proto.room_versions import ROOM_VERSIONS
 
 
@@ -30,4 +30,4 @@ def check_create(event: Event) -> None:
 
 
 def _are_user_ids(value: object) -> bool:
-    return isinstance(value, list) and all(map(is_user_id, value))
+    return isinstance(value, list) and all(isinstance(entry, str) and is_user_id(entry) for entry in value)

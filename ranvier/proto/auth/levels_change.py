@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ranvier.proto.auth.error import AuthError
-from ranvier.proto.auth.names import is_user_id
 from ranvier.proto.auth.power_levels import LEVEL_NAMES, PowerLevels, creators_of, levels_of, read_level
 from ranvier.proto.auth.state import POWER_LEVELS, StateLookup
 from ranvier.proto.events import Event
+from ranvier.proto.ids import is_user_id
 from ranvier.proto.room_versions import RoomVersion
 
 

@@ -17,8 +17,10 @@ def check_member(event: Event, state: StateLookup, create: Event, *, authoriser_
     if target is None:
         raise AuthError("a member event needs a state_key")
     version = event.version
-    if version.restricted_joins and not authoriser_signed and "join_authorised_via_users_server" in event.content:
-        raise AuthError("the server that authorised the join has not signed it")
+    if version.restricted_joins and "join_authorised_via_users_server" in event.content:
+        authoriser = event.content["join_authorised_via_users_server"]
+        if not authoriser_signed or not isinstance(authoriser, str):
+            raise AuthError("the server that authorised the join has not signed it")
     match event.membership:
         case "join":
             _check_join(event, target, state, create)
@@ -32,18 +34,6 @@ def check_member(event: Event, state: StateLookup, create: Event, *, authoriser_
             _check_knock(event, target, state)
         case _:
             raise AuthError("the membership is missing or unknown")
-
-
-def authorising_server(event: Event) -> str | None:
-    """The user whose server must have signed this event because it let the user in, `None` if the rule does not apply.
-
-    Whoever verifies an event's signatures verifies that one too, once, on receipt, and tells the rules with
-    `authoriser_signed`.
-    """
-    if event.type != "m.room.member" or not event.version.restricted_joins:
-        return None
-    user = event.content.get("join_authorised_via_users_server")
-    return user if isinstance(user, str) else None
 
 
 def _check_join(event: Event, target: str, state: StateLookup, create: Event) -> None:

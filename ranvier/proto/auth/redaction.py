@@ -4,10 +4,10 @@ Spec: room versions 1 and 2, authorisation rule 11; room version 3, "Handling re
 """
 
 from ranvier.proto.auth.error import AuthError
-from ranvier.proto.auth.names import domain_of
 from ranvier.proto.auth.power_levels import power_levels
 from ranvier.proto.auth.state import StateLookup
 from ranvier.proto.events import Event
+from ranvier.proto.ids import domain_of
 
 
 def check_redaction(event: Event, state: StateLookup) -> None:

@@ -11,12 +11,12 @@ from ranvier.proto.auth.create import check_create
 from ranvier.proto.auth.error import AuthError
 from ranvier.proto.auth.levels_change import check_levels_change
 from ranvier.proto.auth.membership import check_member
-from ranvier.proto.auth.names import domain_of
 from ranvier.proto.auth.power_levels import levels_of
 from ranvier.proto.auth.redaction import check_redaction, redaction_allowed
 from ranvier.proto.auth.select import auth_types_of
 from ranvier.proto.auth.state import CREATE, POWER_LEVELS, StateLookup
 from ranvier.proto.events import Event, StateKey
+from ranvier.proto.ids import domain_of
 
 __all__ = ["AuthError", "check_auth_events", "check_event", "redaction_allowed"]
 
@@ -49,9 +49,9 @@ def check_auth_events(event: Event, auth_events: Sequence[Event], *, rejected: C
 def check_event(event: Event, state: StateLookup, *, authoriser_signed: bool = True) -> None:
     """Every rule but the one on the event's own auth events; returns if `event` is allowed on top of `state`.
 
-    `authoriser_signed` is false if `membership.authorising_server` names a user whose server has not validly signed the
-    event. That is a fact of the event and is found out once, with its other signatures; checks against further states
-    leave it out.
+    `authoriser_signed` is false if the event has a `join_authorised_via_users_server` and that user's server has not
+    validly signed it (`proto.signing`). That is a fact of the event and is found out once, with its other signatures;
+    checks against further states leave it out.
     """
     event_type = event.type
     if event_type == "m.room.create":
