@@ -1,0 +1,143 @@
+"""Reading and setting a room's state, and listing its members.
+
+Spec: client-server API, "Getting events for a room", "Sending events to a room".
+"""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import msgspec
+
+from ranvier.api.client.room_send import EventSent
+from ranvier.http.request import Request
+from ranvier.http.response import Response, json_bytes, json_response
+from ranvier.http.route import Auth, Route, paths, routes
+from ranvier.proto.client_events import client_event
+from ranvier.proto.errors import invalid_param
+from ranvier.rooms.read_state import StateReading
+from ranvier.rooms.send import Sending
+from ranvier.store.events import StoredEvent
+
+MembershipName = Literal["join", "invite", "knock", "leave", "ban"]
+
+
+class StateFormat(msgspec.Struct):
+    """What of a state event is wanted."""
+
+    format: Literal["content", "event"] = "content"
+
+
+class MembersQuery(msgspec.Struct):
+    """Which members are wanted, and when."""
+
+    at: str | None = None
+    membership: MembershipName | None = None
+    not_membership: MembershipName | None = None
+
+
+class Members(msgspec.Struct):
+    """The member events of a room."""
+
+    chunk: list[dict[str, Any]]
+
+
+class Profile(msgspec.Struct, omit_defaults=True):
+    """What a joined member is called."""
+
+    display_name: str | None = None
+    avatar_url: str | None = None
+
+
+class JoinedMembers(msgspec.Struct):
+    """The joined members of a room."""
+
+    joined: dict[str, Profile]
+
+
+class RoomStateApi:
+    """The endpoints on a room's state."""
+
+    def __init__(self, *, reading: StateReading, sending: Sending) -> None:
+        self._reading = reading
+        self._sending = sending
+
+    def routes(self) -> list[Route]:
+        """The module's routes. The empty state key is written in three ways."""
+        keyless = paths("/rooms/{room_id}/state/{event_type}") + paths("/rooms/{room_id}/state/{event_type}/")
+        keyed = keyless + paths("/rooms/{room_id}/state/{event_type}/{state_key}")
+        return [
+            *routes(
+                "GET", keyed, self.get_entry, auth=Auth.USER, guest=True, query=StateFormat, answer=dict[str, Any],
+                spec="getRoomStateWithKey", summary="One state entry",
+            ),
+            *routes(
+                "PUT", keyed, self.put_entry, auth=Auth.USER, guest=True, body=dict[str, Any], answer=EventSent,
+                spec="setRoomStateWithKey", summary="Set a state entry",
+            ),
+            *routes(
+                "GET", paths("/rooms/{room_id}/state"), self.get_state, auth=Auth.USER, guest=True,
+                answer=list[dict[str, Any]], spec="getRoomState", summary="The whole state",
+            ),
+            *routes(
+                "GET", paths("/rooms/{room_id}/members"), self.members, auth=Auth.USER, guest=True,
+                query=MembersQuery, answer=Members, spec="getMembersByRoom", summary="Member events",
+            ),
+            *routes(
+                "GET", paths("/rooms/{room_id}/joined_members"), self.joined_members, auth=Auth.USER,
+                answer=JoinedMembers, spec="getJoinedMembersByRoom", summary="Who is in the room",
+            ),
+        ]  # fmt: skip
+
+    async def get_entry(self, request: Request) -> Response:
+        """The content of a state entry, or the whole event."""
+        wanted = request.query(StateFormat).format
+        key = (request.params["event_type"], request.params.get("state_key", ""))
+        stored = await self._reading.entry(request.requester, request.params["room_id"], key)
+        if wanted == "content":
+            return json_response(stored.event.content)
+        return json_bytes(client_event(stored.event, room_id=True))
+
+    async def put_entry(self, request: Request) -> Response:
+        """Set a state entry."""
+        params = request.params
+        event_id = await self._sending.send_state(
+            request.requester,
+            params["room_id"],
+            params["event_type"],
+            params.get("state_key", ""),
+            request.json_object(),
+        )
+        return json_response(EventSent(event_id))
+
+    async def get_state(self, request: Request) -> Response:
+        """Every state event."""
+        return json_bytes(_array(await self._reading.state(request.requester, request.params["room_id"])))
+
+    async def members(self, request: Request) -> Response:
+        """Member events, now or at an earlier moment."""
+        query = request.query(MembersQuery)
+        found = await self._reading.members(
+            request.requester,
+            request.params["room_id"],
+            membership=query.membership,
+            not_membership=query.not_membership,
+            at=None if query.at is None else _timeline_pos(query.at),
+        )
+        return json_bytes(b'{"chunk":' + _array(found) + b"}")
+
+    async def joined_members(self, request: Request) -> Response:
+        """The profiles of the joined members."""
+        joined = await self._reading.joined_members(request.requester, request.params["room_id"])
+        return json_response({"joined": joined})
+
+
+def _array(found: Iterable[StoredEvent]) -> bytes:
+    return b"[" + b",".join([client_event(stored.event, room_id=True) for stored in found]) + b"]"
+
+
+def _timeline_pos(token: str) -> int:
+    """The position of a pagination token. Raises 400 `M_INVALID_PARAM`."""
+    digits = token[1:]
+    if not token.startswith("t") or not digits.removeprefix("-").isdecimal() or len(digits) > 20:
+        raise invalid_param("at: not a token of this server")
+    return int(digits)
