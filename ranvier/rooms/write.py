@@ -25,7 +25,7 @@ from ranvier.rooms.append import Append, Appended, Appender, MembershipChange
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.state.history import StateRows
-from ranvier.store.events import StoredEvent, Txn, encode_auth
+from ranvier.store.events import NO_TXN, StoredEvent, Txn, encode_auth
 from ranvier.store.rooms import LEAVE
 
 
@@ -161,6 +161,7 @@ class Writer:
             key_id=None,
             replaces=None,
             auth_depth=1 + max((entry.auth_depth for entry in auth), default=0),
+            txn=NO_TXN,
         )
         state_no = room.state_no
         if event.key is not None:

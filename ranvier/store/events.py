@@ -38,6 +38,10 @@ class Txn(msgspec.Struct, frozen=True, gc=False):
     txn_id: str
 
 
+NO_TXN: Final = Txn("", "", "")
+"""For events that are known to come from no transaction."""
+
+
 class StoredEvent(msgspec.Struct, eq=False, kw_only=True):
     """An event with its place in the store.
 
@@ -61,7 +65,7 @@ class StoredEvent(msgspec.Struct, eq=False, kw_only=True):
     auth_depth: int
     """1 + the greatest of its auth events' (1 without any)."""
     txn: Txn | None = None
-    """The local request that made it, while that is remembered."""
+    """The local request that made it, `NO_TXN` if there was none; `None` if only the database knows."""
 
     @property
     def stream_pos(self) -> int:

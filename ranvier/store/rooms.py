@@ -45,7 +45,8 @@ class Membership:
     event_nid: int
     membership: int
     stream_pos: int
-    forgotten: bool
+    forgotten: int
+    """1 once the user does not want to see the room any more."""
 
 
 _ROOM = (
@@ -69,6 +70,12 @@ async def by_id(db: Reader, room_id: str) -> RoomRow | None:
 async def by_nid(db: Reader, room_nid: int) -> RoomRow | None:
     """The room with this number."""
     return _room(await db.one(f"{_ROOM} WHERE r.room_nid = $1", room_nid))
+
+
+async def heads(db: Reader, room_nids: Collection[int]) -> list[RoomRow]:
+    """Rooms by number, in any order. One statement."""
+    rows = await db.all(f"{_ROOM} WHERE r.room_nid = ANY($1)", list(room_nids))
+    return [room for room in map(_room, rows) if room is not None]
 
 
 async def greatest_nid(db: Reader) -> int:
@@ -158,6 +165,25 @@ async def current_members(db: Reader, room_nid: int, memberships: Collection[int
     )
 
 
+async def first_members(db: Reader, room_nid: int, limit: int) -> list[Row]:
+    """Event rows (`COLUMNS`) of those who have been joined or invited the longest."""
+    return await db.all(
+        f"SELECT {_EVENT_COLUMNS} FROM room_current c JOIN events e ON e.event_nid = c.event_nid"
+        " WHERE c.room_nid = $1 AND c.key_id >= $2 AND c.membership IN (1, 2) ORDER BY c.event_nid LIMIT $3",
+        room_nid,
+        MEMBER_KEYS,
+        limit,
+    )
+
+
+async def all_current(db: Reader, room_nid: int) -> list[Row]:
+    """Event rows (`COLUMNS`) of the whole current state."""
+    return await db.all(
+        f"SELECT {_EVENT_COLUMNS} FROM room_current c JOIN events e ON e.event_nid = c.event_nid WHERE c.room_nid = $1",
+        room_nid,
+    )
+
+
 async def member_nids(db: Reader, room_nid: int, memberships: Collection[int]) -> list[int]:
     """Numbers of the users with one of these memberships."""
     rows = await db.all(
@@ -176,7 +202,7 @@ async def memberships_of(db: Reader, user_nid: int) -> list[Membership]:
         " WHERE user_nid = $1",
         user_nid,
     )
-    return [Membership(*row[:5], forgotten=bool(row[5])) for row in rows]
+    return [Membership(*row) for row in rows]
 
 
 async def membership_of(db: Reader, user_nid: int, room_nid: int) -> Membership | None:
@@ -187,7 +213,7 @@ async def membership_of(db: Reader, user_nid: int, room_nid: int) -> Membership 
         user_nid,
         room_nid,
     )
-    return None if row is None else Membership(*row[:5], forgotten=bool(row[5]))
+    return None if row is None else Membership(*row)
 
 
 async def forget(tx: Tx, user_nid: int, room_nid: int) -> None:
