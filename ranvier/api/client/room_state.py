@@ -3,7 +3,7 @@
 Spec: client-server API, "Getting events for a room", "Sending events to a room".
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -13,10 +13,12 @@ from ranvier.http.request import Request
 from ranvier.http.response import Response, json_bytes, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.proto.client_events import client_event
-from ranvier.proto.errors import invalid_param
 from ranvier.rooms.read_state import StateReading
 from ranvier.rooms.send import Sending
+from ranvier.rooms.serve import Serving
+from ranvier.rooms.timeline_token import timeline_pos
 from ranvier.store.events import StoredEvent
+from ranvier.users.requester import Requester
 
 MembershipName = Literal["join", "invite", "knock", "leave", "ban"]
 
@@ -57,9 +59,10 @@ class JoinedMembers(msgspec.Struct):
 class RoomStateApi:
     """The endpoints on a room's state."""
 
-    def __init__(self, *, reading: StateReading, sending: Sending) -> None:
+    def __init__(self, *, reading: StateReading, sending: Sending, serving: Serving) -> None:
         self._reading = reading
         self._sending = sending
+        self._serving = serving
 
     def routes(self) -> list[Route]:
         """The module's routes. The empty state key is written in three ways."""
@@ -95,7 +98,8 @@ class RoomStateApi:
         stored = await self._reading.entry(request.requester, request.params["room_id"], key)
         if wanted == "content":
             return json_response(stored.event.content)
-        return json_bytes(client_event(stored.event, room_id=True))
+        (event,) = await self._serve([stored], request.requester)
+        return json_bytes(event)
 
     async def put_entry(self, request: Request) -> Response:
         """Set a state entry."""
@@ -111,7 +115,8 @@ class RoomStateApi:
 
     async def get_state(self, request: Request) -> Response:
         """Every state event."""
-        return json_bytes(_array(await self._reading.state(request.requester, request.params["room_id"])))
+        found = await self._reading.state(request.requester, request.params["room_id"])
+        return json_bytes(await self._array(found, request.requester))
 
     async def members(self, request: Request) -> Response:
         """Member events, now or at an earlier moment."""
@@ -121,23 +126,27 @@ class RoomStateApi:
             request.params["room_id"],
             membership=query.membership,
             not_membership=query.not_membership,
-            at=None if query.at is None else _timeline_pos(query.at),
+            at=None if query.at is None else timeline_pos(query.at, name="at"),
         )
-        return json_bytes(b'{"chunk":' + _array(found) + b"}")
+        return json_bytes(b'{"chunk":' + await self._array(found, request.requester) + b"}")
 
     async def joined_members(self, request: Request) -> Response:
         """The profiles of the joined members."""
         joined = await self._reading.joined_members(request.requester, request.params["room_id"])
         return json_response({"joined": joined})
 
+    async def _serve(self, events: Sequence[StoredEvent], asker: Requester) -> list[bytes]:
+        return await self._serving.serve(events, user_id=asker.user_id, device_id=asker.device_id, room_id=True)
 
-def _array(found: Iterable[StoredEvent]) -> bytes:
-    return b"[" + b",".join([client_event(stored.event, room_id=True) for stored in found]) + b"]"
+    async def _array(self, found: Sequence[StoredEvent], asker: Requester) -> bytes:
+        """A JSON array of many events.
 
-
-def _timeline_pos(token: str) -> int:
-    """The position of a pagination token. Raises 400 `M_INVALID_PARAM`."""
-    digits = token[1:]
-    if not token.startswith("t") or not digits.removeprefix("-").isdecimal() or len(digits) > 20:
-        raise invalid_param("at: not a token of this server")
-    return int(digits)
+        Only redacted ones get an `unsigned`, to say so: what the others replaced would have to be read for each.
+        """
+        redacted = [stored for stored in found if stored.redacted_by is not None]
+        served: dict[int, bytes] = {}
+        if redacted:
+            nids = [stored.event_nid for stored in redacted]
+            served = dict(zip(nids, await self._serve(redacted, asker), strict=True))
+        events = [served.get(stored.event_nid) or client_event(stored.event, room_id=True) for stored in found]
+        return b"[" + b",".join(events) + b"]"
