@@ -15,7 +15,7 @@ from ranvier.http.authenticate import Authenticator, admit
 from ranvier.http.body import ClientGone, Receive, read_body, stream_body
 from ranvier.http.client_address import forwarded_address, forwarded_scheme
 from ranvier.http.disconnect import PATIENCE_S, DisconnectWatch
-from ranvier.http.reply import DateHeader, Send, compressed, send_response, wants_cors
+from ranvier.http.reply import DateHeader, Respond, Send, compressed, send_response, wants_cors
 from ranvier.http.request import Request
 from ranvier.http.request_id import RequestIds
 from ranvier.http.response import TEXT, Header, Response, error_response
@@ -69,12 +69,12 @@ class HttpApp:
         if scope["type"] != "http":
             raise RuntimeError(f"ASGI scope {scope['type']} is not served")
         if scope["raw_path"] == b"/health":
-            await send_response(send, _HEALTHY, date=self._date.now(), is_cors=False)
+            await send_response(send, _respond_of(scope), _HEALTHY, date=self._date.now(), is_cors=False)
             return
         served = self._access_log.begin()
         request, authorization, announced_bytes = self._read_head(scope)
         current_request.set(request.request_id)
-        exchange = _Exchange(receive, send, request, served)
+        exchange = _Exchange(receive, send, _respond_of(scope), request, served)
         response = await self._respond(exchange, authorization, announced_bytes)
         if served is not None:
             self._log(scope, exchange, served, response)
@@ -102,7 +102,7 @@ class HttpApp:
             exchange.served.answered_s = time.monotonic()
         try:
             exchange.size_bytes = await send_response(
-                exchange.send, response, date=self._date.now(), is_cors=exchange.is_cors
+                exchange.send, exchange.respond, response, date=self._date.now(), is_cors=exchange.is_cors
             )
         except asyncio.CancelledError as error:
             response = _cancelled(exchange, error)
@@ -205,11 +205,25 @@ class HttpApp:
 class _Exchange:
     """One request on its way, and what became of it."""
 
-    __slots__ = ("is_cors", "is_gone", "receive", "request", "route_path", "send", "served", "size_bytes", "watch")
+    __slots__ = (
+        "is_cors",
+        "is_gone",
+        "receive",
+        "request",
+        "respond",
+        "route_path",
+        "send",
+        "served",
+        "size_bytes",
+        "watch",
+    )
 
-    def __init__(self, receive: Receive, send: Send, request: Request, served: Served | None) -> None:
+    def __init__(
+        self, receive: Receive, send: Send, respond: Respond | None, request: Request, served: Served | None
+    ) -> None:
         self.receive = receive
         self.send = send
+        self.respond = respond
         self.request = request
         self.served = served
         self.route_path = ""
@@ -217,6 +231,11 @@ class _Exchange:
         self.is_gone = False
         self.size_bytes = 0
         self.watch: DisconnectWatch | None = None
+
+
+def _respond_of(scope: Scope) -> Respond | None:
+    respond: Respond | None = scope.get("extensions", {}).get("ranvier.respond")
+    return respond
 
 
 def _cancelled(exchange: _Exchange, error: asyncio.CancelledError) -> Response:

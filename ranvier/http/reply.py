@@ -8,17 +8,24 @@ import gzip
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import Any, Final
 
 from ranvier.http.response import Header, Response
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Respond = Callable[[bytes, bytes], Awaitable[None]]
+"""Takes the head without its empty line, and the body."""
 
 CORS: Final[tuple[Header, ...]] = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, DELETE, OPTIONS"),
     (b"access-control-allow-headers", b"X-Requested-With, Content-Type, Authorization"),
 )
+_CORS_LINES: Final = b"\r\n" + b"".join(b"%b: %b\r\n" % header for header in CORS)
+_STATUS_LINES: Final = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode("ascii")) for status in HTTPStatus
+} | {499: b"HTTP/1.1 499 Client Closed Request\r\n"}
 _SERVER_ONLY: Final = frozenset({"federation", "keys", "replication", "metrics", "health"})
 """Resources that no browser talks to."""
 
@@ -49,22 +56,37 @@ class DateHeader:
         return self._header
 
 
-async def send_response(send: Send, response: Response, *, date: Header, is_cors: bool) -> int:
-    """Send `response`; the size of its body. Nothing is sent twice, whatever happens meanwhile."""
-    headers: list[Header] = [date]
-    if is_cors:
-        headers += CORS
-    if response.headers:
-        headers += response.headers
+async def send_response(send: Send, respond: Respond | None, response: Response, *, date: Header, is_cors: bool) -> int:
+    """Send `response`, with `respond` if the server offers it; the size of its body."""
     if response.stream is not None:
-        return await _send_stream(send, response, headers)
+        return await _send_stream(send, response, _headers(response, date, is_cors=is_cors))
     body = response.body
-    if response.status != 204:
-        headers.append((b"content-type", response.content_type))
-        headers.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    if respond is None:
+        headers = _headers(response, date, is_cors=is_cors)
+        if response.status != 204:
+            headers.append((b"content-type", response.content_type))
+            headers.append((b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+    else:
+        await respond(_head(response, date, is_cors=is_cors), body)
     return len(body)
+
+
+def _headers(response: Response, date: Header, *, is_cors: bool) -> list[Header]:
+    return [date, *(CORS if is_cors else ()), *response.headers]
+
+
+def _head(response: Response, date: Header, *, is_cors: bool) -> bytes:
+    """Status line and headers of a response that is complete."""
+    parts = [_STATUS_LINES[response.status], b"date: ", date[1], _CORS_LINES if is_cors else b"\r\n"]
+    for name, value in response.headers:
+        if b"\n" in value or b"\r" in value or b"\0" in value:
+            raise ValueError(f"the header {name!r} would break the response")
+        parts += (name, b": ", value, b"\r\n")
+    if response.status != 204:
+        parts.append(b"content-type: %b\r\ncontent-length: %d\r\n" % (response.content_type, len(response.body)))
+    return b"".join(parts)
 
 
 async def compressed(response: Response, headers: list[Header]) -> Response:
