@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ranvier.config.build import build_config
@@ -57,13 +58,14 @@ def load(
     options.update({key: tree_of(value, "command line") for key, value in given.items()})
     directory = config_directory or os.path.dirname(os.path.abspath(paths[0]))
     name = options["server_name"].plain() if "server_name" in options else "homeserver"
-    return _finish(
+    config = _finish(
         Node(options, tree.where),
         findings,
         files=SecretFiles(create_missing=create_missing),
         key_path=os.path.join(directory, f"{name}.signing.key"),
         database_path=os.path.join(data_directory or os.getcwd(), "homeserver.db"),
     )
+    return replace(config, paths=tuple(paths))
 
 
 def config_files(paths: Iterable[str]) -> list[str]:

@@ -103,5 +103,7 @@ class Config:
     report_stats: bool
 
     # Where it came from
+    paths: tuple[str, ...] = ()
+    """The files and folders as they were given."""
     warnings: tuple[str, ...] = ()
     """Sentences for the log at start: unknown options, and known ones that are not honoured yet."""
