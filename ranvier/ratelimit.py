@@ -14,8 +14,9 @@ from ranvier.proto.errors import limit_exceeded
 MAX_KEYS = 50_000
 """Buckets a limiter holds before it forgets the longest unused ones."""
 
-_NEVER_MS = 24 * 3_600_000
-"""What a client is told to wait for a limit that never recovers (`per_second: 0`)."""
+_LONGEST_WAIT_MS = 24 * 3_600_000
+_NEVER_S = 1e9
+"""Between two actions when `per_second` is 0."""
 
 
 class RateLimiter:
@@ -26,31 +27,24 @@ class RateLimiter:
     def __init__(self, rate: RateLimit, *, clock: Clock, max_keys: int = MAX_KEYS) -> None:
         self._clock = clock
         self._max_keys = max_keys
-        self._interval_s = 1 / rate.per_second if rate.per_second > 0 else float("inf")
-        self._room_s = rate.burst_count * self._interval_s if rate.burst_count else 0.0
+        self._interval_s = 1 / rate.per_second if rate.per_second > 0 else _NEVER_S
+        self._room_s = rate.burst_count * self._interval_s
         self._empty_at: dict[str, float] = {}
         """When each bucket will be empty, longest unused first; a missing key is empty."""
 
     def spend(self, key: str, *, cost: int = 1) -> None:
         """Count `cost` actions of `key`. Raises 429 `M_LIMIT_EXCEEDED`, and then counts nothing."""
         now = self._clock.monotonic()
-        empty_at = max(self._empty_at.pop(key, now), now)
-        filled = empty_at + cost * self._interval_s
-        excess_s = filled - now - self._room_s
-        if not excess_s <= 1e-6:
-            if empty_at > now:
-                self._empty_at[key] = empty_at
-            raise limit_exceeded(_NEVER_MS if excess_s == float("inf") else max(1, round(excess_s * 1000)))
+        filled = self._filled(key, now, cost)
+        # Taken out and put in again, so that the order of the dictionary is the order of use.
+        self._empty_at.pop(key, None)
         self._empty_at[key] = filled
         if len(self._empty_at) > self._max_keys:
             self._forget(now)
 
     def check(self, key: str) -> None:
         """Raises 429 `M_LIMIT_EXCEEDED` if one more action of `key` would be too many; counts nothing."""
-        now = self._clock.monotonic()
-        excess_s = max(self._empty_at.get(key, now), now) + self._interval_s - now - self._room_s
-        if not excess_s <= 1e-6:
-            raise limit_exceeded(_NEVER_MS if excess_s == float("inf") else max(1, round(excess_s * 1000)))
+        self._filled(key, self._clock.monotonic(), 1)
 
     def forget(self, key: str) -> None:
         """Empty the bucket of `key`."""
@@ -59,6 +53,14 @@ class RateLimiter:
     def __len__(self) -> int:
         """How many buckets are held."""
         return len(self._empty_at)
+
+    def _filled(self, key: str, now: float, cost: int) -> float:
+        """When the bucket will be empty after `cost` more. Raises 429 `M_LIMIT_EXCEEDED` if it would overflow."""
+        filled = max(self._empty_at.get(key, now), now) + cost * self._interval_s
+        excess_s = filled - now - self._room_s
+        if excess_s > 1e-6:
+            raise limit_exceeded(min(_LONGEST_WAIT_MS, max(1, round(excess_s * 1000))))
+        return filled
 
     def _forget(self, now: float) -> None:
         """Drop what has leaked empty; if nothing had, the longest unused tenth."""

@@ -116,6 +116,7 @@ async def serve_listeners(
     http = [listener for listener in listeners if listener.type == "http"]
     if tls is None and any(listener.tls for listener in http):
         raise ListenError("a listener with tls needs tls_certificate_path and tls_private_key_path")
+    apps = [app_for(listener, table, authenticator=authenticator, limiters=limiters) for listener in http]
     sockets: list[list[socket.socket]] = []
     try:
         for listener in http:
@@ -124,10 +125,7 @@ async def serve_listeners(
         for sock in (sock for group in sockets for sock in group):
             sock.close()
         raise
-    opened = [
-        await _open(listener, group, app_for(listener, table, authenticator=authenticator, limiters=limiters), tls)
-        for listener, group in zip(http, sockets, strict=True)
-    ]
+    opened = [await _open(listener, group, app, tls) for listener, group, app in zip(http, sockets, apps, strict=True)]
     return HttpListeners(opened, tls)
 
 

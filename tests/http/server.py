@@ -45,11 +45,21 @@ class Tokens:
         self.masquerade: Masquerade | None = None
 
     async def authenticate(
-        self, token: str, *, client_ip: str, user_agent: str, masquerade: Masquerade | None
+        self,
+        token: str,
+        *,
+        client_ip: str,
+        user_agent: str,
+        masquerade: Masquerade | None,
     ) -> Requester:
         self.masquerade = masquerade
         if token not in USERS:
-            raise MatrixError(401, "M_UNKNOWN_TOKEN", "Unknown access token", extra={"soft_logout": False})
+            raise MatrixError(
+                401,
+                "M_UNKNOWN_TOKEN",
+                "Unknown access token",
+                extra={"soft_logout": False},
+            )
         return USERS[token]
 
 

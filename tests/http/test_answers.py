@@ -9,7 +9,14 @@ import msgspec
 import pytest
 
 from ranvier.http.request import Request
-from ranvier.http.response import EMPTY_OBJECT, Response, html_response, json_response, stream_response, text_response
+from ranvier.http.response import (
+    EMPTY_OBJECT,
+    Response,
+    html_response,
+    json_response,
+    stream_response,
+    text_response,
+)
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.log_context import current_request
 from ranvier.proto.errors import forbidden
@@ -78,7 +85,13 @@ async def page(request: Request) -> Response:
 
 
 async def name_request(request: Request) -> Response:
-    return json_response({"id": request.request_id, "context": current_request.get(), "ip": request.client_ip})
+    return json_response(
+        {
+            "id": request.request_id,
+            "context": current_request.get(),
+            "ip": request.client_ip,
+        }
+    )
 
 
 async def empty(request: Request) -> Response:
@@ -92,17 +105,40 @@ async def large(request: Request) -> Response:
 TABLE: list[Route] = [
     *routes("POST", "/_matrix/client/v3/body", echo_body, auth=Auth.NONE, body=Body),
     *routes("GET", "/_matrix/client/v3/query", echo_query, auth=Auth.NONE, query=Query),
-    *routes("GET", "/_matrix/client/v3/rooms/{room_id}/state/{type}/{key}", echo_params, auth=Auth.NONE),
-    *routes("GET", "/_matrix/client/v3/rooms/{room_id}/state/{type}/", echo_params, auth=Auth.NONE),
+    *routes(
+        "GET",
+        "/_matrix/client/v3/rooms/{room_id}/state/{type}/{key}",
+        echo_params,
+        auth=Auth.NONE,
+    ),
+    *routes(
+        "GET",
+        "/_matrix/client/v3/rooms/{room_id}/state/{type}/",
+        echo_params,
+        auth=Auth.NONE,
+    ),
     *routes("GET", "/_matrix/client/v3/crash", crash, auth=Auth.NONE),
     *routes("GET", "/_matrix/client/v3/refuse", refuse, auth=Auth.NONE),
     *routes("POST", "/_matrix/client/v3/optional", optional, auth=Auth.NONE, body=Optional),
     *routes("PUT", "/_matrix/client/v3/free", free, auth=Auth.NONE, body_limit_bytes=2000),
-    *routes("POST", "/_matrix/client/v3/count", count, auth=Auth.NONE, stream=True, body_limit_bytes=200_000),
+    *routes(
+        "POST",
+        "/_matrix/client/v3/count",
+        count,
+        auth=Auth.NONE,
+        stream=True,
+        body_limit_bytes=200_000,
+    ),
     *routes("GET", "/_matrix/client/v3/pieces", pieces, auth=Auth.NONE),
     *routes("GET", "/page", page, auth=Auth.NONE, resource="static"),
     *routes("GET", paths("/name"), name_request, auth=Auth.NONE),
-    *routes("GET", "/_matrix/federation/v1/version", empty, auth=Auth.NONE, resource="federation"),
+    *routes(
+        "GET",
+        "/_matrix/federation/v1/version",
+        empty,
+        auth=Auth.NONE,
+        resource="federation",
+    ),
     *routes("GET", "/large", large, auth=Auth.NONE),
 ]
 
@@ -152,7 +188,9 @@ async def test_head_is_get_without_its_body() -> None:
         assert answer.headers["content-length"] == str(len("<p>hello</p>"))
 
 
-async def test_a_bug_is_500_without_a_trace_of_it(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_bug_is_500_without_a_trace_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with serving(TABLE) as server:
         answer = await ask(server, "GET", "/_matrix/client/v3/crash")
     assert answer.status == 500
@@ -185,7 +223,12 @@ async def test_bad_bodies_are_the_clients_error(content: bytes, errcode: str) ->
 
 async def test_a_wrong_type_names_its_field() -> None:
     async with serving(TABLE) as server:
-        answer = await ask(server, "POST", "/_matrix/client/v3/body", json={"name": "a", "count": "many"})
+        answer = await ask(
+            server,
+            "POST",
+            "/_matrix/client/v3/body",
+            json={"name": "a", "count": "many"},
+        )
     assert answer.json["error"].startswith("count: ")
 
 
@@ -199,7 +242,12 @@ async def test_many_brackets_in_strings_are_not_deep() -> None:
 
 async def test_of_a_repeated_key_the_last_counts() -> None:
     async with serving(TABLE) as server:
-        answer = await ask(server, "POST", "/_matrix/client/v3/body", content=b'{"name": "a", "name": "b"}')
+        answer = await ask(
+            server,
+            "POST",
+            "/_matrix/client/v3/body",
+            content=b'{"name": "a", "name": "b"}',
+        )
     assert answer.json["name"] == "b"
 
 
@@ -211,7 +259,11 @@ async def test_an_empty_body_is_an_empty_object_where_nothing_is_required() -> N
 
 async def test_query_strings_are_converted() -> None:
     async with serving(TABLE) as server:
-        answer = await ask(server, "GET", "/_matrix/client/v3/query?limit=5&full=true&via=a&via=b%20c&other=1")
+        answer = await ask(
+            server,
+            "GET",
+            "/_matrix/client/v3/query?limit=5&full=true&via=a&via=b%20c&other=1",
+        )
         assert answer.json == {"limit": 5, "full": True, "via": ["a", "b c"]}
         missing = await ask(server, "GET", "/_matrix/client/v3/query?full=true")
         assert (missing.status, missing.errcode) == (400, "M_MISSING_PARAM")
@@ -252,7 +304,10 @@ async def test_bodies_can_be_streamed_both_ways() -> None:
         )
         assert parse(await exchange(server, head)).status == 413
         produced = await ask(server, "GET", "/_matrix/client/v3/pieces")
-        assert (produced.body, produced.headers["content-type"]) == (b"one two", "text/plain")
+        assert (produced.body, produced.headers["content-type"]) == (
+            b"one two",
+            "text/plain",
+        )
 
 
 async def test_health_is_ok_on_every_listener(caplog: pytest.LogCaptureFixture) -> None:
@@ -288,7 +343,12 @@ async def test_request_id_and_address_come_from_headers_only_if_configured() -> 
     async with serving(TABLE, listener=listener) as server:
         proxied = await ask(server, "GET", "/_matrix/client/v3/name", headers=headers)
         assert proxied.json == {"id": "abc", "context": "abc", "ip": "192.0.2.7"}
-        nonsense = await ask(server, "GET", "/_matrix/client/v3/name", headers={"X-Forwarded-For": "evil"})
+        nonsense = await ask(
+            server,
+            "GET",
+            "/_matrix/client/v3/name",
+            headers={"X-Forwarded-For": "evil"},
+        )
         assert nonsense.json["ip"] == "127.0.0.1"
 
 
@@ -301,7 +361,9 @@ async def test_two_requests_on_one_connection() -> None:
     assert raw.index(b'"limit":1') < raw.index(b'"limit":2')
 
 
-async def test_a_client_that_sends_half_a_body_and_leaves_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_client_that_sends_half_a_body_and_leaves_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with serving(TABLE) as server:
         _, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
         writer.write(b"PUT /_matrix/client/v3/free HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
