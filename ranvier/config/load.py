@@ -52,7 +52,7 @@ def load(
     the named files do not exist. Raises `ConfigError`.
     """
     findings = Findings()
-    tree = _read(_texts(paths), findings)
+    tree = read_files(paths, findings)
     options = dict(tree.children())
     given = {**_from_environment(environment or {}, options), **(overrides or {})}
     options.update({key: tree_of(value, "command line") for key, value in given.items()})
@@ -66,6 +66,11 @@ def load(
         database_path=os.path.join(data_directory or os.getcwd(), "homeserver.db"),
     )
     return replace(config, paths=tuple(paths))
+
+
+def read_files(paths: Sequence[str], findings: Findings) -> Node:
+    """The tree of some files and folders, unchecked. Raises `ConfigError`."""
+    return _read(_texts(paths), findings)
 
 
 def config_files(paths: Iterable[str]) -> list[str]:
