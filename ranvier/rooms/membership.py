@@ -9,6 +9,7 @@ from typing import Any
 from ranvier.proto.auth.power_levels import power_levels
 from ranvier.proto.errors import MatrixError, forbidden, invalid_param, not_found
 from ranvier.proto.ids import domain_of, is_room_alias, is_room_id, is_user_id
+from ranvier.rooms.guest_access import check_guest_may_join
 from ranvier.rooms.member_content import MemberContent
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
@@ -45,6 +46,7 @@ class Memberships:
             before = await self._rooms.member(room, user_id)
             if before is not None and before.event.membership == "join":
                 return ()
+            check_guest_may_join(requester, room)
             content = await self._member_content.of(user_id, "join", reason=reason)
             await self._authorise_restricted(room, user_id, content)
             return [_member(user_id, user_id, content)]

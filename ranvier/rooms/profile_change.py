@@ -34,9 +34,9 @@ class ProfileChanges:
             before = await self._rooms.member(room, user_id)
             if before is None or before.event.membership != "join":
                 return []
-            content = dict(before.event.content)
-            content.pop("displayname", None)
-            content.pop("avatar_url", None)
+            # The server that let the user in does not sign what follows (spec: `m.room.member`).
+            dropped = ("displayname", "avatar_url", "join_authorised_via_users_server")
+            content = {key: value for key, value in before.event.content.items() if key not in dropped}
             content |= await self._member_content.of(user_id, "join")
             return [Draft(sender=user_id, type="m.room.member", state_key=user_id, content=content)]
 

@@ -6,7 +6,7 @@ Spec: client-server API, "Getting events for a room" (`/state`, `/members`, `/jo
 from collections.abc import Collection
 from typing import Any
 
-from ranvier.proto.errors import not_found
+from ranvier.proto.errors import forbidden, not_found
 from ranvier.proto.events import StateKey
 from ranvier.rooms.access import Access, Now
 from ranvier.rooms.room import Room
@@ -92,6 +92,8 @@ class StateReading:
     async def joined_members(self, requester: Requester, room_id: str) -> dict[str, dict[str, Any]]:
         """`user_id -> {"display_name", "avatar_url"}` of everyone in the room. Raises 403 unless the user is in it."""
         view = await self._access.to_state(requester.user_id, room_id)
+        if await self._rooms.membership(view.room, requester.user_id) != "join":
+            raise forbidden("You are not in this room")
         joined = await self._current_members(view.room, [JOIN])
         return {stored.event.state_key or "": _profile(stored) for stored in joined}
 

@@ -8,6 +8,7 @@ from typing import Any
 from ranvier.proto.errors import MatrixError, bad_json, invalid_param
 from ranvier.proto.ids import is_room_alias
 from ranvier.proto.room_versions import RoomVersion
+from ranvier.rooms.guest_access import check_guest_may_join
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.transactions import Transactions
@@ -68,6 +69,8 @@ class Sending:
         _check_names(type_, state_key)
         if type_ == "m.room.canonical_alias":
             await self._check_aliases(room_id, content)
+        if type_ == "m.room.member" and content.get("membership") == "join":
+            check_guest_may_join(requester, await self._rooms.get(room_id))
         if type_ == "m.room.create":
             raise MatrixError(403, "M_FORBIDDEN", "A room is created only once")
         draft = Draft(sender=requester.user_id, type=type_, state_key=state_key, content=content)

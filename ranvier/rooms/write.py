@@ -12,6 +12,7 @@ from typing import Any
 from ranvier.db.engine import DatabaseError, Tx
 from ranvier.ports import Clock, Random
 from ranvier.proto.auth.error import AuthError
+from ranvier.proto.auth.redaction import user_may_redact
 from ranvier.proto.auth.rules import check_event, redaction_allowed
 from ranvier.proto.auth.select import auth_types_for
 from ranvier.proto.canonical_json import encode_lenient as encode
@@ -239,7 +240,9 @@ class Writer:
             raise MatrixError(404, "M_NOT_FOUND", "The event to redact was not found in this room")
         if target.event.type == "m.room.create":
             raise forbidden("The create event of a room cannot be redacted")
-        if not redaction_allowed(redaction, target.event, room):
+        # The room's rules let a server speak for all its users; which of them may is for us to say.
+        may = user_may_redact(redaction.sender, target.event, room) and redaction_allowed(redaction, target.event, room)
+        if not may:
             raise forbidden("You do not have permission to redact this event")
         return None if target.redacted_by is not None else target
 

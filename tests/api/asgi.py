@@ -59,7 +59,8 @@ class Client:
         query: Mapping[str, str | list[str]] | None = None,
         raw: bytes | None = None,
     ) -> Answer:
-        """One request; `path` is percent-encoded already."""
+        """One request; `path` is percent-encoded already, and may hold a query string."""
+        path, _, query_string = path.partition("?")
         content = raw if raw is not None else b"" if body is None else orjson.dumps(body)
         headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
         headers.append((b"content-length", str(len(content)).encode()))
@@ -73,7 +74,7 @@ class Client:
             "scheme": "http",
             "path": path,
             "raw_path": path.encode(),
-            "query_string": urlencode(query or {}, doseq=True).encode(),
+            "query_string": (query_string or urlencode(query or {}, doseq=True)).encode(),
             "root_path": "",
             "headers": headers,
             "client": ("127.0.0.1", 40000),
