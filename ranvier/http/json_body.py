@@ -1,7 +1,7 @@
 """A request's JSON body, decoded strictly: what is not JSON, or not of the declared shape, is the client's error.
 
 Spec: client-server API, "Standard error response" (`M_NOT_JSON`, `M_BAD_JSON`). Strict means: UTF-8, no byte order mark,
-no NaN, no lone surrogates, nothing deeper than `MAX_DEPTH`. Of a repeated key the last counts.
+no NaN, no lone surrogates, nothing deeper than `MAX_NESTING`. Of a repeated key the last counts.
 """
 
 import re
@@ -11,11 +11,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from ranvier.proto.errors import MatrixError, bad_json
+from ranvier.proto.limits import MAX_NESTING
 
 T = TypeVar("T")
-
-MAX_DEPTH = 200
-"""How deep arrays and objects may nest: below what the encoders can write again, above what anybody needs."""
 
 _BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
 _WHERE = re.compile(r"^(?P<what>.*) - at `(?:key in )?\$\.?(?P<path>.*)`$", re.DOTALL)
@@ -66,15 +64,15 @@ def _decode_empty(decoder: msgspec.json.Decoder[T]) -> T:
 
 
 def _refuse_deep(content: bytes) -> None:
-    """Raises 400 if `content` nests deeper than `MAX_DEPTH`. Only a body with that many brackets is looked at."""
-    if content.count(b"{") + content.count(b"[") <= MAX_DEPTH:
+    """Raises 400 if `content` nests deeper than `MAX_NESTING`. Only a body with that many brackets is looked at."""
+    if content.count(b"{") + content.count(b"[") <= MAX_NESTING:
         return
     depth = 0
     for token in _BRACKET.finditer(content):
         char = token.group()
         if char in b"[{":
             depth += 1
-            if depth > MAX_DEPTH:
+            if depth > MAX_NESTING:
                 raise bad_json("The JSON is nested too deeply")
         elif char in b"]}":
             depth -= 1
