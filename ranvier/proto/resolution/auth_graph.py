@@ -11,7 +11,7 @@ from collections.abc import Collection, Generator, Iterable, Mapping
 from heapq import heapify, heappop, heappush
 from typing import Final, NamedTuple, TypeVar
 
-BATCH: Final = 64
+BATCH: Final = 128
 """How many events' edges are asked for at once: those that the walk will most probably meet next."""
 
 
