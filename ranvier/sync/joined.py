@@ -1,0 +1,234 @@
+"""The section of a joined room in a sync answer.
+
+Spec: client-server API, "Syncing". Two ways lead here: the room as a whole (first sync, newly joined, `full_state`), and
+what has happened since. What does not depend on the asker is built once and shared by all who ask the same.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from ranvier.proto.visibility import HISTORY_VISIBILITY, sees_everything, visibility_of
+from ranvier.rooms.history import History, Viewer
+from ranvier.rooms.room import Room
+from ranvier.rooms.rooms import Rooms
+from ranvier.rooms.serve import Serving
+from ranvier.store import rooms as store
+from ranvier.store.events import FIRST_POS, StoredEvent
+from ranvier.store.rooms import Membership, RoomRow
+from ranvier.sync.query import SyncQuery
+from ranvier.sync.state_section import Entries, StateSections, names_room, senders
+from ranvier.sync.timeline import Timeline, Timelines
+from ranvier.sync.token import end_of
+
+PARTS: Final = 4096
+HEROES: Final = 5
+
+PartKey = tuple[int, int, int, str, bool, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class RoomPart:
+    """A room's timeline and state, ready to be sent to anyone who may see all of it."""
+
+    timeline: bytes
+    state: bytes
+    """The state events, with commas between them."""
+    members: frozenset[str]
+    """Whose member events are in `state`."""
+    heroes: tuple[str, ...] | None
+    """`HEROES` + 1 of them, so that one can be the asker; `None` if the room has a name."""
+    events: tuple[StoredEvent, ...]
+
+
+class JoinedRooms:
+    """Builds sections."""
+
+    def __init__(
+        self, *, rooms: Rooms, history: History, serving: Serving, timelines: Timelines, states: StateSections
+    ) -> None:
+        self._rooms = rooms
+        self._history = history
+        self._serving = serving
+        self._timelines = timelines
+        self._states = states
+        self._parts: OrderedDict[PartKey, RoomPart] = OrderedDict()
+
+    async def whole(self, query: SyncQuery, mine: Membership, head: RoomRow, upto: int) -> list[bytes]:
+        """Members of the section's JSON object: everything a client needs that does not know the room.
+
+        No statement if somebody has asked the same since the room last changed.
+        """
+        last = min(head.last_pos, upto)
+        key = (mine.room_nid, FIRST_POS, last, query.filter_key, False, query.state_after)
+        part = self._parts.get(key)
+        if part is not None and not self._has_own_txn(part, query):
+            self._parts.move_to_end(key)
+            return await self._finish(part, query, mine, head)
+        room = await self._rooms.by_nid(mine.room_nid)
+        timeline = await self._timelines.newest(
+            mine.room_nid,
+            after=FIRST_POS,
+            upto=last,
+            limit=query.timeline_limit,
+            wanted=query.filter.room.timeline,
+        )
+        viewer = Viewer(room=room, user_id=query.user_id, joined=True, left_at=None)
+        visible = await self._history.visible(viewer, timeline.events)
+        # Events that are hidden are the oldest ones: what is left begins where the user's history does.
+        shown = Timeline(visible, limited=timeline.limited and len(visible) == len(timeline.events))
+        if query.state_after is not None or not visible:
+            state = await self._states.current(room, members=not query.lazy_members)
+        else:
+            state = await self._states.before(room, visible[0], members=not query.lazy_members)
+        shared = self._is_shared(room, timeline.events, mine)
+        part = await self._part(room, query, shown, state, shared=shared, with_heroes=True)
+        if shared and not self._has_own_txn(part, query):
+            self._parts[key] = part
+            if len(self._parts) > PARTS:
+                self._parts.popitem(last=False)
+        return await self._finish(part, query, mine, head)
+
+    async def since(
+        self, query: SyncQuery, mine: Membership, head: RoomRow, since: int, upto: int
+    ) -> list[bytes] | None:
+        """Members of the section's JSON object: what has happened after `since`; `None` if nothing is to be told.
+
+        `since` and `upto` are positions of the event stream; the user has been in the room all the while.
+        """
+        after = end_of(since)
+        room_nid = mine.room_nid
+        timeline = await self._timelines.newest(
+            room_nid, after=after, upto=upto, limit=query.timeline_limit, wanted=query.filter.room.timeline
+        )
+        state: Entries = {}
+        if timeline.limited or query.state_after is not None or not query.filter.room.timeline.is_open:
+            state = await self._state_since(query, room_nid, timeline, after, upto)
+        if query.lazy_members and timeline.events:
+            room = await self._rooms.by_nid(room_nid)
+            state |= await self._states.members(room, senders(timeline.events))
+        if not timeline.events and not state:
+            return None
+        events = [*timeline.events, *state.values()]
+        members_changed = timeline.limited or any(stored.event.type == "m.room.member" for stored in events)
+        return [
+            await self._timeline_json(query, timeline),
+            await self._state_json(query, state),
+            *([await self._summary_since(query, head)] if members_changed else []),
+        ]
+
+    async def _state_since(
+        self, query: SyncQuery, room_nid: int, timeline: Timeline, after: int, upto: int
+    ) -> Entries:
+        first = await self._timelines.first_after(room_nid, after=after, upto=upto)
+        if first is None:
+            return {}
+        room = await self._rooms.by_nid(room_nid)
+        if query.state_after is not None or not timeline.events:
+            later = room.state_no
+        else:
+            later = timeline.events[0].state_before or 0
+        return await self._states.changed(room, first.state_before or 0, later, members=not query.lazy_members)
+
+    async def _part(
+        self, room: Room, query: SyncQuery, timeline: Timeline, state: Entries, *, shared: bool, with_heroes: bool
+    ) -> RoomPart:
+        heroes = None
+        if with_heroes and not names_room(room.state):
+            rows = await store.first_members(self._rooms.db, room.room_nid, HEROES + 1)
+            heroes = tuple(stored.event.state_key or "" for stored in await self._rooms.cache.from_rows(rows))
+        if query.lazy_members:
+            state |= await self._states.members(room, {*senders(timeline.events), *(heroes or ())})
+        wanted = query.filter.room.state
+        shown = [stored for stored in state.values() if wanted.allows(stored.event)]
+        if shared:
+            served = await self._serving.serve_shared(timeline.events)
+        else:
+            served = await self._serve(query, timeline.events)
+        return RoomPart(
+            timeline=_timeline(served, timeline),
+            state=b",".join(await self._serving.serve_shared(shown)),
+            members=frozenset(
+                stored.event.state_key or "" for stored in shown if stored.event.type == "m.room.member"
+            ),
+            heroes=heroes,
+            events=tuple(timeline.events),
+        )
+
+    async def _finish(
+        self, part: RoomPart, query: SyncQuery, mine: Membership, head: RoomRow
+    ) -> list[bytes]:
+        """Add what belongs to the asker."""
+        state = part.state
+        if query.lazy_members and query.user_id not in part.members:
+            own = (await self._rooms.cache.get([mine.event_nid])).get(mine.event_nid)
+            if own is not None and query.filter.room.state.allows(own.event):
+                (extra,) = await self._serving.serve_shared([own])
+                state = extra if not state else state + b"," + extra
+        return [
+            part.timeline,
+            b'"%s":{"events":[%s]}' % ((query.state_after or "state").encode(), state),
+            _summary(query.user_id, head, part.heroes),
+        ]
+
+    async def _serve(self, query: SyncQuery, events: Sequence[StoredEvent]) -> list[bytes]:
+        return await self._serving.serve(
+            events, user_id=query.user_id, device_id=query.device_id, room_id=False, membership="join"
+        )
+
+    async def _timeline_json(self, query: SyncQuery, timeline: Timeline) -> bytes:
+        return _timeline(await self._serve(query, timeline.events), timeline)
+
+    async def _state_json(self, query: SyncQuery, state: Entries) -> bytes:
+        wanted = query.filter.room.state
+        shown = [stored for stored in state.values() if wanted.allows(stored.event)]
+        served = await self._serving.serve_shared(shown) if shown else []
+        return b'"%s":{"events":[%s]}' % ((query.state_after or "state").encode(), b",".join(served))
+
+    async def _summary_since(self, query: SyncQuery, head: RoomRow) -> bytes:
+        room = await self._rooms.by_nid(head.room_nid)
+        heroes = None
+        if not names_room(room.state):
+            rows = await store.first_members(self._rooms.db, room.room_nid, HEROES + 1)
+            heroes = tuple(stored.event.state_key or "" for stored in await self._rooms.cache.from_rows(rows))
+        return _summary(query.user_id, head, heroes)
+
+    def _is_shared(self, room: Room, events: Sequence[StoredEvent], mine: Membership) -> bool:
+        """Whether every member may see what this one sees."""
+        if any(stored.event.key == HISTORY_VISIBILITY for stored in events):
+            return False
+        setting = room.state.get(HISTORY_VISIBILITY)
+        return sees_everything(visibility_of(None if setting is None else setting.event), joined_now=True)
+
+    def _has_own_txn(self, part: RoomPart, query: SyncQuery) -> bool:
+        return query.device_id is not None and any(
+            stored.event.sender == query.user_id and stored.txn is not None and stored.txn.device_id == query.device_id
+            for stored in part.events
+        )
+
+
+def _timeline(served: Sequence[bytes], timeline: Timeline) -> bytes:
+    first = timeline.events[0].pos if timeline.events else None
+    prev_batch = b"" if first is None else b',"prev_batch":"t%d"' % (first - 1)
+    limited = b"true" if timeline.limited else b"false"
+    return b'"timeline":{"events":[%s],"limited":%s%s}' % (b",".join(served), limited, prev_batch)
+
+
+def _summary(user_id: str, head: RoomRow, heroes: tuple[str, ...] | None) -> bytes:
+    summary: dict[str, Any] = {
+        "m.joined_member_count": head.joined_members,
+        "m.invited_member_count": head.invited_members,
+    }
+    if heroes is not None:
+        summary["m.heroes"] = [hero for hero in heroes if hero != user_id][:HEROES]
+    return b'"summary":' + orjson.dumps(summary)
+
+
+def joined_before(mine: Membership, since: int) -> bool:
+    """Whether the user was in the room already at this position of the event stream."""
+    return mine.stream_pos <= since
+
+

@@ -1,0 +1,126 @@
+"""The sections of rooms that the user is not in: invited, knocking, left.
+
+Spec: client-server API, "Syncing", "Stripped state".
+"""
+
+from typing import Final
+
+import orjson
+
+from ranvier.proto.client_events import stripped_event
+from ranvier.proto.errors import MatrixError
+from ranvier.proto.events import StateKey
+from ranvier.rooms.history import History
+from ranvier.rooms.room import Room
+from ranvier.rooms.rooms import Rooms
+from ranvier.rooms.serve import Serving
+from ranvier.store.events import FIRST_POS, StoredEvent
+from ranvier.store.rooms import Membership
+from ranvier.sync.query import SyncQuery
+from ranvier.sync.state_section import StateSections, by_key
+from ranvier.sync.timeline import Timelines
+from ranvier.sync.token import end_of
+
+STRIPPED: Final[tuple[StateKey, ...]] = tuple(
+    (type_, "")
+    for type_ in (
+        "m.room.create",
+        "m.room.name",
+        "m.room.avatar",
+        "m.room.topic",
+        "m.room.join_rules",
+        "m.room.canonical_alias",
+        "m.room.encryption",
+    )
+)
+
+
+class OutsideRooms:
+    """Builds sections."""
+
+    def __init__(
+        self, *, rooms: Rooms, history: History, serving: Serving, timelines: Timelines, states: StateSections
+    ) -> None:
+        self._rooms = rooms
+        self._history = history
+        self._serving = serving
+        self._timelines = timelines
+        self._states = states
+
+    async def stripped(self, mine: Membership, key: str) -> bytes:
+        """`invite_state` or `knock_state` (`key`): what one may know of a room from its door."""
+        room = await self._rooms.by_nid(mine.room_nid)
+        own = (await self._rooms.cache.get([mine.event_nid])).get(mine.event_nid)
+        shown = [room.state[entry] for entry in STRIPPED if entry in room.state]
+        if own is not None:
+            inviter = await self._rooms.member(room, own.event.sender)
+            if inviter is not None and inviter is not own:
+                shown.append(inviter)
+            shown.append(own)
+        events = b",".join(stripped_event(stored.event) for stored in shown)
+        return b'{"%s":{"events":[%s]}}' % (key.encode(), events)
+
+    async def room_id(self, room_nid: int) -> str:
+        """The id of a room that exists."""
+        return (await self._rooms.by_nid(room_nid)).room_id
+
+    async def left(self, query: SyncQuery, mine: Membership, since: int | None) -> bytes | None:
+        """What the user may still see of a room that they have left, up to the moment they left it."""
+        last = (await self._rooms.cache.get([mine.event_nid])).get(mine.event_nid)
+        if last is None or last.pos is None:
+            return None
+        room = await self._rooms.by_nid(mine.room_nid)
+        after = FIRST_POS if since is None else end_of(since)
+        timeline = await self._timelines.newest(
+            mine.room_nid,
+            after=after,
+            upto=last.pos,
+            limit=query.timeline_limit,
+            wanted=query.filter.room.timeline,
+        )
+        visible = await self._visible(query.user_id, room, timeline.events, last)
+        served = await self._serving.serve(
+            visible, user_id=query.user_id, device_id=query.device_id, room_id=False
+        )
+        state = await self._state(query, room, last, visible, since)
+        parts = {
+            "timeline": {
+                "events": [orjson.Fragment(event) for event in served],
+                "limited": timeline.limited and len(visible) == len(timeline.events),
+                **({"prev_batch": f"t{(visible[0].pos or 0) - 1}"} if visible else {}),
+            },
+            query.state_after or "state": {"events": [orjson.Fragment(event) for event in state]},
+        }
+        return orjson.dumps(parts)
+
+    async def _visible(
+        self, user_id: str, room: Room, events: list[StoredEvent], last: StoredEvent
+    ) -> list[StoredEvent]:
+        try:
+            viewer = await self._history.viewer(user_id, room.room_id)
+        except MatrixError:
+            # Never in the room: all there is to see is how the invitation or the knock ended.
+            return [stored for stored in events if stored is last]
+        return await self._history.visible(viewer, events)
+
+    async def _state(
+        self, query: SyncQuery, room: Room, last: StoredEvent, visible: list[StoredEvent], since: int | None
+    ) -> list[bytes]:
+        """The state that goes with the timeline, as far as the user had been in the room to know it."""
+        if len(visible) < 2 or last.state_before is None:
+            return []
+        first = visible[0]
+        if since is None:
+            entries = await self._states.before(room, first, members=not query.lazy_members)
+        else:
+            start = await self._timelines.first_after(
+                room.room_nid, after=end_of(since), upto=last.pos or 0
+            )
+            earlier = 0 if start is None else start.state_before or 0
+            entries = await self._states.changed(
+                room, earlier, first.state_before or 0, members=not query.lazy_members
+            )
+        if query.state_after is not None:
+            entries |= by_key(visible)
+        wanted = query.filter.room.state
+        return await self._serving.serve_shared([entry for entry in entries.values() if wanted.allows(entry.event)])

@@ -1,0 +1,54 @@
+"""The newest events of active rooms in memory, so that who follows a room needs no database.
+
+Filled by what is committed; bounded by rooms and by events a room.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from typing import Final
+
+from ranvier.store.events import StoredEvent
+
+ROOMS: Final = 4096
+EVENTS: Final = 64
+
+
+class _Room:
+    __slots__ = ("complete_after", "events")
+
+    def __init__(self, complete_after: int) -> None:
+        self.complete_after = complete_after
+        self.events: deque[StoredEvent] = deque()
+
+
+class RecentEvents:
+    """Per room: every event after some position."""
+
+    def __init__(self) -> None:
+        self._rooms: OrderedDict[int, _Room] = OrderedDict()
+
+    def add(self, room_nid: int, events: Iterable[StoredEvent]) -> None:
+        """These have been committed, in this order."""
+        room = self._rooms.get(room_nid)
+        for stored in events:
+            pos = stored.pos or 0
+            if room is None:
+                room = self._rooms[room_nid] = _Room(pos - 1)
+                if len(self._rooms) > ROOMS:
+                    self._rooms.popitem(last=False)
+            room.events.append(stored)
+            if len(room.events) > EVENTS:
+                room.complete_after = room.events.popleft().pos or 0
+        if room is not None:
+            self._rooms.move_to_end(room_nid)
+
+    def between(self, room_nid: int, after: int, upto: int) -> list[StoredEvent] | None:
+        """Every event with `after < pos <= upto`, oldest first; `None` if memory does not reach back that far."""
+        room = self._rooms.get(room_nid)
+        if room is None or room.complete_after > after:
+            return None
+        return [stored for stored in room.events if after < (stored.pos or 0) <= upto]
+
+    def forget(self, room_nid: int) -> None:
+        """The room has been purged."""
+        self._rooms.pop(room_nid, None)

@@ -1,0 +1,67 @@
+"""The newest part of a room's timeline, as `/sync` shows it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from ranvier.proto.filters import EventFilter
+from ranvier.rooms.rooms import Rooms
+from ranvier.store.events import StoredEvent, timeline_rows
+from ranvier.sync.recent import RecentEvents
+
+PAGE: Final = 100
+PAGES: Final = 20
+"""How far a filter is followed back through events that it does not want."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Events, oldest first."""
+
+    events: list[StoredEvent]
+    limited: bool
+    """Whether there are more between the asked start and the first of them."""
+
+
+class Timelines:
+    """Reads timelines: from memory if it reaches back far enough, else from the database."""
+
+    def __init__(self, *, rooms: Rooms, recent: RecentEvents) -> None:
+        self._rooms = rooms
+        self._recent = recent
+
+    async def newest(
+        self, room_nid: int, *, after: int, upto: int, limit: int, wanted: EventFilter
+    ) -> Timeline:
+        """At most `limit` events with `after < pos <= upto`, the newest; no statement if memory has them."""
+        if limit <= 0:
+            return Timeline([], limited=after < upto)
+        known = self._recent.between(room_nid, after, upto)
+        if known is not None:
+            events = [stored for stored in known if wanted.allows(stored.event)]
+            return Timeline(events[-limit:], limited=len(events) > limit)
+        events = []
+        before = upto + 1
+        page = limit + 1 if wanted.is_open else PAGE
+        for _ in range(PAGES):
+            rows = await timeline_rows(
+                self._rooms.db, room_nid, after=after, before=before, limit=page, backwards=True
+            )
+            found = await self._rooms.cache.from_rows(rows)
+            events += [stored for stored in found if wanted.allows(stored.event)]
+            if len(events) > limit or len(rows) < page:
+                break
+            before = rows[-1][2]
+        return Timeline(events[:limit][::-1], limited=len(events) > limit)
+
+    async def first_after(self, room_nid: int, *, after: int, upto: int) -> StoredEvent | None:
+        """The oldest event with `after < pos <= upto`. At most one statement."""
+        known = self._recent.between(room_nid, after, upto)
+        if known is not None:
+            return known[0] if known else None
+        rows = await timeline_rows(
+            self._rooms.db, room_nid, after=after, before=upto + 1, limit=1, backwards=False
+        )
+        events = await self._rooms.cache.from_rows(rows)
+        return events[0] if events else None
+
+
