@@ -57,14 +57,10 @@ class Serving:
         ]
 
     async def _related(self, events: Sequence[StoredEvent]) -> Mapping[int, StoredEvent]:
-        nids = [
-            nid for stored in events for nid in (stored.replaces, stored.redacted_by) if nid is not None
-        ]
+        nids = [nid for stored in events for nid in (stored.replaces, stored.redacted_by) if nid is not None]
         return await self._rooms.cache.get(nids) if nids else {}
 
-    async def _txn_ids(
-        self, events: Sequence[StoredEvent], user_id: str, device_id: str
-    ) -> Mapping[int, str]:
+    async def _txn_ids(self, events: Sequence[StoredEvent], user_id: str, device_id: str) -> Mapping[int, str]:
         """Transaction ids of this device's own events; those that memory does not know are looked up."""
         found: dict[int, str] = {}
         unknown = []

@@ -68,9 +68,7 @@ class Transactions:
         return known
 
 
-def _settle(
-    known: _Known, request: bytes, future: "asyncio.Future[str]", done: "asyncio.Future[str]"
-) -> None:
+def _settle(known: _Known, request: bytes, future: "asyncio.Future[str]", done: "asyncio.Future[str]") -> None:
     if done.cancelled():
         known.pop(request, None)
         future.cancel()

@@ -144,9 +144,7 @@ class Writer:
 
     async def _meet_members(self, room: Room, draft: Draft) -> None:
         """Have in memory every member that the auth rules will ask for."""
-        for type_, state_key in auth_types_for(
-            room.version, draft.type, draft.sender, draft.state_key, draft.content
-        ):
+        for type_, state_key in auth_types_for(room.version, draft.type, draft.sender, draft.state_key, draft.content):
             if type_ == "m.room.member" and not room.knows_member(state_key):
                 await self._rooms.member(room, state_key)
 

@@ -8,8 +8,7 @@ from ranvier.db.engine import Reader, Tx
 async def insert(tx: Tx, rows: Sequence[tuple[int, int, str, str, bytes, int]]) -> None:
     """`(event_nid, user_nid, device_id, txn_id, request, ts)`. One statement."""
     await tx.many(
-        "INSERT INTO event_txns (event_nid, user_nid, device_id, txn_id, request, ts)"
-        " VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO event_txns (event_nid, user_nid, device_id, txn_id, request, ts) VALUES ($1, $2, $3, $4, $5, $6)",
         rows,
     )
 

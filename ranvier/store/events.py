@@ -94,8 +94,7 @@ def stored_event(row: Row, version: RoomVersion) -> StoredEvent:
 async def insert(tx: Tx, rows: Sequence[tuple[StoredEvent, bytes]]) -> None:
     """Store events, each with its encoded auth edges. One statement."""
     await tx.many(
-        f"INSERT INTO events ({COLUMNS}, auth)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        f"INSERT INTO events ({COLUMNS}, auth) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         [
             (
                 stored.event_nid,

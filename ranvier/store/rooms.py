@@ -238,6 +238,4 @@ async def room_of_alias(db: Reader, alias: str) -> int | None:
 
 async def insert_alias(tx: Tx, alias: str, room_nid: int, creator: str) -> None:
     """Name a room. Raises `UniqueViolation` if the alias is taken."""
-    await tx.run(
-        "INSERT INTO room_aliases (alias, room_nid, creator) VALUES ($1, $2, $3)", alias, room_nid, creator
-    )
+    await tx.run("INSERT INTO room_aliases (alias, room_nid, creator) VALUES ($1, $2, $3)", alias, room_nid, creator)

@@ -37,9 +37,7 @@ class StateKeys:
         """The number of `key` if it has one. At most one statement, none when it is cached."""
         key_id = self._ids.get(key)
         if key_id is None:
-            key_id = await db.value(
-                "SELECT key_id FROM state_keys WHERE state_key = $1 AND type = $2", key[1], key[0]
-            )
+            key_id = await db.value("SELECT key_id FROM state_keys WHERE state_key = $1 AND type = $2", key[1], key[0])
             if key_id is not None:
                 self._remember(key, key_id)
         return key_id

@@ -120,9 +120,7 @@ class JoinedRooms:
             *([await self._summary_since(query, head)] if members_changed else []),
         ]
 
-    async def _state_since(
-        self, query: SyncQuery, room_nid: int, timeline: Timeline, after: int, upto: int
-    ) -> Entries:
+    async def _state_since(self, query: SyncQuery, room_nid: int, timeline: Timeline, after: int, upto: int) -> Entries:
         first = await self._timelines.first_after(room_nid, after=after, upto=upto)
         if first is None:
             return {}
@@ -151,16 +149,12 @@ class JoinedRooms:
         return RoomPart(
             timeline=_timeline(served, timeline),
             state=b",".join(await self._serving.serve_shared(shown)),
-            members=frozenset(
-                stored.event.state_key or "" for stored in shown if stored.event.type == "m.room.member"
-            ),
+            members=frozenset(stored.event.state_key or "" for stored in shown if stored.event.type == "m.room.member"),
             heroes=heroes,
             events=tuple(timeline.events),
         )
 
-    async def _finish(
-        self, part: RoomPart, query: SyncQuery, mine: Membership, head: RoomRow
-    ) -> list[bytes]:
+    async def _finish(self, part: RoomPart, query: SyncQuery, mine: Membership, head: RoomRow) -> list[bytes]:
         """Add what belongs to the asker."""
         state = part.state
         if query.lazy_members and query.user_id not in part.members:
@@ -230,5 +224,3 @@ def _summary(user_id: str, head: RoomRow, heroes: tuple[str, ...] | None) -> byt
 def joined_before(mine: Membership, since: int) -> bool:
     """Whether the user was in the room already at this position of the event stream."""
     return mine.stream_pos <= since
-
-

@@ -79,9 +79,7 @@ class OutsideRooms:
             wanted=query.filter.room.timeline,
         )
         visible = await self._visible(query.user_id, room, timeline.events, last)
-        served = await self._serving.serve(
-            visible, user_id=query.user_id, device_id=query.device_id, room_id=False
-        )
+        served = await self._serving.serve(visible, user_id=query.user_id, device_id=query.device_id, room_id=False)
         state = await self._state(query, room, last, visible, since)
         parts = {
             "timeline": {
@@ -113,13 +111,9 @@ class OutsideRooms:
         if since is None:
             entries = await self._states.before(room, first, members=not query.lazy_members)
         else:
-            start = await self._timelines.first_after(
-                room.room_nid, after=end_of(since), upto=last.pos or 0
-            )
+            start = await self._timelines.first_after(room.room_nid, after=end_of(since), upto=last.pos or 0)
             earlier = 0 if start is None else start.state_before or 0
-            entries = await self._states.changed(
-                room, earlier, first.state_before or 0, members=not query.lazy_members
-            )
+            entries = await self._states.changed(room, earlier, first.state_before or 0, members=not query.lazy_members)
         if query.state_after is not None:
             entries |= by_key(visible)
         wanted = query.filter.room.state

@@ -92,9 +92,7 @@ class Sync:
             since = now
             await feed.wait(left_s)
 
-    async def _build(
-        self, query: SyncQuery, feed: Feed, since: SyncToken | None, now: SyncToken
-    ) -> tuple[bytes, bool]:
+    async def _build(self, query: SyncQuery, feed: Feed, since: SyncToken | None, now: SyncToken) -> tuple[bytes, bool]:
         """The answer, and whether it tells anything."""
         changed_since = -1 if since is None or query.full_state else since.events
         mine = [

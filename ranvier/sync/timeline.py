@@ -29,9 +29,7 @@ class Timelines:
         self._rooms = rooms
         self._recent = recent
 
-    async def newest(
-        self, room_nid: int, *, after: int, upto: int, limit: int, wanted: EventFilter
-    ) -> Timeline:
+    async def newest(self, room_nid: int, *, after: int, upto: int, limit: int, wanted: EventFilter) -> Timeline:
         """At most `limit` events with `after < pos <= upto`, the newest; no statement if memory has them."""
         if limit <= 0:
             return Timeline([], limited=after < upto)
@@ -43,9 +41,7 @@ class Timelines:
         before = upto + 1
         page = limit + 1 if wanted.is_open else PAGE
         for _ in range(PAGES):
-            rows = await timeline_rows(
-                self._rooms.db, room_nid, after=after, before=before, limit=page, backwards=True
-            )
+            rows = await timeline_rows(self._rooms.db, room_nid, after=after, before=before, limit=page, backwards=True)
             found = await self._rooms.cache.from_rows(rows)
             events += [stored for stored in found if wanted.allows(stored.event)]
             if len(events) > limit or len(rows) < page:
@@ -58,10 +54,6 @@ class Timelines:
         known = self._recent.between(room_nid, after, upto)
         if known is not None:
             return known[0] if known else None
-        rows = await timeline_rows(
-            self._rooms.db, room_nid, after=after, before=upto + 1, limit=1, backwards=False
-        )
+        rows = await timeline_rows(self._rooms.db, room_nid, after=after, before=upto + 1, limit=1, backwards=False)
         events = await self._rooms.cache.from_rows(rows)
         return events[0] if events else None
-
-

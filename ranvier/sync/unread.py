@@ -66,9 +66,7 @@ class Unread:
         self._counts[user_nid, room_nid] = _Count(pos=pos)
 
     async def _move_on(self, count: _Count, user_id: str, room_nid: int, upto: int) -> None:
-        timeline = await self._timelines.newest(
-            room_nid, after=count.pos, upto=upto, limit=SCANNED, wanted=_EVERYTHING
-        )
+        timeline = await self._timelines.newest(room_nid, after=count.pos, upto=upto, limit=SCANNED, wanted=_EVERYTHING)
         count.pos = upto
         room = await self._rooms.by_nid(room_nid)
         for stored in timeline.events:
