@@ -1,0 +1,98 @@
+"""Making an account, and which user ids may be made. Spec: appendices, "User Identifiers"."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from ranvier.db.engine import Database, Tx, UniqueViolation
+from ranvier.ports import Clock
+from ranvier.proto.errors import MatrixError
+from ranvier.proto.ids import is_new_user_id
+from ranvier.store import profiles, users
+from ranvier.store.users import UserRow
+from ranvier.users.issue_login import DeviceWish, IssuedLogin, LoginIssuer
+
+USER_TYPES: Final = frozenset(("bot", "support"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAccount:
+    """An account to make."""
+
+    user_id: str
+    password_hash: str | None = None
+    displayname: str | None = None
+    is_admin: bool = False
+    is_guest: bool = False
+    user_type: str | None = None
+    appservice_id: str | None = None
+    registration_token: str | None = field(default=None, repr=False)
+
+
+class Accounts:
+    """Makes accounts."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        clock: Clock,
+        server_name: str,
+        issuer: LoginIssuer,
+        is_exclusive: Callable[[str], bool] = lambda user_id: False,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._server_name = server_name
+        self._issuer = issuer
+        self._is_exclusive = is_exclusive
+
+    def user_id(self, username: str) -> str:
+        """The id for a user name, which is put in lower case. Raises 400 `M_INVALID_USERNAME`."""
+        user_id = f"@{username.lower()}:{self._server_name}"
+        if not is_new_user_id(user_id):
+            raise MatrixError(
+                400,
+                "M_INVALID_USERNAME",
+                "A user name consists of a-z, 0-9 and . _ = - / +, and is not longer than a user id may be",
+            )
+        return user_id
+
+    async def check_available(self, user_id: str) -> None:
+        """Raises 400 `M_USER_IN_USE` or `M_EXCLUSIVE`."""
+        if self._is_exclusive(user_id):
+            raise MatrixError(400, "M_EXCLUSIVE", "This user name is reserved for an application service")
+        if await users.by_id(self._db, user_id) is not None:
+            raise in_use()
+
+    async def create(self, account: NewAccount, wish: DeviceWish | None) -> IssuedLogin | None:
+        """Make an account, with a login unless `wish` is None. One transaction. Raises 400 `M_USER_IN_USE`."""
+        try:
+            async with self._db.write() as tx:
+                await self.insert(tx, account)
+                return None if wish is None else await self._issuer.issue(tx, account.user_id, wish)
+        except UniqueViolation as error:
+            raise in_use() from error
+
+    async def insert(self, tx: Tx, account: NewAccount) -> None:
+        """The rows of an account. Raises `UniqueViolation` if the id was ever given out."""
+        await users.insert(
+            tx,
+            UserRow(
+                user_id=account.user_id,
+                password_hash=account.password_hash,
+                creation_ts=self._clock.now_ms(),
+                is_admin=account.is_admin,
+                is_guest=account.is_guest,
+                user_type=account.user_type,
+                appservice_id=account.appservice_id,
+            ),
+        )
+        await profiles.save(
+            tx, account.user_id, {} if account.displayname is None else {"displayname": account.displayname}
+        )
+
+
+def in_use() -> MatrixError:
+    """400 `M_USER_IN_USE`."""
+    return MatrixError(400, "M_USER_IN_USE", "Desired user ID is already taken")

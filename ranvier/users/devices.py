@@ -1,0 +1,98 @@
+"""The devices of a user. Spec: client-server API, "Device Management"."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ranvier.db.engine import Database
+from ranvier.proto.errors import MatrixError, not_found
+from ranvier.store import devices as store
+from ranvier.store.devices import Device
+from ranvier.users.device_removal import DeviceRemoval
+from ranvier.users.issue_login import MAX_DEVICE_ID_LENGTH, MAX_DISPLAY_NAME_LENGTH
+from ranvier.users.last_seen import LastSeen
+from ranvier.users.reauthentication import Reauthentication
+from ranvier.users.requester import Requester
+from ranvier.users.text import is_storable, storable
+
+
+class DeviceInfo(msgspec.Struct, omit_defaults=True):
+    """A device as its owner sees it."""
+
+    device_id: str
+    display_name: str | None = None
+    last_seen_ip: str | None = None
+    last_seen_ts: int | None = None
+
+
+class Devices:
+    """Lists, renames and deletes devices."""
+
+    def __init__(
+        self, *, db: Database, last_seen: LastSeen, removal: DeviceRemoval, reauthentication: Reauthentication
+    ) -> None:
+        self._db = db
+        self._last_seen = last_seen
+        self._removal = removal
+        self._reauthentication = reauthentication
+        self.on_renamed: list[Callable[[str, str], None]] = []
+        """Told after the commit: `(user_id, device_id)`."""
+
+    async def all(self, user_id: str) -> list[DeviceInfo]:
+        """Every device of a user. One statement."""
+        return [self._info(user_id, device) for device in await store.of_user(self._db, user_id)]
+
+    async def get(self, user_id: str, device_id: str) -> DeviceInfo:
+        """One device. Raises 404 `M_NOT_FOUND`."""
+        device = await store.one(self._db, user_id, device_id) if is_storable(device_id) else None
+        if device is None:
+            raise _unknown()
+        return self._info(user_id, device)
+
+    async def rename(self, user_id: str, device_id: str, display_name: str | None) -> None:
+        """Give a device a name; `None` changes nothing. Raises 404 `M_NOT_FOUND`, 400 `M_INVALID_PARAM`."""
+        if display_name is None:
+            await self.get(user_id, device_id)
+            return
+        storable(display_name, name="display_name", max_length=MAX_DISPLAY_NAME_LENGTH)
+        if not is_storable(device_id):
+            raise _unknown()
+        async with self._db.write() as tx:
+            if not await store.rename(tx, user_id, device_id, display_name):
+                raise _unknown()
+        for listener in self.on_renamed:
+            listener(user_id, device_id)
+
+    async def delete(
+        self, requester: Requester, device_ids: Sequence[str], auth: Mapping[str, Any] | None, *, operation: str
+    ) -> None:
+        """Delete devices of one's own; those that do not exist are no error.
+
+        Raises 401 `InteractiveAuthRequired`. `operation` names the request, for instance `DELETE /devices/ABC`.
+        """
+        for device_id in device_ids:
+            storable(device_id, name="A device id", max_length=MAX_DEVICE_ID_LENGTH)
+        session = await self._reauthentication.require(requester, auth, operation=operation)
+        await self.delete_now(requester.user_id, device_ids)
+        self._reauthentication.end(session)
+
+    async def delete_now(self, user_id: str, device_ids: Sequence[str]) -> None:
+        """Delete devices without asking (for administrators). One transaction."""
+        unique = list(dict.fromkeys(device_ids))
+        async with self._db.write() as tx:
+            await self._removal.remove(tx, user_id, unique)
+        self._removal.announce(user_id, unique)
+
+    def _info(self, user_id: str, device: Device) -> DeviceInfo:
+        seen = self._last_seen.of(user_id, device.device_id)
+        return DeviceInfo(
+            device_id=device.device_id,
+            display_name=device.display_name,
+            last_seen_ip=device.last_seen_ip if seen is None else seen.ip,
+            last_seen_ts=device.last_seen_ts if seen is None else seen.ts,
+        )
+
+
+def _unknown() -> MatrixError:
+    return not_found("No such device")

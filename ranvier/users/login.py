@@ -1,0 +1,94 @@
+"""Logging in. Spec: client-server API, "Login" (`/login`)."""
+
+from typing import Any, Final
+
+import msgspec
+
+from ranvier.config.sections import PasswordConfig
+from ranvier.db.engine import Database
+from ranvier.proto.errors import MatrixError, missing_param
+from ranvier.ratelimit import RateLimiter
+from ranvier.store.users import UserRow
+from ranvier.users.issue_login import DeviceWish, IssuedLogin, LoginIssuer
+from ranvier.users.password_login import PasswordCheck
+from ranvier.users.sessions import Sessions
+
+PASSWORD: Final = "m.login.password"
+
+
+class LoginRequest(msgspec.Struct):
+    """The body of `POST /login`."""
+
+    type: str
+    identifier: dict[str, Any] | None = None
+    user: str | None = None
+    medium: str | None = None
+    address: str | None = None
+    password: str | None = None
+    token: str | None = None
+    device_id: str | None = None
+    initial_device_display_name: str | None = None
+    refresh_token: bool = False
+
+    def wish(self) -> DeviceWish:
+        """What it asks of the new device."""
+        return DeviceWish(
+            device_id=self.device_id,
+            display_name=self.initial_device_display_name,
+            refreshable=self.refresh_token,
+        )
+
+
+class Login:
+    """Logs users in."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        config: PasswordConfig,
+        passwords: PasswordCheck,
+        issuer: LoginIssuer,
+        sessions: Sessions,
+        attempts: RateLimiter,
+    ) -> None:
+        self._db = db
+        self._config = config
+        self._passwords = passwords
+        self._issuer = issuer
+        self._sessions = sessions
+        self._attempts = attempts
+
+    def flows(self) -> list[dict[str, str]]:
+        """The types of login that this server offers."""
+        return [{"type": PASSWORD}] if self._config.enabled and self._config.localdb_enabled else []
+
+    async def login(self, wanted: LoginRequest) -> IssuedLogin:
+        """A new login.
+
+        Raises 400 `M_UNKNOWN` for a type that is not offered, 403 `M_FORBIDDEN` or `M_USER_DEACTIVATED`, 401
+        `M_USER_LOCKED`, 429 `M_LIMIT_EXCEEDED`.
+        """
+        if {"type": wanted.type} not in self.flows():
+            raise MatrixError(400, "M_UNKNOWN", f"Unknown login type {wanted.type[:64]}")
+        if wanted.password is None:
+            raise missing_param("password is missing")
+        self._issuer.check(wanted.wish())
+        user = await self._passwords.check(_claim(wanted), wanted.password)
+        self._attempts.spend(user.user_id)
+        return await self.admit(user, wanted.wish())
+
+    async def admit(self, user: UserRow, wish: DeviceWish) -> IssuedLogin:
+        """Log in somebody who has proved who they are. One transaction. Raises 401 `M_USER_LOCKED`."""
+        if user.locked:
+            raise MatrixError(401, "M_USER_LOCKED", "This account has been locked", extra={"soft_logout": True})
+        async with self._db.write() as tx:
+            login = await self._issuer.issue(tx, user.user_id, wish)
+        if login.replaced:
+            self._sessions.forget_user(user.user_id)
+        return login
+
+
+def _claim(wanted: LoginRequest) -> dict[str, Any]:
+    fields = ("identifier", "user", "medium", "address")
+    return {name: value for name in fields if (value := getattr(wanted, name)) is not None}

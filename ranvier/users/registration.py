@@ -1,0 +1,171 @@
+"""Registration by users themselves. Spec: client-server API, "Account registration" (`/register`)."""
+
+from typing import Any
+
+import msgspec
+
+from ranvier.config.model import Config
+from ranvier.db.engine import Database, UniqueViolation
+from ranvier.ports import Random
+from ranvier.proto.errors import MatrixError, forbidden, missing_param
+from ranvier.proto.ids import localpart_of
+from ranvier.users.create_account import Accounts, NewAccount, in_use
+from ranvier.users.interactive_auth import AuthSession, Flow, InteractiveAuth
+from ranvier.users.issue_login import DeviceWish, IssuedLogin, LoginIssuer
+from ranvier.users.password_policy import check_password
+from ranvier.users.passwords import Passwords
+from ranvier.users.registration_tokens import RegistrationTokens
+from ranvier.users.stages import DUMMY, REGISTRATION_TOKEN
+from ranvier.users.token_text import new_localpart
+
+
+class RegistrationRequest(msgspec.Struct):
+    """The body of `POST /register`."""
+
+    auth: dict[str, Any] | None = None
+    username: str | None = None
+    password: str | None = None
+    device_id: str | None = None
+    initial_device_display_name: str | None = None
+    inhibit_login: bool = False
+    refresh_token: bool = False
+
+    def wish(self) -> DeviceWish | None:
+        """What it asks of the new device; None if there is to be none."""
+        if self.inhibit_login:
+            return None
+        return DeviceWish(
+            device_id=self.device_id,
+            display_name=self.initial_device_display_name,
+            refreshable=self.refresh_token,
+        )
+
+
+class Registered(msgspec.Struct, omit_defaults=True):
+    """The answer of every kind of registration."""
+
+    user_id: str
+    home_server: str
+    access_token: str | None = None
+    device_id: str | None = None
+    refresh_token: str | None = None
+    expires_in_ms: int | None = None
+
+
+def registered(user_id: str, server_name: str, login: IssuedLogin | None) -> Registered:
+    """The answer for an account, with its login if it has one."""
+    answer = Registered(user_id, server_name)
+    if login is not None:
+        answer.device_id = login.device_id
+        answer.access_token = login.tokens.access_token
+        answer.refresh_token = login.tokens.refresh_token
+        answer.expires_in_ms = login.tokens.expires_in_ms
+    return answer
+
+
+class Registration:
+    """Registers users and guests."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        random: Random,
+        config: Config,
+        accounts: Accounts,
+        issuer: LoginIssuer,
+        interactive_auth: InteractiveAuth,
+        passwords: Passwords,
+        tokens: RegistrationTokens,
+    ) -> None:
+        self._db = db
+        self._random = random
+        self._config = config
+        self._accounts = accounts
+        self._issuer = issuer
+        self._interactive_auth = interactive_auth
+        self._passwords = passwords
+        self._tokens = tokens
+
+    async def check_available(self, username: str) -> None:
+        """Raises 403 `M_FORBIDDEN`, 400 `M_INVALID_USERNAME`, `M_USER_IN_USE` or `M_EXCLUSIVE`."""
+        self._check_enabled()
+        user_id = self._user_id(username)
+        if not self._config.inhibit_user_in_use_error:
+            await self._accounts.check_available(user_id)
+
+    async def is_token_valid(self, token: str) -> bool:
+        """Whether a registration token is valid now. Raises 403 `M_FORBIDDEN` if nobody can register."""
+        self._check_enabled()
+        return await self._tokens.is_valid(token)
+
+    async def register(self, wanted: RegistrationRequest) -> Registered:
+        """Make a user account; what can be refused is refused before anything has to be proved.
+
+        Raises 401 `InteractiveAuthRequired`, and what `check_available` and `check_password` raise.
+        """
+        self._check_enabled()
+        wish = wanted.wish()
+        if wish is not None:
+            self._issuer.check(wish)
+        if wanted.username is not None:
+            await self.check_available(wanted.username)
+        if wanted.password is not None:
+            check_password(wanted.password, self._config.password_config.policy)
+        session = await self._interactive_auth.require(
+            wanted.auth, operation="register", flows=self._flows(), user_id=None
+        )
+        if wanted.password is None:
+            raise missing_param("password is missing")
+        user_id = self._user_id(wanted.username) if wanted.username is not None else self._random_user_id()
+        account = NewAccount(
+            user_id=user_id,
+            password_hash=await self._passwords.hash(wanted.password),
+            displayname=localpart_of(user_id),
+        )
+        return registered(user_id, self._config.server_name, await self._create(account, wish, session))
+
+    async def register_guest(self, display_name: str | None) -> Registered:
+        """Make a guest account. Raises 403 `M_FORBIDDEN`."""
+        if not self._config.allow_guest_access:
+            raise forbidden("Guest access is disabled")
+        wish = DeviceWish(display_name=display_name)
+        self._issuer.check(wish)
+        user_id = self._random_user_id()
+        login = await self._accounts.create(NewAccount(user_id=user_id, is_guest=True), wish)
+        return registered(user_id, self._config.server_name, login)
+
+    async def _create(self, account: NewAccount, wish: DeviceWish | None, session: AuthSession) -> IssuedLogin | None:
+        """One transaction: the token is used exactly if the account is made."""
+        token = session.completed.get(REGISTRATION_TOKEN)
+        try:
+            async with self._db.write() as tx:
+                if isinstance(token, str):
+                    await self._tokens.use(tx, token)
+                await self._accounts.insert(tx, account)
+                login = None if wish is None else await self._issuer.issue(tx, account.user_id, wish)
+        except UniqueViolation as error:
+            raise in_use() from error
+        self._interactive_auth.end(session)
+        if isinstance(token, str):
+            self._tokens.release(token, session.session_id)
+        return login
+
+    def _check_enabled(self) -> None:
+        if not self._config.enable_registration:
+            raise forbidden("Registration is disabled")
+
+    def _flows(self) -> list[Flow]:
+        return [(REGISTRATION_TOKEN,)] if self._config.registration_requires_token else [(DUMMY,)]
+
+    def _user_id(self, username: str) -> str:
+        """Raises 400 `M_INVALID_USERNAME`."""
+        user_id = self._accounts.user_id(username)
+        if username.startswith("_") and not self._config.allow_underscore_prefixed_registration:
+            raise MatrixError(400, "M_INVALID_USERNAME", "A user name may not begin with an underscore")
+        if username.isdigit():
+            raise MatrixError(400, "M_INVALID_USERNAME", "User names of digits alone are reserved")
+        return user_id
+
+    def _random_user_id(self) -> str:
+        return self._accounts.user_id(new_localpart(self._random))
