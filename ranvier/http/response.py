@@ -85,7 +85,8 @@ def stream_response(
 
 def error_response(error: MatrixError) -> Response:
     """The spec's standard error response for `error`."""
-    body = {"errcode": error.errcode, "error": error.error, **error.extra}
+    # User-interactive authentication answers 401 without an errcode until an attempt has failed.
+    body = {**({"errcode": error.errcode, "error": error.error} if error.errcode else {}), **error.extra}
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
     return Response(encode_json(body), status=error.status, headers=headers)
 
