@@ -39,11 +39,11 @@ def redact(pdu: Mapping[str, Any], version: RoomVersion) -> dict[str, Any]:
 
 def redact_content(type: object, content: object, version: RoomVersion) -> dict[str, Any]:
     """What is left of the content of an event of this type."""
-    if type not in _PROTECTED_TYPES or not isinstance(content, dict) or not content:
+    if not isinstance(type, str) or type not in _PROTECTED_TYPES or not isinstance(content, dict) or not content:
         return {}
     if type == "m.room.create" and version.modern_redaction:
         return content
-    kept = {key: content[key] for key in _content_keys(str(type), version) if key in content}
+    kept = {key: content[key] for key in _content_keys(type, version) if key in content}
     if type == "m.room.member" and version.modern_redaction:
         invite = content.get("third_party_invite")
         if isinstance(invite, dict) and "signed" in invite:

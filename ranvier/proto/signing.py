@@ -1,7 +1,7 @@
 """Signatures of servers on JSON objects and on events.
 
-Spec: appendices, "Signing JSON"; server-server API, "Signing Events". Ed25519 is the only algorithm; signatures of others
-are ignored. Which keys a server had at which time is not decided here.
+Spec: appendices, "Signing JSON"; server-server API, "Signing Events". Ed25519 is the only algorithm; signatures of
+others are ignored. Which keys a server had at which time is not decided here.
 """
 
 from collections.abc import Mapping
