@@ -1,7 +1,8 @@
 """A history from `tests.proto.dag` in a database."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from typing import Any
 
 from ranvier.config.sections import DatabaseConfig
@@ -68,20 +69,22 @@ class StoredDag:
         return {keys[key_id]: ids[nid - 1] for key_id, nid in entries.items()}
 
 
-async def store_dag(dag: Dag, rejected: Mapping[str, object] | None = None) -> StoredDag:
+@asynccontextmanager
+async def store_dag(dag: Dag, rejected: Collection[str] = ()) -> AsyncIterator[StoredDag]:
     """A new database in memory with all events of a history."""
     db = await open_database(DatabaseConfig("sqlite", {"database": ":memory:"}, 1, 1, 0, False), now_ms=0)
     keys = await StateKeys.load(db)
     stored = StoredDag(dag, db, keys, await RoomHistory.load(db, ROOM_NID))
-    rows = [await _row(stored, event, rejected or {}) for event in dag.events.values()]
+    rows = [await _row(stored, event, rejected) for event in dag.events.values()]
     async with db.write() as tx:
         await rooms.insert(tx, [(ROOM_NID, dag.room_id, dag.version.identifier, "@alice:one.example", 0)])
         await state_keys.insert(tx, keys.pending_rows(row.key_id for row, _ in rows if row.key_id is not None))
         await event_rows.insert(tx, rows)
-    return stored
+    yield stored
+    await db.close()
 
 
-async def _row(stored: StoredDag, event: Event, rejected: Mapping[str, object]) -> tuple[StoredEvent, bytes]:
+async def _row(stored: StoredDag, event: Event, rejected: Collection[str]) -> tuple[StoredEvent, bytes]:
     nid = stored.nids[event.event_id]
     event.json = json.dumps(_pdu(event)).encode()
     row = StoredEvent(

@@ -1,5 +1,8 @@
 """Resolving stored states."""
 
+from collections.abc import AsyncIterator
+
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.proto.dag import ALICE, BOB, CAROL, Dag, State
@@ -9,27 +12,28 @@ from tests.state.stored_dag import StoredDag, store_dag
 TOPIC = ("m.room.topic", "")
 
 
-async def fork() -> tuple[StoredDag, int, int]:
+@pytest.fixture
+async def fork() -> AsyncIterator[tuple[StoredDag, int, int]]:
     """A room where Alice and Bob set the topic at the same time."""
     dag = Dag("10")
     dag.begin(users={BOB: 50})
     dag.member("bob", BOB, "join", after=["rule"])
     dag.topic("alices", ALICE, after=["bob"], ts=2000)
     dag.topic("bobs", BOB, after=["bob"], ts=3000)
-    stored = await store_dag(dag)
-    root = await stored.add_state(dag.after["$bob"])
-    numbers = [await stored.derive(root, dag.after["$bob"], dag.after[name]) for name in ("$alices", "$bobs")]
-    return stored, numbers[0], numbers[1]
+    async with store_dag(dag) as stored:
+        root = await stored.add_state(dag.after["$bob"])
+        numbers = [await stored.derive(root, dag.after["$bob"], dag.after[name]) for name in ("$alices", "$bobs")]
+        yield stored, numbers[0], numbers[1]
 
 
-async def test_one_state_is_its_own_resolution() -> None:
-    stored, first, _ = await fork()
+async def test_one_state_is_its_own_resolution(fork: tuple[StoredDag, int, int]) -> None:
+    stored, first, _ = fork
     resolved = await stored.resolver.resolve([first, first])
     assert (resolved.state_no, resolved.rows) == (first, None)
 
 
-async def test_a_result_that_equals_a_parent_takes_its_number() -> None:
-    stored, first, second = await fork()
+async def test_a_result_that_equals_a_parent_takes_its_number(fork: tuple[StoredDag, int, int]) -> None:
+    stored, first, second = fork
     for state_nos in ([first, second], [second, first]):
         resolved = await stored.resolver.resolve(state_nos)
         assert (resolved.state_no, resolved.rows) == (second, None)
@@ -41,13 +45,17 @@ async def test_a_new_state_is_one_small_change() -> None:
     dag.member("bob", BOB, "join", after=["rule"])
     dag.topic("topic", ALICE, after=["bob"])
     dag.member("carol", CAROL, "join", after=["bob"])
-    stored = await store_dag(dag)
-    root = await stored.add_state(dag.after["$bob"])
-    numbers = [await stored.derive(root, dag.after["$bob"], dag.after[name]) for name in ("$topic", "$carol")]
+    async with store_dag(dag) as stored:
+        root = await stored.add_state(dag.after["$bob"])
+        numbers = [await stored.derive(root, dag.after["$bob"], dag.after[name]) for name in ("$topic", "$carol")]
+        await _check_new_state(stored, numbers)
+
+
+async def _check_new_state(stored: StoredDag, numbers: list[int]) -> None:
     resolved = await stored.resolver.resolve(numbers)
     assert resolved.rows is not None
     await stored.keep(resolved.rows)
-    assert await stored.state(resolved.state_no) == dag.before(["topic", "carol"])
+    assert await stored.state(resolved.state_no) == stored.dag.before(["topic", "carol"])
     changes = await stored.history.difference(numbers[0], resolved.state_no)
     assert list(changes.values()) == [(0, stored.nids["$carol"])]
 
@@ -58,8 +66,8 @@ async def test_a_new_state_is_one_small_change() -> None:
     assert stored.db.counters.statements == before
 
 
-async def test_a_conflict_over_one_topic_needs_few_statements() -> None:
-    stored, first, second = await fork()
+async def test_a_conflict_over_one_topic_needs_few_statements(fork: tuple[StoredDag, int, int]) -> None:
+    stored, first, second = fork
     before = stored.db.counters.statements
     await stored.resolver.resolve([first, second])
     assert stored.db.counters.statements - before <= 12
@@ -71,23 +79,22 @@ async def test_rejected_events_authorise_nothing() -> None:
     dag.member("intruder", CAROL, "join", after=["rule"], unchecked=True)
     dag.topic("topic", CAROL, after=["intruder"])
     agreed = dag.after["$rule"]
-    for rejected, expected in (({}, "$topic"), ({"$intruder": 1}, None)):
-        stored = await store_dag(dag, rejected)
-        root = await stored.add_state(agreed)
-        other = await stored.derive(root, agreed, {**agreed, TOPIC: "$topic"})
-        resolved = await stored.resolver.resolve([root, other])
-        assert (await stored.state(resolved.state_no)).get(TOPIC) == expected
+    for rejected, expected in (([], "$topic"), (["$intruder"], None)):
+        async with store_dag(dag, rejected) as stored:
+            root = await stored.add_state(agreed)
+            other = await stored.derive(root, agreed, {**agreed, TOPIC: "$topic"})
+            resolved = await stored.resolver.resolve([root, other])
+            assert (await stored.state(resolved.state_no)).get(TOPIC) == expected
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(meetings())
 async def test_stored_states_resolve_like_those_in_memory(meeting: tuple[Dag, list[State]]) -> None:
     dag, states = meeting
-    stored = await store_dag(dag)
-    first = await stored.add_state(states[0])
-    numbers = [first] + [await stored.derive(first, states[0], state) for state in states[1:]]
-    resolved = await stored.resolver.resolve(numbers)
-    if resolved.rows is not None:
-        await stored.keep(resolved.rows)
-    assert await stored.state(resolved.state_no) == dag.resolve(states)
-    await stored.db.close()
+    async with store_dag(dag) as stored:
+        first = await stored.add_state(states[0])
+        numbers = [first] + [await stored.derive(first, states[0], state) for state in states[1:]]
+        resolved = await stored.resolver.resolve(numbers)
+        if resolved.rows is not None:
+            await stored.keep(resolved.rows)
+        assert await stored.state(resolved.state_no) == dag.resolve(states)
