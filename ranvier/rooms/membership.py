@@ -3,7 +3,7 @@
 Spec: client-server API, "Room membership".
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ranvier.proto.auth.power_levels import power_levels
@@ -26,6 +26,8 @@ class Memberships:
         self._rooms = rooms
         self._writer = writer
         self._member_content = member_content
+        self.forgotten: list[Callable[[str, int], None]] = []
+        """Told the user and the room's number when somebody has forgotten a room."""
 
     async def resolve(self, room_id_or_alias: str) -> str:
         """The room id that a room id or alias stands for. Raises 404 for an unknown alias, 400 for neither."""
@@ -126,6 +128,8 @@ class Memberships:
             raise MatrixError(400, "M_UNKNOWN", "Leave the room before forgetting it")
         async with self._rooms.db.write() as tx:
             await store.forget(tx, user_nid, room.room_nid)
+        for tell in self.forgotten:
+            tell(requester.user_id, room.room_nid)
 
     async def joined_rooms(self, requester: Requester) -> list[str]:
         """Ids of the rooms the user is in."""

@@ -83,6 +83,11 @@ async def greatest_pos(db: Reader) -> int:
     return await db.value("SELECT MAX(stream_pos) FROM account_data") or 0
 
 
+async def greatest_pos_of(db: Reader, user_id: str) -> int:
+    """The position of a user's last change, 0 if there is none."""
+    return await db.value("SELECT MAX(stream_pos) FROM account_data WHERE user_id = $1", user_id) or 0
+
+
 async def delete_of_user(tx: Tx, user_id: str) -> None:
     """Forget everything a user keeps."""
     await tx.run("DELETE FROM account_data WHERE user_id = $1", user_id)

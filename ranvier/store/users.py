@@ -88,3 +88,8 @@ async def set_flag(tx: Tx, user_id: str, flag: Flag, value: bool) -> bool:  # no
 async def set_user_type(tx: Tx, user_id: str, user_type: str | None) -> bool:
     """Whether there is such an account."""
     return await tx.run("UPDATE users SET user_type = $2 WHERE name = $1", user_id, user_type) > 0
+
+
+async def any_user(db: Reader) -> bool:
+    """Whether there is an account at all."""
+    return await db.value("SELECT 1 FROM users LIMIT 1") is not None

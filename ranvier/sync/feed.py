@@ -23,7 +23,7 @@ FEEDS: Final = 20_000
 class Feed:
     """One user's view of what has happened."""
 
-    __slots__ = ("account_newest", "last", "memberships", "newest", "ready", "user_id", "user_nid", "waiters")
+    __slots__ = ("last", "memberships", "newest", "ready", "user_id", "user_nid", "waiters")
 
     def __init__(self, user_id: str, user_nid: int) -> None:
         self.user_id = user_id
@@ -34,8 +34,6 @@ class Feed:
         """By room: the `stream_pos` of the last event that concerns the user."""
         self.newest = 0
         """The greatest of them."""
-        self.account_newest = 0
-        """Position of the last change of account data."""
         self.ready: asyncio.Future[None] | None = None
         self.waiters: set[asyncio.Future[None]] = set()
 

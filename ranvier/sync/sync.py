@@ -5,49 +5,20 @@ without news executes no statement.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
-
 import orjson
 
 from ranvier.ports import Clock
 from ranvier.rooms.append import Appender
 from ranvier.store.rooms import BAN, INVITE, JOIN, KNOCK, LEAVE, Membership
+from ranvier.sync.account_stream import AccountDataStream
 from ranvier.sync.feed import Feed, Feeds
 from ranvier.sync.joined import JoinedRooms
 from ranvier.sync.outside import OutsideRooms
 from ranvier.sync.query import SyncQuery
 from ranvier.sync.token import SyncToken, end_of
+from ranvier.sync.unread import Unread
 
 EMPTY = b'"device_lists":{"changed":[],"left":[]},"device_one_time_keys_count":{"signed_curve25519":0}'
-
-
-class AccountDataStream(Protocol):
-    """Account data as a stream; one position a change."""
-
-    @property
-    def newest(self) -> int:
-        """The position of the last change by anyone."""
-        ...
-
-    async def newest_of(self, user_id: str) -> int:
-        """The position of the user's last change, 0 if there is none. In memory after the first time."""
-        ...
-
-    async def global_since(self, user_id: str, since: int) -> list[tuple[str, bytes]]:
-        """`(type, content as JSON)` of what has changed after `since`; with 0 everything that is set."""
-        ...
-
-    async def rooms_since(self, user_id: str, since: int) -> dict[str, list[tuple[str, bytes]]]:
-        """The same by room id."""
-        ...
-
-
-class UnreadCounts(Protocol):
-    """Unread notifications, counted when they are asked for."""
-
-    async def of(self, feed: Feed, room_nid: int, upto: int) -> bytes:
-        """`"unread_notifications":{...}` (and threads) as JSON members."""
-        ...
 
 
 class Sync:
@@ -61,7 +32,7 @@ class Sync:
         joined: JoinedRooms,
         outside: OutsideRooms,
         account_data: AccountDataStream,
-        unread: UnreadCounts,
+        unread: Unread,
         clock: Clock,
     ) -> None:
         self._feeds = feeds
@@ -101,11 +72,8 @@ class Sync:
             if last > changed_since and room_nid in feed.memberships
         ]
         account_since = 0 if since is None else since.account_data
-        by_room: dict[str, list[tuple[str, bytes]]] = {}
-        account: list[tuple[str, bytes]] = []
-        if await self._account_data.newest_of(feed.user_id) > account_since:
-            account = await self._account_data.global_since(feed.user_id, account_since)
-            by_room = await self._account_data.rooms_since(feed.user_id, account_since)
+        by_room = await self._account_data.changes(feed.user_id, account_since, now.account_data)
+        account = by_room.pop("", [])
         join = await self._join(query, feed, mine, since, now, by_room)
         others = [
             (b"invite", await self._doors(query, mine, since, INVITE, "invite_state")),

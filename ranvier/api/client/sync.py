@@ -1,6 +1,6 @@
 """`GET /sync`. Spec: client-server API, "Syncing"."""
 
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import msgspec
 
@@ -11,17 +11,11 @@ from ranvier.proto.filters import Filter, parse_filter
 from ranvier.sync.query import SyncQuery
 from ranvier.sync.sync import Sync
 from ranvier.sync.token import parse_sync_token
+from ranvier.users.filters import Filters
+from ranvier.users.requester import Requester
 
 DEFAULT_TIMELINE_LIMIT: Final = 10
 LONGEST_WAIT_MS: Final = 10 * 60 * 1000
-
-
-class StoredFilters(Protocol):
-    """The filters that users have uploaded."""
-
-    async def definition(self, user_id: str, filter_id: str) -> bytes:
-        """The filter's JSON. Raises 404 `M_NOT_FOUND`."""
-        ...
 
 
 class SyncParams(msgspec.Struct):
@@ -39,7 +33,7 @@ class SyncParams(msgspec.Struct):
 class SyncApi:
     """The route of `/sync`."""
 
-    def __init__(self, *, sync: Sync, filters: StoredFilters, timeline_limit: int | None) -> None:
+    def __init__(self, *, sync: Sync, filters: Filters, timeline_limit: int | None) -> None:
         self._sync = sync
         self._filters = filters
         self._most = timeline_limit
@@ -62,7 +56,7 @@ class SyncApi:
         """The answer as bytes that are made once."""
         params = request.query(SyncParams)
         requester = request.requester
-        definition = await self._definition(requester.user_id, params.filter)
+        definition = await self._definition(requester, params.filter)
         parsed = self._parse(definition)
         limit = parsed.room.timeline.limit or DEFAULT_TIMELINE_LIMIT
         query = SyncQuery(
@@ -78,12 +72,12 @@ class SyncApi:
         )
         return json_bytes(await self._sync.sync(query))
 
-    async def _definition(self, user_id: str, text: str | None) -> str:
+    async def _definition(self, requester: Requester, text: str | None) -> str:
         if not text:
             return "{}"
         if text.startswith("{"):
             return text
-        return (await self._filters.definition(user_id, text)).decode()
+        return (await self._filters.get(requester, requester.user_id, text)).decode()
 
     def _parse(self, definition: str) -> Filter:
         parsed = self._parsed.get(definition)

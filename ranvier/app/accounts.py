@@ -1,0 +1,118 @@
+"""Builds the users' side: accounts, logins, devices, profiles, what clients keep."""
+
+from dataclasses import dataclass
+
+from ranvier.config.model import Config
+from ranvier.db.engine import Database
+from ranvier.ports import Clock, Random
+from ranvier.ratelimit import RateLimiter
+from ranvier.users.account import AccountChanges
+from ranvier.users.account_data import AccountData
+from ranvier.users.create_account import Accounts
+from ranvier.users.device_removal import DeviceRemoval
+from ranvier.users.devices import Devices
+from ranvier.users.filters import Filters
+from ranvier.users.interactive_auth import InteractiveAuth
+from ranvier.users.issue_login import LoginIssuer, TokenLifetimes
+from ranvier.users.last_seen import LastSeen
+from ranvier.users.login import Login
+from ranvier.users.logout import Logout
+from ranvier.users.password_login import PasswordCheck
+from ranvier.users.passwords import Passwords
+from ranvier.users.profiles import Profiles
+from ranvier.users.reauthentication import Reauthentication
+from ranvier.users.refresh import Refreshing
+from ranvier.users.registration import Registration
+from ranvier.users.registration_tokens import RegistrationTokens
+from ranvier.users.sessions import Sessions
+from ranvier.users.shared_secret import SharedSecretRegistration
+from ranvier.users.stages import DummyStage, PasswordStage, RegistrationTokenStage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserServices:
+    """What the API modules about users call."""
+
+    account_changes: AccountChanges
+    account_data: AccountData
+    devices: Devices
+    filters: Filters
+    last_seen: LastSeen
+    login: Login
+    logout: Logout
+    profiles: Profiles
+    refreshing: Refreshing
+    registration: Registration
+    sessions: Sessions
+    shared_secret: SharedSecretRegistration
+
+
+async def build_users(
+    *, db: Database, clock: Clock, random: Random, config: Config, limiters: "dict[str, RateLimiter]"
+) -> UserServices:
+    """Every object about users."""
+    passwords = Passwords(config=config.password_config, bcrypt_rounds=config.bcrypt_rounds)
+    last_seen = LastSeen(db=db, clock=clock)
+    sessions = Sessions(db=db, clock=clock, last_seen=last_seen)
+    issuer = LoginIssuer(clock=clock, random=random, lifetimes=TokenLifetimes.of(config))
+    accounts = Accounts(db=db, clock=clock, server_name=config.server_name, issuer=issuer)
+    tokens = RegistrationTokens(db=db, clock=clock, random=random)
+    password_check = PasswordCheck(
+        db=db,
+        passwords=passwords,
+        server_name=config.server_name,
+        config=config.password_config,
+        failures=limiters["rc_login.failed_attempts"],
+    )
+    interactive_auth = InteractiveAuth(
+        clock=clock,
+        random=random,
+        stages={
+            "m.login.dummy": DummyStage(),
+            "m.login.password": PasswordStage(passwords=password_check),
+            "m.login.registration_token": RegistrationTokenStage(tokens=tokens),
+        },
+    )
+    reauthentication = Reauthentication(interactive_auth=interactive_auth, config=config.password_config)
+    removal = DeviceRemoval(sessions=sessions, last_seen=last_seen)
+    profiles = Profiles(db=db, config=config)
+    return UserServices(
+        account_changes=AccountChanges(
+            db=db,
+            config=config.password_config,
+            passwords=passwords,
+            profiles=profiles,
+            removal=removal,
+            sessions=sessions,
+            reauthentication=reauthentication,
+        ),
+        account_data=await AccountData.load(db),
+        devices=Devices(db=db, last_seen=last_seen, removal=removal, reauthentication=reauthentication),
+        filters=Filters(db=db),
+        last_seen=last_seen,
+        login=Login(
+            db=db,
+            config=config.password_config,
+            passwords=password_check,
+            issuer=issuer,
+            sessions=sessions,
+            attempts=limiters["rc_login.account"],
+        ),
+        logout=Logout(db=db, removal=removal),
+        profiles=profiles,
+        refreshing=Refreshing(db=db, clock=clock, issuer=issuer, sessions=sessions),
+        registration=Registration(
+            db=db,
+            random=random,
+            config=config,
+            accounts=accounts,
+            issuer=issuer,
+            interactive_auth=interactive_auth,
+            passwords=passwords,
+            tokens=tokens,
+        ),
+        sessions=sessions,
+        shared_secret=SharedSecretRegistration(
+            clock=clock, random=random, config=config, accounts=accounts, passwords=passwords
+        ),
+    )

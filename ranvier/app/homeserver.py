@@ -1,0 +1,96 @@
+"""One homeserver in this process: opened, served, closed. Several may live side by side."""
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+
+from ranvier.app.accounts import UserServices, build_users
+from ranvier.app.rooms import RoomServices, build_rooms
+from ranvier.app.routes import all_routes
+from ranvier.config.model import Config
+from ranvier.db.engine import Database
+from ranvier.db.open import open_database
+from ranvier.http.listeners import HttpListeners, serve_listeners, tls_context
+from ranvier.http.route import Route
+from ranvier.ports import Clock, Random, SystemClock, SystemRandom
+from ranvier.ratelimit import rate_limiters
+from ranvier.store import users as user_store
+
+
+class Homeserver:
+    """Everything that belongs to one server name. Make one with `start`."""
+
+    def __init__(
+        self, *, config: Config, db: Database, users: UserServices, rooms: RoomServices, routes: Sequence[Route]
+    ) -> None:
+        self.config = config
+        self.db = db
+        self.users = users
+        self.rooms = rooms
+        self.routes = routes
+        self.limiters = rate_limiters(config, clock=SystemClock())
+        self._listeners: HttpListeners | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    async def start(
+        cls, config: Config, *, clock: Clock | None = None, random: Random | None = None
+    ) -> "Homeserver":
+        """Open the database and build everything; `listen` comes after. Raises `DatabaseError`."""
+        clock = clock or SystemClock()
+        random = random or SystemRandom()
+        db = await open_database(config.database, now_ms=clock.now_ms())
+        limiters = dict(rate_limiters(config, clock=clock))
+        users = await build_users(db=db, clock=clock, random=random, config=config, limiters=limiters)
+        rooms = await build_rooms(
+            db=db,
+            clock=clock,
+            random=random,
+            config=config,
+            profiles=users.profiles,
+            account_data=users.account_data,
+        )
+        server = cls(
+            config=config,
+            db=db,
+            users=users,
+            rooms=rooms,
+            routes=all_routes(config=config, users=users, rooms=rooms, limiters=limiters),
+        )
+        server.limiters = limiters
+        server._tasks = [
+            asyncio.create_task(rooms.appender.run(), name="appender"),
+            asyncio.create_task(users.last_seen.run(), name="last seen"),
+        ]
+        return server
+
+    async def listen(self) -> None:
+        """Accept requests. Raises `ListenError`."""
+        self._listeners = await serve_listeners(
+            self.routes,
+            self.config.listeners,
+            authenticator=self.users.sessions,
+            limiters=self.limiters,
+            tls=self._tls(),
+        )
+
+    async def has_users(self) -> bool:
+        """Whether anybody has an account."""
+        return await user_store.any_user(self.db)
+
+    async def close(self) -> None:
+        """Finish what is under way, and stop."""
+        if self._listeners is not None:
+            await self._listeners.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.rooms.appender.drain()
+        await self.users.last_seen.flush()
+        await self.db.close()
+
+    def _tls(self) -> ssl.SSLContext | None:
+        certificate, key = self.config.tls_certificate_path, self.config.tls_private_key_path
+        if certificate is None or key is None or not any(listener.tls for listener in self.config.listeners):
+            return None
+        return tls_context(certificate, key)

@@ -1,0 +1,137 @@
+"""Builds the rooms' side: writer, appender, reading, sync."""
+
+from dataclasses import dataclass
+
+from ranvier.config.model import Config
+from ranvier.db.engine import Database
+from ranvier.ports import Clock, Random
+from ranvier.proto.signing import SigningKey
+from ranvier.rooms.access import Access
+from ranvier.rooms.append import Appender
+from ranvier.rooms.context import Context
+from ranvier.rooms.create import Creating
+from ranvier.rooms.history import History
+from ranvier.rooms.member_content import MemberContent
+from ranvier.rooms.membership import Memberships
+from ranvier.rooms.messages import Messages
+from ranvier.rooms.profile_change import ProfileChanges
+from ranvier.rooms.read_event import EventReading
+from ranvier.rooms.read_state import StateReading
+from ranvier.rooms.rooms import Rooms
+from ranvier.rooms.send import Sending
+from ranvier.rooms.serve import Serving
+from ranvier.rooms.timeline_scan import TimelineScan
+from ranvier.rooms.transactions import Transactions
+from ranvier.rooms.write import Writer
+from ranvier.store import events as event_store
+from ranvier.store import rooms as room_store
+from ranvier.store.event_cache import EventCache
+from ranvier.store.state_keys import StateKeys
+from ranvier.sync.account_stream import AccountDataStream
+from ranvier.sync.feed import Feeds
+from ranvier.sync.joined import JoinedRooms
+from ranvier.sync.outside import OutsideRooms
+from ranvier.sync.recent import RecentEvents
+from ranvier.sync.state_section import StateSections
+from ranvier.sync.sync import Sync
+from ranvier.sync.timeline import Timelines
+from ranvier.sync.unread import Unread
+from ranvier.users.account_data import AccountData
+from ranvier.users.profiles import Profiles
+
+ENCRYPTED_PRESETS = {
+    "all": frozenset({"private_chat", "trusted_private_chat", "public_chat"}),
+    "invite": frozenset({"private_chat", "trusted_private_chat"}),
+    "off": frozenset[str](),
+}
+"""`encryption_enabled_by_default_for_room_type`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomServices:
+    """What the API modules about rooms call, and what has to run."""
+
+    appender: Appender
+    context: Context
+    creating: Creating
+    memberships: Memberships
+    messages: Messages
+    profile_changes: ProfileChanges
+    event_reading: EventReading
+    state_reading: StateReading
+    serving: Serving
+    sending: Sending
+    sync: Sync
+
+
+async def build_rooms(
+    *,
+    db: Database,
+    clock: Clock,
+    random: Random,
+    config: Config,
+    profiles: Profiles,
+    account_data: AccountData,
+) -> RoomServices:
+    """Every object about rooms."""
+    keys = await StateKeys.load(db)
+    cache = EventCache(db=db, size=config.event_cache_size)
+    last_event_nid, last_stream_pos = await event_store.greatest_numbers(db)
+    rooms = Rooms(db=db, keys=keys, cache=cache, last_room_nid=await room_store.greatest_nid(db))
+    appender = Appender(
+        db=db, keys=keys, cache=cache, last_event_nid=last_event_nid, last_stream_pos=last_stream_pos
+    )
+    appender.on_spoilt = rooms.drop
+    own_key = config.signing_keys[0]
+    writer = Writer(
+        rooms=rooms,
+        appender=appender,
+        clock=clock,
+        random=random,
+        server_name=config.server_name,
+        signing_key=SigningKey(own_key.key_id, own_key.seed),
+    )
+    member_content = MemberContent(profile_of=profiles.of, server_name=config.server_name)
+    access = Access(rooms=rooms)
+    history = History(rooms=rooms, access=access)
+    serving = Serving(rooms=rooms, clock=clock)
+    recent = RecentEvents()
+    feeds = Feeds(db=db, keys=keys, recent=recent)
+    appender.listeners.append(feeds.on_commit)
+    timelines = Timelines(rooms=rooms, recent=recent)
+    states = StateSections(rooms=rooms)
+    sync = Sync(
+        feeds=feeds,
+        appender=appender,
+        joined=JoinedRooms(rooms=rooms, history=history, serving=serving, timelines=timelines, states=states),
+        outside=OutsideRooms(rooms=rooms, history=history, serving=serving, timelines=timelines, states=states),
+        account_data=AccountDataStream(db=db, account_data=account_data, feeds=feeds),
+        unread=Unread(rooms=rooms, timelines=timelines),
+        clock=clock,
+    )
+    memberships = Memberships(rooms=rooms, writer=writer, member_content=member_content)
+    memberships.forgotten.append(feeds.forget)
+    scan = TimelineScan(rooms=rooms, history=history)
+    messages = Messages(rooms=rooms, history=history, timeline=scan, serving=serving)
+    return RoomServices(
+        appender=appender,
+        context=Context(rooms=rooms, history=history, timeline=scan, messages=messages),
+        creating=Creating(
+            rooms=rooms,
+            writer=writer,
+            member_content=member_content,
+            random=random,
+            default_room_version=config.default_room_version,
+            encrypted_presets=ENCRYPTED_PRESETS[config.encryption_enabled_by_default_for_room_type],
+        ),
+        memberships=memberships,
+        messages=messages,
+        profile_changes=ProfileChanges(rooms=rooms, writer=writer, member_content=member_content),
+        event_reading=EventReading(rooms=rooms, history=history, messages=messages),
+        state_reading=StateReading(rooms=rooms, access=access),
+        serving=serving,
+        sending=Sending(
+            rooms=rooms, writer=writer, transactions=Transactions(db=db, keys=keys, clock=clock)
+        ),
+        sync=sync,
+    )

@@ -1,0 +1,39 @@
+"""The route table: every endpoint of this server."""
+
+from collections.abc import Mapping
+
+from ranvier.api.client.capabilities import CapabilitiesApi
+from ranvier.api.client.context import ContextApi
+from ranvier.api.client.create_room import CreateRoomApi
+from ranvier.api.client.joined_rooms import JoinedRoomsApi
+from ranvier.api.client.membership import MembershipApi
+from ranvier.api.client.messages import MessagesApi
+from ranvier.api.client.room_send import RoomSendApi
+from ranvier.api.client.room_state import RoomStateApi
+from ranvier.api.client.sync import SyncApi
+from ranvier.api.client.versions import VersionsApi
+from ranvier.api.client.well_known import WellKnownApi
+from ranvier.app.accounts import UserServices
+from ranvier.app.rooms import RoomServices
+from ranvier.config.model import Config
+from ranvier.http.route import Route
+from ranvier.ratelimit import RateLimiter
+
+
+def all_routes(
+    *, config: Config, users: UserServices, rooms: RoomServices, limiters: Mapping[str, RateLimiter]
+) -> list[Route]:
+    """Every route, whatever listener serves it."""
+    return [
+        *VersionsApi(unstable_features={}).routes(),
+        *WellKnownApi(config=config).routes(),
+        *CapabilitiesApi(config=config).routes(),
+        *CreateRoomApi(creating=rooms.creating).routes(),
+        *RoomSendApi(sending=rooms.sending).routes(),
+        *RoomStateApi(reading=rooms.state_reading, sending=rooms.sending, serving=rooms.serving).routes(),
+        *MembershipApi(memberships=rooms.memberships).routes(),
+        *JoinedRoomsApi(memberships=rooms.memberships).routes(),
+        *MessagesApi(messages=rooms.messages).routes(),
+        *ContextApi(context=rooms.context, reading=rooms.event_reading).routes(),
+        *SyncApi(sync=rooms.sync, filters=users.filters, timeline_limit=config.filter_timeline_limit).routes(),
+    ]

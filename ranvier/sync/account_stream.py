@@ -1,0 +1,55 @@
+"""Account data as one of the streams of `/sync`."""
+
+from collections import OrderedDict
+from typing import Final
+
+from ranvier.db.engine import Database
+from ranvier.store import account_data as store
+from ranvier.sync.feed import Feeds
+from ranvier.users.account_data import AccountData, AccountDataChange
+
+USERS: Final = 50_000
+
+
+class AccountDataStream:
+    """Knows, for who syncs, when their account data last changed."""
+
+    def __init__(self, *, db: Database, account_data: AccountData, feeds: Feeds) -> None:
+        self._db = db
+        self._positions = account_data.positions
+        self._feeds = feeds
+        self._newest: OrderedDict[str, int] = OrderedDict()
+        account_data.listeners.append(self._on_change)
+
+    @property
+    def newest(self) -> int:
+        """Everything up to here is durable."""
+        return self._positions.committed
+
+    async def newest_of(self, user_id: str) -> int:
+        """The position of the user's last change. One statement the first time, then none."""
+        newest = self._newest.get(user_id)
+        if newest is None:
+            loaded = await store.greatest_pos_of(self._db, user_id)
+            newest = self._newest[user_id] = max(loaded, self._newest.get(user_id, 0))
+            if len(self._newest) > USERS:
+                self._newest.popitem(last=False)
+        return newest
+
+    async def changes(self, user_id: str, since: int, upto: int) -> dict[str, list[tuple[str, bytes]]]:
+        """`(type, content as JSON)` by room id, under the empty id what is about no room; what was set after `since`.
+
+        One statement, none if nothing was.
+        """
+        found: dict[str, list[tuple[str, bytes]]] = {}
+        if await self.newest_of(user_id) > since:
+            for datum in await store.changes(self._db, user_id, since, upto):
+                found.setdefault(datum.room_id, []).append((datum.type, datum.content))
+        return found
+
+    def _on_change(self, change: AccountDataChange) -> None:
+        if change.user_id in self._newest:
+            self._newest[change.user_id] = max(self._newest[change.user_id], change.stream_pos)
+        feed = self._feeds.peek(change.user_id)
+        if feed is not None:
+            feed.wake()
