@@ -35,16 +35,16 @@ class RateLimiter:
     def spend(self, key: str, *, cost: int = 1) -> None:
         """Count `cost` actions of `key`. Raises 429 `M_LIMIT_EXCEEDED`, and then counts nothing."""
         now = self._clock.monotonic()
-        filled = self._filled(key, now, cost)
-        # Taken out and put in again, so that the order of the dictionary is the order of use.
-        self._empty_at.pop(key, None)
-        self._empty_at[key] = filled
-        if len(self._empty_at) > self._max_keys:
-            self._forget(now)
+        self._fill(key, self._filled(key, now, cost), now)
 
     def check(self, key: str) -> None:
         """Raises 429 `M_LIMIT_EXCEEDED` if one more action of `key` would be too many; counts nothing."""
         self._filled(key, self._clock.monotonic(), 1)
+
+    def count(self, key: str) -> None:
+        """Count an action that was checked before and has happened, be it too many by now."""
+        now = self._clock.monotonic()
+        self._fill(key, max(self._empty_at.get(key, now), now) + self._interval_s, now)
 
     def forget(self, key: str) -> None:
         """Empty the bucket of `key`."""
@@ -53,6 +53,13 @@ class RateLimiter:
     def __len__(self) -> int:
         """How many buckets are held."""
         return len(self._empty_at)
+
+    def _fill(self, key: str, empty_at: float, now: float) -> None:
+        # Taken out and put in again, so that the order of the dictionary is the order of use.
+        self._empty_at.pop(key, None)
+        self._empty_at[key] = empty_at
+        if len(self._empty_at) > self._max_keys:
+            self._forget(now)
 
     def _filled(self, key: str, now: float, cost: int) -> float:
         """When the bucket will be empty after `cost` more. Raises 429 `M_LIMIT_EXCEEDED` if it would overflow."""
