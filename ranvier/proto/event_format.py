@@ -84,27 +84,22 @@ def check_format(pdu: Mapping[str, Any], version: RoomVersion) -> None:
 
 
 def _check_names(pdu: Mapping[str, Any], version: RoomVersion) -> None:
-    names = ["type", "sender"]
-    if "state_key" in pdu:
-        names.append("state_key")
-    # Where the room id is made from the create event, the auth rules judge a create event that has one.
-    if "room_id" in pdu or not _names_its_room(pdu, version):
-        names.append("room_id")
-    if version.event_ids == "opaque":
-        names.append("event_id")
-    for field in names:
-        _check_name(pdu.get(field), field)
+    _check_name(pdu["type"], "type")
+    _check_name(pdu["sender"], "sender")
     if not is_sender(pdu["sender"]):
         raise InvalidEvent("sender: not a user id")
-    if "room_id" in pdu and not pdu["room_id"].startswith("!"):
-        raise InvalidEvent("room_id: not a room id")
-    if version.event_ids == "opaque" and not pdu["event_id"].startswith("$"):
-        raise InvalidEvent("event_id: not an event id")
+    if "state_key" in pdu:
+        _check_name(pdu["state_key"], "state_key")
+    # Where the room id is made from the create event, the auth rules judge a create event that has one.
+    if "room_id" in pdu or not _names_its_room(pdu, version):
+        _check_name(pdu.get("room_id"), "room_id", sigil="!")
+    if version.event_ids == "opaque":
+        _check_name(pdu.get("event_id"), "event_id", sigil="$")
 
 
-def _check_name(value: object, field: str) -> None:
-    if type(value) is not str:
-        raise InvalidEvent(f"{field}: missing or not a string")
+def _check_name(value: object, field: str, *, sigil: str = "") -> None:
+    if type(value) is not str or not value.startswith(sigil):
+        raise InvalidEvent(f"{field}: missing, or not what it should be")
     try:
         too_long = is_too_long(value)
     except UnicodeEncodeError:
