@@ -126,8 +126,7 @@ def _check_edges(pdu: Mapping[str, Any], field: str, most: int, version: RoomVer
             if type(edge) is not list or len(edge) != 2 or type(edge[1]) is not dict:
                 raise InvalidEvent(f"{field}: not a list of pairs of an event id and hashes")
             edge = edge[0]
-        if type(edge) is not str or is_too_long(edge):
-            raise InvalidEvent(f"{field}: not a list of event ids")
+        _check_name(edge, field)
 
 
 def _event(pdu: dict[str, Any], json: bytes, event_id: str, version: RoomVersion) -> Event:

@@ -101,7 +101,7 @@ def test_edges(version: RoomVersion, field: str, most: int) -> None:
     wrong: list[Any] = (
         ["$id", ["$id"], ["$id", "x"], [5, {}], ["$id", {}, 1]] if version.edge_hashes else [["$id", {}], 5]
     )
-    for edges in ([good] * (most + 1), *([edge] for edge in wrong), [None], ["$" * 256]):
+    for edges in ([good] * (most + 1), *([edge] for edge in wrong), [None], ["$" * 256], ["\ud800" * 64]):
         with pytest.raises(InvalidEvent):
             parse_event({**_pdu(version), field: edges}, version)
 
