@@ -1,0 +1,72 @@
+"""A whole homeserver in the test's own event loop, with its database and without sockets."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from ranvier.app.homeserver import Homeserver as Server
+from ranvier.config.load import parse
+from ranvier.db.engine import Database
+from ranvier.http.listeners import app_for
+from tests.api.asgi import Asgi, Client
+
+SERVER_NAME = "ranvier.test"
+
+OPTIONS: Mapping[str, Any] = {
+    "server_name": SERVER_NAME,
+    "signing_key": "ed25519 a_test AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "listeners": [{"type": "http", "port": 0, "resources": [{"names": ["client"]}]}],
+    "enable_registration": True,
+    "enable_registration_without_verification": True,
+    "allow_guest_access": True,
+    "bcrypt_rounds": 4,
+    **{
+        limit: {"per_second": 10_000, "burst_count": 10_000}
+        for limit in ("rc_message", "rc_registration", "rc_admin_redaction", "rc_3pid_validation")
+    },
+    "rc_login": {
+        kind: {"per_second": 10_000, "burst_count": 10_000} for kind in ("address", "account", "failed_attempts")
+    },
+    "rc_joins": {kind: {"per_second": 10_000, "burst_count": 10_000} for kind in ("local", "remote")},
+    "rc_invites": {
+        kind: {"per_second": 10_000, "burst_count": 10_000} for kind in ("per_room", "per_user", "per_issuer")
+    },
+}
+
+
+class Homeserver:
+    """A running server, and clients for it."""
+
+    def __init__(self, server: Server, app: Asgi) -> None:
+        self.server = server
+        self.app = app
+
+    @property
+    def db(self) -> Database:
+        """The database, to count what is asked of it."""
+        return self.server.db
+
+    def stranger(self) -> Client:
+        """A client without an account."""
+        return Client(self.app)
+
+    async def register(self, name: str, *, is_guest: bool = False) -> Client:
+        """A new account, logged in."""
+        body = {"username": name, "password": "correct horse", "auth": {"type": "m.login.dummy"}}
+        path = "/register?kind=guest" if is_guest else "/register"
+        answer = (await self.stranger().post(path, {} if is_guest else body)).ok()
+        return Client(self.app, token=answer["access_token"], user_id=answer["user_id"])
+
+
+@asynccontextmanager
+async def running(database: Mapping[str, Any], **options: object) -> AsyncIterator[Homeserver]:
+    """A server on this database (as in a configuration file), with further options."""
+    config = parse({**OPTIONS, "database": database, **options})
+    server = await Server.start(config)
+    try:
+        app = app_for(
+            config.listeners[0], server.routes, authenticator=server.users.sessions, limiters=server.limiters
+        )
+        yield Homeserver(server, app)
+    finally:
+        await server.close()
