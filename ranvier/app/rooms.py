@@ -18,6 +18,7 @@ from ranvier.rooms.profile_change import ProfileChanges
 from ranvier.rooms.read_event import EventReading
 from ranvier.rooms.read_state import StateReading
 from ranvier.rooms.rooms import Rooms
+from ranvier.rooms.rooms_of_user import RoomsOfUser
 from ranvier.rooms.send import Sending
 from ranvier.rooms.serve import Serving
 from ranvier.rooms.timeline_scan import TimelineScan
@@ -56,6 +57,7 @@ class RoomServices:
     creating: Creating
     memberships: Memberships
     messages: Messages
+    of_user: RoomsOfUser
     profile_changes: ProfileChanges
     event_reading: EventReading
     state_reading: StateReading
@@ -126,6 +128,7 @@ async def build_rooms(
         ),
         memberships=memberships,
         messages=messages,
+        of_user=RoomsOfUser(rooms=rooms, memberships=memberships),
         profile_changes=ProfileChanges(rooms=rooms, writer=writer, member_content=member_content),
         event_reading=EventReading(rooms=rooms, history=history, messages=messages),
         state_reading=StateReading(rooms=rooms, access=access),

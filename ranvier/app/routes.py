@@ -2,12 +2,22 @@
 
 from collections.abc import Mapping
 
+from ranvier import __version__
+from ranvier.api.admin.register import AdminRegisterApi
+from ranvier.api.client.account import AccountApi
+from ranvier.api.client.account_data import AccountDataApi
 from ranvier.api.client.capabilities import CapabilitiesApi
 from ranvier.api.client.context import ContextApi
 from ranvier.api.client.create_room import CreateRoomApi
+from ranvier.api.client.devices import DevicesApi
+from ranvier.api.client.filters import FiltersApi
 from ranvier.api.client.joined_rooms import JoinedRoomsApi
+from ranvier.api.client.login import LoginApi
 from ranvier.api.client.membership import MembershipApi
 from ranvier.api.client.messages import MessagesApi
+from ranvier.api.client.profile import ProfileApi
+from ranvier.api.client.push_rules import PushRulesApi
+from ranvier.api.client.register import RegisterApi
 from ranvier.api.client.room_send import RoomSendApi
 from ranvier.api.client.room_state import RoomStateApi
 from ranvier.api.client.sync import SyncApi
@@ -28,6 +38,20 @@ def all_routes(
         *VersionsApi(unstable_features={}).routes(),
         *WellKnownApi(config=config).routes(),
         *CapabilitiesApi(config=config).routes(),
+        *LoginApi(login=users.login, refreshing=users.refreshing, logout=users.logout, config=config).routes(),
+        *RegisterApi(registration=users.registration, registrations=limiters["rc_registration"]).routes(),
+        *AdminRegisterApi(registration=users.shared_secret, version=__version__).routes(),
+        *AccountApi(account=users.account_changes, leave_rooms=rooms.of_user.leave_all).routes(),
+        *DevicesApi(devices=users.devices).routes(),
+        *ProfileApi(
+            profiles=users.profiles,
+            config=config,
+            announce=rooms.profile_changes.announce,
+            shares_room=rooms.of_user.share_room,
+        ).routes(),
+        *FiltersApi(filters=users.filters).routes(),
+        *AccountDataApi(account_data=users.account_data).routes(),
+        *PushRulesApi().routes(),
         *CreateRoomApi(creating=rooms.creating).routes(),
         *RoomSendApi(sending=rooms.sending).routes(),
         *RoomStateApi(reading=rooms.state_reading, sending=rooms.sending, serving=rooms.serving).routes(),
