@@ -59,21 +59,25 @@ class Access:
         if room.content("m.room.history_visibility").get("history_visibility") == "world_readable":
             return Now(room)
         mine = await self.own_membership(user_id, room)
-        if mine is not None:
-            last = (await self._rooms.cache.get([mine.event_nid])).get(mine.event_nid)
-            if last is not None and last.event.membership in ("leave", "ban") and await self._was_in(last):
-                return Until(room, last)
+        member = None if mine is None else await self._rooms.member(room, user_id)
+        end = None if member is None else await self.end_of_stay(member)
+        if end is not None:
+            return Until(room, end)
         raise forbidden("You are not in this room")
 
-    async def _was_in(self, last: StoredEvent) -> bool:
-        """Whether the membership that ended had been `join`: who turned down an invitation has seen nothing."""
-        while last.replaces is not None:
-            before = (await self._rooms.cache.get([last.replaces])).get(last.replaces)
+    async def end_of_stay(self, member: StoredEvent) -> StoredEvent | None:
+        """The event that ended the user's last time in the room; `None` if they have never been in it.
+
+        `member` is their newest member event. What came after the end (a ban, another invitation) does not count.
+        """
+        end = member
+        while end.event.membership != "join":
+            if end.replaces is None:
+                return None
+            before = (await self._rooms.cache.get([end.replaces])).get(end.replaces)
             if before is None:
-                return False
+                return None
             if before.event.membership == "join":
-                return True
-            if before.event.membership not in ("leave", "ban"):
-                return False
-            last = before
-        return False
+                return end
+            end = before
+        return None

@@ -44,13 +44,13 @@ class History:
         view = await self._access.to_state(user_id, room_id)
         room = view.room
         if not isinstance(view, Now):
-            left_at = await self._end_of_stay(view.last)
+            left_at = FIRST_POS if view.last.pos is None else view.last.pos
             return Viewer(room=room, user_id=user_id, joined=False, left_at=left_at, horizon=left_at)
         mine = await self._rooms.member(room, user_id)
         if mine is not None and mine.event.membership == "join":
             return Viewer(room=room, user_id=user_id, joined=True, left_at=None)
-        left_at = None if mine is None else await self._end_of_stay(mine)
-        return Viewer(room=room, user_id=user_id, joined=False, left_at=left_at)
+        end = None if mine is None else await self._access.end_of_stay(mine)
+        return Viewer(room=room, user_id=user_id, joined=False, left_at=None if end is None else end.pos)
 
     async def visible(self, viewer: Viewer, events: Sequence[StoredEvent]) -> list[StoredEvent]:
         """Those of `events`, all of the viewer's room, that they may see, in the same order.
@@ -104,17 +104,6 @@ class History:
             None if rule is None else by_key.get(rule),
             None if member is None else by_key.get(member),
         )
-
-    async def _end_of_stay(self, last: StoredEvent) -> int | None:
-        """Where the user's last time in the room ended; `last` is their newest member event, and not a join."""
-        while last.replaces is not None:
-            before = (await self._rooms.cache.get([last.replaces])).get(last.replaces)
-            if before is None:
-                return None
-            if before.event.membership == "join":
-                return FIRST_POS if last.pos is None else last.pos
-            last = before
-        return None
 
 
 def event_not_found() -> MatrixError:

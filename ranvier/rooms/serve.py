@@ -1,6 +1,6 @@
 """Events as one user's device sees them: the shared bytes, with an `unsigned` of its own.
 
-Spec: client-server API, "Room event format": `age`, `transaction_id`, `prev_content`, `replaces_state`, `prev_sender`,
+Spec: client-server API, "Room event format": `age`, `transaction_id`, `prev_content`, `replaces_state`,
 `redacted_because`, `membership`.
 """
 
@@ -93,7 +93,6 @@ class Serving:
         if replaced is not None:
             unsigned["replaces_state"] = replaced.event.event_id
             unsigned["prev_content"] = replaced.event.content
-            unsigned["prev_sender"] = replaced.event.sender
         redaction = None if stored.redacted_by is None else related.get(stored.redacted_by)
         if redaction is not None:
             unsigned["redacted_because"] = orjson.Fragment(client_event(redaction.event, room_id=True))
