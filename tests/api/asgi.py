@@ -1,15 +1,17 @@
 """A client of a homeserver in the same process: speaks ASGI to it, without sockets."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import orjson
 
-Message = dict[str, Any]
-Asgi = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+Message = MutableMapping[str, Any]
+Asgi = Callable[
+    [dict[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
+]
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Client:
         headers.append((b"content-length", str(len(content)).encode()))
         if self.token is not None:
             headers.append((b"authorization", f"Bearer {self.token}".encode()))
-        scope: Message = {
+        scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": "1.1",
@@ -141,7 +143,7 @@ def in_room(room_id: str) -> str:
     return f"/rooms/{part(room_id)}"
 
 
-async def _exchange(app: Asgi, scope: Message, content: bytes) -> Answer:
+async def _exchange(app: Asgi, scope: dict[str, Any], content: bytes) -> Answer:
     requests: list[Message] = [{"type": "http.request", "body": content, "more_body": False}]
     status, headers, chunks = 0, dict[str, str](), list[bytes]()
 

@@ -99,9 +99,7 @@ async def test_a_sync_with_nothing_new(homeserver: Homeserver, bob: Client, room
     assert spent == Spent()
 
 
-async def test_a_sync_with_one_new_message(
-    homeserver: Homeserver, alice: Client, bob: Client, room_id: str
-) -> None:
+async def test_a_sync_with_one_new_message(homeserver: Homeserver, alice: Client, bob: Client, room_id: str) -> None:
     since = await sync(bob, await sync(bob))
     await alice.say(room_id, "news")
     async with spending(homeserver.db) as spent:
