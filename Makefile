@@ -1,0 +1,65 @@
+# Needs: make, and a Python of 3.11 or newer. Everything else is installed into .venv, as poetry.lock says, checked by hash.
+
+# Another Python: make PYTHON=/path/to/python3.12 run
+PYTHON ?= $(shell sh tools/find_python.sh)
+VENV := .venv
+PY := $(VENV)/bin/python
+# Parts that are not installed unless asked for: make EXTRAS=postgres run
+EXTRAS ?=
+SERVER_NAME ?= localhost
+# How many processes run the tests.
+WORKERS ?= 2
+# What to give to pytest besides: make test ARGS="tests/proto -x"
+ARGS ?=
+
+LOCKED := poetry.lock pyproject.toml tools/locked_requirements.py
+
+.PHONY: help run test lint format clean
+
+help:
+	@echo "make run      set up and start a homeserver for $(SERVER_NAME), with SQLite; keeps what is there"
+	@echo "make test     set up and run the whole test suite"
+	@echo "make lint     style, types and layers"
+	@echo "make format   put the code into its format"
+	@echo "make clean    remove what make has installed and cached (not a server's data)"
+
+run: $(VENV)/.run-$(EXTRAS)
+	@$(PY) -m ranvier --generate-missing-and-run -c homeserver.yaml --server-name $(SERVER_NAME) --report-stats no
+
+test: $(VENV)/.develop
+	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
+
+lint: $(VENV)/.develop
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/.develop
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf tests/clients/js/node_modules
+	find ranvier tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@sh tools/make_venv.sh "$(PYTHON)" $(VENV)
+
+# $(call install,arguments of locked_requirements.py)
+define install
+	@echo "Installing into $(VENV) what poetry.lock says (once, about a minute)"
+	@$(PY) tools/locked_requirements.py --group build $(1) > $(VENV)/requirements.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/requirements.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+endef
+
+# An installation for development satisfies `make run` too.
+$(VENV)/.run-$(EXTRAS): $(LOCKED) | $(PY)
+	$(call install,$(foreach extra,$(EXTRAS),--extra $(extra)))
+	@touch $@
+
+$(VENV)/.develop: $(LOCKED) | $(PY)
+	$(call install,--group dev --group test --extra postgres)
+	@touch $@ $(VENV)/.run-
