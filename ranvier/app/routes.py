@@ -14,6 +14,7 @@ from ranvier.api.client.filters import FiltersApi
 from ranvier.api.client.joined_rooms import JoinedRoomsApi
 from ranvier.api.client.login import LoginApi
 from ranvier.api.client.membership import MembershipApi
+from ranvier.api.client.membership_limits import MembershipLimits
 from ranvier.api.client.messages import MessagesApi
 from ranvier.api.client.profile import ProfileApi
 from ranvier.api.client.push_rules import PushRulesApi
@@ -34,6 +35,7 @@ def all_routes(
     *, config: Config, users: UserServices, rooms: RoomServices, limiters: Mapping[str, RateLimiter]
 ) -> list[Route]:
     """Every route, whatever listener serves it."""
+    membership_limits = MembershipLimits(limiters=limiters)
     return [
         *VersionsApi(unstable_features={}).routes(),
         *WellKnownApi(config=config).routes(),
@@ -52,10 +54,12 @@ def all_routes(
         *FiltersApi(filters=users.filters).routes(),
         *AccountDataApi(account_data=users.account_data).routes(),
         *PushRulesApi().routes(),
-        *CreateRoomApi(creating=rooms.creating).routes(),
+        *CreateRoomApi(creating=rooms.creating, limits=membership_limits).routes(),
         *RoomSendApi(sending=rooms.sending).routes(),
-        *RoomStateApi(reading=rooms.state_reading, sending=rooms.sending, serving=rooms.serving).routes(),
-        *MembershipApi(memberships=rooms.memberships).routes(),
+        *RoomStateApi(
+            reading=rooms.state_reading, sending=rooms.sending, serving=rooms.serving, limits=membership_limits
+        ).routes(),
+        *MembershipApi(memberships=rooms.memberships, limits=membership_limits).routes(),
         *JoinedRoomsApi(memberships=rooms.memberships).routes(),
         *MessagesApi(messages=rooms.messages).routes(),
         *ContextApi(context=rooms.context, reading=rooms.event_reading).routes(),

@@ -52,6 +52,12 @@ class Client:
         self.user_id = user_id
         self._transactions = 0
 
+    def at(self, app: Asgi) -> "Client":
+        """The same client talking to another process of its server."""
+        other = Client(app, token=self.token, user_id=self.user_id)
+        other._transactions = self._transactions
+        return other
+
     async def request(
         self,
         method: str,

@@ -22,7 +22,7 @@ OPTIONS: Mapping[str, Any] = {
     "bcrypt_rounds": 4,
     **{
         limit: {"per_second": 10_000, "burst_count": 10_000}
-        for limit in ("rc_message", "rc_registration", "rc_admin_redaction", "rc_3pid_validation")
+        for limit in ("rc_message", "rc_registration", "rc_joins_per_room", "rc_room_creation")
     },
     "rc_login": {
         kind: {"per_second": 10_000, "burst_count": 10_000} for kind in ("address", "account", "failed_attempts")

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from ranvier.api.client.membership_limits import MembershipLimits
 from ranvier.http.request import Request
 from ranvier.http.response import Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
@@ -17,8 +18,9 @@ class RoomCreated(msgspec.Struct):
 class CreateRoomApi:
     """Creates rooms."""
 
-    def __init__(self, *, creating: Creating) -> None:
+    def __init__(self, *, creating: Creating, limits: MembershipLimits) -> None:
         self._creating = creating
+        self._limits = limits
 
     def routes(self) -> list[Route]:
         """The module's routes."""
@@ -27,6 +29,7 @@ class CreateRoomApi:
             paths("/createRoom"),
             self.create_room,
             auth=Auth.USER,
+            limit="rc_room_creation",
             body=RoomRequest,
             answer=RoomCreated,
             spec="createRoom",
@@ -36,4 +39,5 @@ class CreateRoomApi:
     async def create_room(self, request: Request) -> Response:
         """Create a room with everything the client asks for, or nothing at all."""
         wanted = request.json(RoomRequest)
+        self._limits.spend_first_invites(request.requester, wanted.invite)
         return json_response(RoomCreated(await self._creating.create_room(request.requester, wanted)))

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from ranvier.api.client.membership_limits import MembershipLimits
 from ranvier.http.request import Request
 from ranvier.http.response import EMPTY_OBJECT, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
@@ -53,8 +54,9 @@ class Done(msgspec.Struct):
 class MembershipApi:
     """The endpoints that change who is in a room."""
 
-    def __init__(self, *, memberships: Memberships) -> None:
+    def __init__(self, *, memberships: Memberships, limits: MembershipLimits) -> None:
         self._memberships = memberships
+        self._limits = limits
 
     def routes(self) -> list[Route]:
         """The module's routes."""
@@ -120,6 +122,7 @@ class MembershipApi:
 
     async def _join(self, request: Request, room_id: str) -> Response:
         reason = request.json(Reason).reason
+        self._limits.spend_join(request.requester, room_id)
         return json_response(RoomJoined(await self._memberships.join(request.requester, room_id, reason=reason)))
 
     async def knock(self, request: Request) -> Response:
@@ -146,6 +149,7 @@ class MembershipApi:
             if body.address is not None or body.medium is not None:
                 raise MatrixError(403, "M_THREEPID_DENIED", "Invitations by e-mail or telephone are not offered here")
             raise bad_json("user_id: required")
+        self._limits.spend_invite(request.requester, request.params["room_id"], body.user_id)
         await self._memberships.invite(request.requester, request.params["room_id"], body.user_id, reason=body.reason)
         return EMPTY_OBJECT
 

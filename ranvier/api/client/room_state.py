@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from ranvier.api.client.membership_limits import MembershipLimits
 from ranvier.api.client.room_send import EventSent
 from ranvier.http.request import Request
 from ranvier.http.response import Response, json_bytes, json_response
@@ -59,10 +60,11 @@ class JoinedMembers(msgspec.Struct):
 class RoomStateApi:
     """The endpoints on a room's state."""
 
-    def __init__(self, *, reading: StateReading, sending: Sending, serving: Serving) -> None:
+    def __init__(self, *, reading: StateReading, sending: Sending, serving: Serving, limits: MembershipLimits) -> None:
         self._reading = reading
         self._sending = sending
         self._serving = serving
+        self._limits = limits
 
     def routes(self) -> list[Route]:
         """The module's routes. The empty state key is written in three ways."""
@@ -74,8 +76,8 @@ class RoomStateApi:
                 spec="getRoomStateWithKey", summary="One state entry",
             ),
             *routes(
-                "PUT", keyed, self.put_entry, auth=Auth.USER, guest=True, body=dict[str, Any], answer=EventSent,
-                spec="setRoomStateWithKey", summary="Set a state entry",
+                "PUT", keyed, self.put_entry, auth=Auth.USER, guest=True, limit="rc_message", body=dict[str, Any],
+                answer=EventSent, spec="setRoomStateWithKey", summary="Set a state entry",
             ),
             *routes(
                 "GET", paths("/rooms/{room_id}/state"), self.get_state, auth=Auth.USER, guest=True,
@@ -103,14 +105,11 @@ class RoomStateApi:
 
     async def put_entry(self, request: Request) -> Response:
         """Set a state entry."""
-        params = request.params
-        event_id = await self._sending.send_state(
-            request.requester,
-            params["room_id"],
-            params["event_type"],
-            params.get("state_key", ""),
-            request.json_object(),
-        )
+        params, content = request.params, request.json_object()
+        room_id, event_type, state_key = params["room_id"], params["event_type"], params.get("state_key", "")
+        if event_type == "m.room.member":
+            self._limits.spend_change(request.requester, room_id, state_key, content.get("membership"))
+        event_id = await self._sending.send_state(request.requester, room_id, event_type, state_key, content)
         return json_response(EventSent(event_id))
 
     async def get_state(self, request: Request) -> Response:
