@@ -1,0 +1,1 @@
+"""What tests need running beside them: PostgreSQL, a homeserver process, Node."""
