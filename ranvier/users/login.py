@@ -74,8 +74,9 @@ class Login:
         if wanted.password is None:
             raise missing_param("password is missing")
         self._issuer.check(wanted.wish())
-        user = await self._passwords.check(_claim(wanted), wanted.password)
-        self._attempts.spend(user.user_id)
+        claim = _claim(wanted)
+        self._attempts.spend(self._passwords.account_key(claim))
+        user = await self._passwords.check(claim, wanted.password)
         return await self.admit(user, wanted.wish())
 
     async def admit(self, user: UserRow, wish: DeviceWish) -> IssuedLogin:

@@ -44,7 +44,7 @@ class PasswordCheck:
         if not self._config.localdb_enabled:
             raise forbidden("Passwords are not kept here")
         user_id = self._user_id(claim)
-        key = user_id.lower()
+        key = self.account_key(claim)
         self._failures.check(key)
         user = await self._find(user_id)
         if user is not None and user.deactivated:
@@ -54,6 +54,10 @@ class PasswordCheck:
             self._failures.spend(key)
             raise forbidden(_WRONG)
         return user
+
+    def account_key(self, claim: Mapping[str, Any]) -> str:
+        """What limits by account count by: the same text for every way to name one account. Raises as `check`."""
+        return self._user_id(claim).lower()
 
     async def _find(self, user_id: str) -> UserRow | None:
         """The account with this id; else the one in lower case, as every newer id is."""

@@ -100,6 +100,16 @@ async def test_too_many_failures(make_world: MakeWorld) -> None:
     await world.log_in()
 
 
+async def test_too_many_logins_into_one_account(make_world: MakeWorld) -> None:
+    world = await make_world(rc_login={"account": {"per_second": 0.1, "burst_count": 2}})
+    await world.register()
+    await world.log_in("alice")
+    await refused(world.log_in("ALICE", "wrong"))
+    error = await refused(world.log_in("@alice:example.org"))
+    assert (error.status, error.errcode) == (429, "M_LIMIT_EXCEEDED")
+    assert (await refused(world.log_in("bob"))).errcode == "M_FORBIDDEN"
+
+
 async def test_locked_accounts_cannot_log_in(world: World) -> None:
     await world.register()
     await world.account.set_flag(ALICE, "locked", value=True)
