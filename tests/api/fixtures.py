@@ -1,7 +1,8 @@
 """Fixtures for tests that speak HTTP to a server of their own: `homeserver`, and a few people who have accounts there."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,13 @@ async def homeserver(tmp_path: Path) -> AsyncIterator[Homeserver]:
     """A server on SQLite."""
     database = {"name": "sqlite3", "args": {"database": str(tmp_path / "homeserver.db")}}
     async with running(database) as server:
+        yield server
+
+
+@pytest.fixture
+async def homeserver_on_each(db_config: Mapping[str, Any]) -> AsyncIterator[Homeserver]:
+    """A server on SQLite, then one on PostgreSQL."""
+    async with running(db_config) as server:
         yield server
 
 

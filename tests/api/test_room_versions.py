@@ -3,8 +3,14 @@
 import pytest
 
 from tests.api.asgi import Client, in_room, part
+from tests.api.homeserver import Homeserver
 
 VERSIONS = [str(number) for number in range(1, 13)]
+
+
+@pytest.fixture
+def homeserver(homeserver_on_each: Homeserver) -> Homeserver:
+    return homeserver_on_each
 
 
 @pytest.mark.parametrize("version", VERSIONS)

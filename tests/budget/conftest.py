@@ -1,5 +1,13 @@
-"""Every budget is measured on a server of its own."""
+"""Every budget is measured on a server of its own, on each database."""
 
-from tests.api.fixtures import alice, bob, carol, guest, homeserver, stranger
+import pytest
 
-__all__ = ["alice", "bob", "carol", "guest", "homeserver", "stranger"]
+from tests.api.fixtures import alice, bob, homeserver_on_each
+from tests.api.homeserver import Homeserver
+
+__all__ = ["alice", "bob", "homeserver_on_each"]
+
+
+@pytest.fixture
+def homeserver(homeserver_on_each: Homeserver) -> Homeserver:
+    return homeserver_on_each
