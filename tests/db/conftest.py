@@ -1,18 +1,28 @@
 """An empty database of each engine."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from ranvier.config.sections import DatabaseConfig
 from ranvier.db.engine import Database
 from ranvier.db.postgres import open_postgres
 from ranvier.db.sqlite import open_sqlite
-from tests.db.postgres_database import postgres_database
+from tests.db.postgres_database import emptied, postgres_database
+
+
+@pytest.fixture(scope="session")
+def postgres_config() -> Iterator[DatabaseConfig | None]:
+    """One PostgreSQL database for all tests; making one takes longer than a test."""
+    with postgres_database() as config:
+        yield config
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+async def db(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres_config: DatabaseConfig | None
+) -> AsyncIterator[Database]:
     """A database without tables."""
     database: Database
     if request.param == "sqlite":
@@ -20,7 +30,6 @@ async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Da
         yield database
         await database.close()
         return
-    async with postgres_database() as config:
-        database = await open_postgres(config)
-        yield database
-        await database.close()
+    database = await open_postgres(await emptied(postgres_config))
+    yield database
+    await database.close()

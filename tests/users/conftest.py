@@ -1,6 +1,6 @@
 """A server's users domain over an empty database."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,23 @@ import pytest
 from ranvier.config.sections import DatabaseConfig
 from ranvier.db.engine import Database
 from ranvier.db.open import open_database
-from tests.db.postgres_database import postgres_database
+from tests.db.postgres_database import emptied, postgres_database
 from tests.users.world import World, build_world, configuration
 
 MakeWorld = Callable[..., Awaitable[World]]
 
 
+@pytest.fixture(scope="session")
+def postgres_config() -> Iterator[DatabaseConfig | None]:
+    """One PostgreSQL database for all tests; making one takes longer than a test."""
+    with postgres_database() as config:
+        yield config
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+async def db(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres_config: DatabaseConfig | None
+) -> AsyncIterator[Database]:
     """A migrated database."""
     if request.param == "sqlite":
         args = {"database": str(tmp_path / "homeserver.db")}
@@ -24,10 +33,9 @@ async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Da
         yield database
         await database.close()
         return
-    async with postgres_database() as config:
-        database = await open_database(config, now_ms=1)
-        yield database
-        await database.close()
+    database = await open_database(await emptied(postgres_config), now_ms=1)
+    yield database
+    await database.close()
 
 
 @pytest.fixture
