@@ -148,7 +148,6 @@ def _event(pdu: dict[str, Any], json: bytes, event_id: str, version: RoomVersion
         prev_events=tuple(prev_events),
         auth_events=tuple(auth_events),
         redacts=redaction_target(pdu, version) if type_ == "m.room.redaction" else None,
-        pdu=pdu,
         json=json,
     )
 

@@ -7,7 +7,9 @@ caches, syncs and tasks. The mutable fields are memos of pure functions of the e
 from typing import Any
 
 import msgspec
+import orjson
 
+from ranvier.proto.canonical_json import decode_lenient
 from ranvier.proto.room_versions import RoomVersion
 
 StateKey = tuple[str, str]
@@ -17,9 +19,8 @@ StateKey = tuple[str, str]
 class Event(msgspec.Struct, eq=False, kw_only=True):
     """One event in its federation form (a PDU), with its id.
 
-    `pdu` is the whole event as other servers see it (hashes, signatures, `unsigned` included) and must not be changed;
     `json` is its canonical JSON, exactly what is stored and sent. `prev_events` and `auth_events` are event ids in every
-    room version.
+    room version. Caches hold many of these, so nothing is here twice that is not read often.
     """
 
     version: RoomVersion
@@ -35,12 +36,21 @@ class Event(msgspec.Struct, eq=False, kw_only=True):
     auth_events: tuple[str, ...]
     redacts: str | None
     """The target of an `m.room.redaction`, wherever this room version keeps it; `None` for other types."""
-    pdu: dict[str, Any]
     json: bytes
+    decoded: dict[str, Any] | None = None
+    """The whole event as other servers see it, where somebody has it at hand; not to be changed."""
     parsed: Any = None
     """Memo: the parsed content where parsing is not free (power levels)."""
     client_core: bytes | None = None
     """Memo: the client form without `room_id` and `unsigned`, without its closing brace."""
+
+    @property
+    def pdu(self) -> dict[str, Any]:
+        """The whole event as other servers see it: hashes, signatures, `unsigned` included. Decoded each time."""
+        if self.decoded is not None:
+            return self.decoded
+        pdu: dict[str, Any] = orjson.loads(self.json) if self.version.strict_canonical_json else decode_lenient(self.json)
+        return pdu
 
     @property
     def key(self) -> StateKey | None:

@@ -67,7 +67,6 @@ def redact_event(event: Event) -> Event:
         prev_events=event.prev_events,
         auth_events=event.auth_events,
         redacts=redaction_target(pdu, event.version),
-        pdu=pdu,
         json=encode_for(pdu, event.version),
     )
 

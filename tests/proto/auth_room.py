@@ -130,7 +130,7 @@ def make_event(
         prev_events=prev_events,
         auth_events=auth_events,
         redacts=redacts,
-        pdu=pdu,
+        decoded=pdu,
         json=b"{}",
     )
 

@@ -150,6 +150,6 @@ class Dag:
             prev_events=tuple(f"${before}" for before in after),
             auth_events=(),
             redacts=None,
-            pdu={},
+            decoded={},
             json=b"",
         )
