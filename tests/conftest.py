@@ -6,13 +6,24 @@ A missing part fails the test and says what to do; nothing is skipped.
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
+from tests.services.homeserver import HomeserverProcess
+from tests.services.node import install_packages, node_program
 from tests.services.postgres import DatabasePool, Postgres, shared_postgres
 
 DatabaseDict = dict[str, object]
 """A homeserver's `database` section."""
+
+
+class StartHomeserver(Protocol):
+    """What the fixture `start_homeserver` is."""
+
+    def __call__(self, database: DatabaseDict, **options: object) -> HomeserverProcess:
+        """Start a homeserver whose configuration has these options besides the usual ones."""
+        ...
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +60,33 @@ def db_config(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseDict:
     database = request.getfixturevalue("postgres_database")
     server = request.getfixturevalue("postgres")
     return {"name": "psycopg2", "args": server.args(database)}
+
+
+@pytest.fixture
+def start_homeserver(tmp_path: Path) -> Iterator[StartHomeserver]:
+    """Starts homeservers as processes: `start_homeserver(db_config, option=value)`. What they said is shown on failure."""
+    servers: list[HomeserverProcess] = []
+
+    def start(database: DatabaseDict, **options: object) -> HomeserverProcess:
+        server = HomeserverProcess(tmp_path / f"homeserver{len(servers)}", database, options)
+        servers.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in servers:
+        server.close()
+        print(f"--- {server.url} said:\n{server.output()}")
+
+
+@pytest.fixture
+def homeserver_process(start_homeserver: StartHomeserver, db_config: DatabaseDict) -> HomeserverProcess:
+    """A homeserver as a process, with a database of each engine in turn."""
+    return start_homeserver(db_config)
+
+
+@pytest.fixture(scope="session")
+def node() -> Path:
+    """The Node program; what the clients in `tests/clients/js` need is installed."""
+    install_packages(Path(__file__).parent / "clients" / "js")
+    return node_program()
