@@ -86,7 +86,7 @@ class HomeserverProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=before_exec,
+                preexec_fn=before_exec,  # noqa: PLW1509  # it only makes system calls
             )
         self._wait_until_it_answers()
 

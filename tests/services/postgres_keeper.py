@@ -57,7 +57,7 @@ class Account:
 
     def start(self, command: list[str]) -> subprocess.Popen[bytes]:
         """Start a program, its output going to our standard error."""
-        extra_groups = None if self.user is None else []
+        extra_groups: list[int] | None = None if self.user is None else []
         return subprocess.Popen(
             command, user=self.user, group=self.group, extra_groups=extra_groups, cwd="/", stdout=sys.stderr
         )
