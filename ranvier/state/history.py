@@ -3,35 +3,32 @@
 Skip-deltas: every state has a depth (its number of changes, roughly) and a base, the ancestor whose depth is its own with
 the lowest non-zero base-4 digit cleared; its row holds what has changed since the base. So a state is a short stack of
 layers, one a digit; writing costs a few entries a change; and the difference of two states is found by stepping the
-deeper of the two to its base until they meet. A change of many keys first rounds the depth up, so that it gets a layer of
-its own level and is not written again by the small changes that follow. Depths are compared, never numbers: branches and
-history that is fetched later do not come in the order of their numbers.
+deeper of the two to its base until they meet. Depths are compared, never numbers: branches and history that is fetched
+later do not come in the order of their numbers. A state that can be derived never becomes a second root: what it has in
+common with the others would be lost.
 
-State 0 is the empty state. One `RoomHistory` a room, owned by its writer, gives out the numbers.
+State 0 is the empty state. One `RoomHistory` a room, owned by its writer, gives out the numbers; others may read.
 """
 
-from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import Final
 
-from ranvier.db.engine import Reader
+from ranvier.db.engine import Reader, Tx
 from ranvier.state import codec
-from ranvier.state.layer import Layer
+from ranvier.state.fingerprint import fingerprint_after
+from ranvier.state.layer import Layer, base_depth, depth_after, layer_of
+from ranvier.state.layer_cache import LayerCache
+from ranvier.state.layers import Layers
 from ranvier.store import state_history
-from ranvier.store.state_history import CHUNK, StateRows
+from ranvier.store.state_history import StateRows
 from ranvier.store.state_keys import MEMBER_KEYS
-
-REMEMBERED: Final = 200_000
-"""Entries of layers that a room keeps in memory."""
 
 __all__ = ["Derived", "RoomHistory", "StateRows"]
 
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A new state."""
+    """A state as it was asked for."""
 
     state_no: int
     rows: StateRows
@@ -41,192 +38,178 @@ class Derived:
 class RoomHistory:
     """The states of one room."""
 
-    def __init__(self, reader: Reader, room_nid: int, *, last_no: int, remembered: int = REMEMBERED) -> None:
-        self._reader = reader
-        self.room_nid = room_nid
-        self._last_no = last_no
-        self._durable_no = last_no
-        self._remembered = remembered
-        self._layers: OrderedDict[int, Layer] = OrderedDict()
-        self._sizes: dict[int, int] = {}
-        self._size = 0
+    def __init__(self, *, layers: Layers, tip: Sequence[Layer]) -> None:
+        self._layers = layers
+        self._tip = list(tip)
+        """The layers of the state that was made last, the newest first."""
+        self._last_no = tip[0].state_no if tip else 0
 
     @classmethod
-    async def load(cls, reader: Reader, room_nid: int, *, remembered: int = REMEMBERED) -> "RoomHistory":
-        """The history of a room, which may have none yet. One statement."""
-        last_no = await state_history.greatest_state_no(reader, room_nid)
-        return cls(reader, room_nid, last_no=last_no, remembered=remembered)
+    async def load(cls, reader: Reader, room_nid: int, *, cache: LayerCache | None = None) -> "RoomHistory":
+        """The history of a room, which may have none yet. One statement, none for a room without a number (0).
+
+        A `cache` may be shared by the histories of many rooms; its size is then what all of them keep in memory.
+        """
+        rows = await state_history.newest_stack(reader, room_nid) if room_nid else []
+        layers = Layers(reader, room_nid, cache=cache or LayerCache())
+        return cls(layers=layers, tip=[layer_of(row) for row in rows])
+
+    @property
+    def room_nid(self) -> int:
+        """The room's number; it may be set as long as there are no states."""
+        return self._layers.room_nid
+
+    @room_nid.setter
+    def room_nid(self, room_nid: int) -> None:
+        self._layers.room_nid = room_nid
 
     async def root(self, state: Mapping[int, int]) -> Derived:
         """A state that is based on no other: the first of a room."""
-        return self._new(base_no=0, depth=0, entries=dict(state), fingerprint=_fingerprint(0, state.items(), ()))
+        entries = {key: nid for key, nid in state.items() if nid}
+        if not entries:
+            return Derived(0, StateRows(last_state_no=0))
+        return self._new([], depth=0, entries=entries, fingerprint=fingerprint_after(0, added=entries.items()))
 
-    async def derive(self, base_no: int, changes: Mapping[int, int]) -> Derived:
+    async def derive(
+        self, base_no: int, changes: Mapping[int, int], *, replaced: Mapping[int, int] | None = None
+    ) -> Derived:
         """The state that differs from `base_no` in `changes`: `key_id -> event_nid`, where 0 removes.
 
-        Reads nothing where the layers of `base_no` are in memory, as they are at the tip of the room.
+        If nothing changes it is `base_no` itself, and there is nothing to store. `replaced` is what `base_no` holds for
+        the keys of `changes`, 0 for nothing: with it, and `base_no` the state made last, this reads nothing (except, once
+        in a thousand changes, a very large layer). Without it the chunk of a changed key may have to be read.
         """
         if base_no == 0:
-            return await self.root({key: nid for key, nid in changes.items() if nid})
-        layers = await self._stack(base_no)
-        before = {key: _value(layers, key) for key in changes}
-        fingerprint = _fingerprint(layers[0].fingerprint, changes.items(), before.items())
-        depth = _depth_after(layers[0].depth, len(changes))
-        target = _base_depth(depth)
-        merged = dict(changes)
-        base = 0
-        for layer in layers:
-            if layer.depth <= target:
-                base = layer.state_no
-                break
-            merged = layer.entries() | merged
-        return self._new(base_no=base, depth=depth, entries=merged, fingerprint=fingerprint)
+            return await self.root(changes)
+        stack = await self._stack(base_no)
+        before = await self._layers.values(stack, changes.keys()) if replaced is None else replaced
+        changed = {key: nid for key, nid in changes.items() if before.get(key, 0) != nid}
+        if not changed:
+            return Derived(base_no, StateRows(last_state_no=base_no))
+        depth = depth_after(stack[0].depth, len(changed))
+        target = base_depth(depth)
+        above = [layer for layer in stack if layer.depth > target]
+        return self._new(
+            stack[len(above) :],
+            depth=depth,
+            entries=_merged(await self._layers.entries(above)) | changed,
+            fingerprint=fingerprint_after(
+                stack[0].fingerprint,
+                added=changed.items(),
+                removed=[(key, before.get(key, 0)) for key in changed],
+            ),
+        )
 
     async def load_state(self, state_no: int) -> dict[int, int]:
-        """The whole state: `key_id -> event_nid`."""
-        state: dict[int, int] = {}
-        for layer in reversed(await self._stack(state_no)):
-            state |= layer.entries()
-        return {key: nid for key, nid in state.items() if nid}
+        """The whole state: `key_id -> event_nid`. At most two statements."""
+        return _present(_merged(await self._layers.entries(await self._stack(state_no))))
 
     async def load_non_members(self, state_no: int) -> dict[int, int]:
-        """The state without members."""
-        state: dict[int, int] = {}
-        for layer in reversed(await self._stack(state_no)):
-            state.update(layer.below(MEMBER_KEYS))
-        return {key: nid for key, nid in state.items() if nid}
+        """The state without members. At most two statements."""
+        entries = await self._layers.entries_below(await self._stack(state_no), MEMBER_KEYS)
+        return _present(_merged({key: nid for key, nid in one.items() if key < MEMBER_KEYS} for one in entries))
 
     async def get(self, state_no: int, keys: Collection[int]) -> dict[int, int]:
-        """Some entries of a state; those that it has not are missing."""
-        layers = await self._stack(state_no)
-        found = {key: _value(layers, key) for key in keys}
-        return {key: nid for key, nid in found.items() if nid}
+        """Some entries of a state; those that it has not are missing. At most two statements."""
+        return _present(await self._layers.values(await self._stack(state_no), keys))
 
     async def difference(self, a: int, b: int) -> dict[int, tuple[int, int]]:
-        """`key_id -> (event_nid in a, event_nid in b)` where they differ; 0 where the state has no such key."""
+        """`key_id -> (event_nid in a, event_nid in b)` where they differ; 0 where the state has no such key.
+
+        At most four statements.
+        """
         if a == b:
             return {}
-        stack_a, stack_b = await self._stack(a), await self._stack(b)
-        keys = set[int]()
-        at_a, at_b = list(reversed(stack_a)), list(reversed(stack_b))
-        while at_a or at_b:
-            if at_a and at_b and at_a[-1].state_no == at_b[-1].state_no:
-                break
-            deeper = at_a if at_a and (not at_b or at_a[-1].depth >= at_b[-1].depth) else at_b
-            keys.update(deeper.pop().entries())
-        values = {key: (_value(stack_a, key), _value(stack_b, key)) for key in keys}
-        return {key: pair for key, pair in values.items() if pair[0] != pair[1]}
+        only_a, only_b, common = _part(await self._stack(a), await self._stack(b))
+        entries = await self._layers.entries([*only_a, *only_b])
+        in_a, in_b = _merged(entries[: len(only_a)]), _merged(entries[len(only_a) :])
+        below = await self._layers.values(common, in_a.keys() ^ in_b.keys())
+        pairs = {key: (in_a.get(key, below.get(key, 0)), in_b.get(key, below.get(key, 0))) for key in in_a | in_b}
+        return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
     async def fingerprint(self, state_no: int) -> int:
         """A number that equal states share, and different ones practically never."""
         return 0 if state_no == 0 else (await self._stack(state_no))[0].fingerprint
 
-    def committed(self, up_to_state_no: int) -> None:
-        """States up to this number are in the database; they may leave memory now."""
-        self._durable_no = max(self._durable_no, up_to_state_no)
-        self._shrink()
+    async def equal(self, a: int, b: int) -> bool:
+        """Whether two states hold the same."""
+        return await self.fingerprint(a) == await self.fingerprint(b) and not await self.difference(a, b)
 
-    def _new(self, *, base_no: int, depth: int, entries: dict[int, int], fingerprint: int) -> Derived:
-        self._last_no += 1
-        state_no = self._last_no
-        rows = StateRows(last_state_no=state_no)
-        delta = None
-        if len(entries) <= CHUNK:
-            delta = codec.encode(entries)
-        else:
-            keys = sorted(entries)
-            for start in range(0, len(keys), CHUNK):
-                part = {key: entries[key] for key in keys[start : start + CHUNK]}
-                rows.chunks.append((self.room_nid, state_no, keys[start], codec.encode(part)))
-        rows.states.append((self.room_nid, state_no, base_no, depth, fingerprint, delta))
-        self._keep(Layer(state_no=state_no, base_no=base_no, depth=depth, fingerprint=fingerprint, entries=entries))
-        return Derived(state_no, rows)
+    def committed(self, up_to_state_no: int) -> None:
+        """States up to this number are in the database; they may leave memory now.
+
+        A state that could not be stored is never told of here: its history is dropped together with the room.
+        """
+        self._layers.committed(up_to_state_no)
+
+    async def purge(self, tx: Tx, live: Collection[int]) -> int:
+        """Remove every state that neither is in `live` nor is one's base, that one's base and so on; how many.
+
+        Only for the room's writer. States that are not stored yet, and the one made last, stay. Three statements.
+        """
+        bases = await state_history.bases(tx, self.room_nid)
+        pending = self._layers.pending
+        keep = set[int]()
+        for state_no in (*live, *(layer.base_no for layer in pending.values()), self._last_no):
+            at = state_no
+            while at in bases and at not in keep:
+                keep.add(at)
+                at = bases[at]
+        dead = bases.keys() - keep - pending.keys()
+        if dead:
+            await state_history.delete(tx, self.room_nid, sorted(dead))
+            self._layers.discard(dead)
+        return len(dead)
 
     async def _stack(self, state_no: int) -> list[Layer]:
-        """The layers of a state, the newest first. At most one statement, and one for each large layer among them."""
-        layers = []
-        at = state_no
-        while at:
-            layer = self._layers.get(at)
-            if layer is None:
-                for loaded in await self._load(at):
-                    self._keep(loaded)
-                    layers.append(loaded)
-                break
-            self._layers.move_to_end(at)
-            layers.append(layer)
-            at = layer.base_no
-        return layers
+        if self._tip and self._tip[0].state_no == state_no:
+            return self._tip
+        return await self._layers.stack(state_no)
 
-    async def _load(self, state_no: int) -> list[Layer]:
-        layers = []
-        for no, base_no, depth, fingerprint, delta in await state_history.stack(self._reader, self.room_nid, state_no):
-            known = self._layers.get(no)
-            layers.append(
-                known
-                or Layer(
-                    state_no=no,
-                    base_no=base_no,
-                    depth=depth,
-                    fingerprint=fingerprint,
-                    entries=None if delta is None else codec.decode(delta),
-                    chunks=await state_history.chunks(self._reader, self.room_nid, no) if delta is None else None,
-                )
-            )
-        if not layers:
-            raise LookupError(f"room {self.room_nid} has no state {state_no}")
-        return layers
-
-    def _keep(self, layer: Layer) -> None:
-        if layer.state_no not in self._layers:
-            self._layers[layer.state_no] = layer
-            self._sizes[layer.state_no] = layer.size
-            self._size += layer.size
-            self._shrink()
-
-    def _shrink(self) -> None:
-        if self._size <= self._remembered:
-            return
-        for state_no in list(self._layers):
-            if self._size <= self._remembered or len(self._layers) <= 1:
-                return
-            if state_no <= self._durable_no:
-                del self._layers[state_no]
-                self._size -= self._sizes.pop(state_no)
+    def _new(self, base: Sequence[Layer], *, depth: int, entries: dict[int, int], fingerprint: int) -> Derived:
+        """A state on the layers `base`."""
+        base_no = base[0].state_no if base else 0
+        state_no = self._last_no = self._last_no + 1
+        delta, chunks = codec.encode_rows(sorted(entries.items()))
+        layer = Layer(
+            state_no=state_no, base_no=base_no, depth=depth, fingerprint=fingerprint, delta=delta, entries=entries
+        )
+        self._layers.pending[state_no] = layer
+        self._tip = [layer, *base]
+        return Derived(
+            state_no,
+            StateRows(
+                last_state_no=state_no,
+                states=[(self.room_nid, state_no, base_no, depth, fingerprint, delta)],
+                chunks=[(self.room_nid, state_no, first, chunk) for first, chunk in chunks],
+            ),
+        )
 
 
-def _value(layers: Iterable[Layer], key: int) -> int:
-    for layer in layers:
-        value = layer.get(key)
-        if value is not None:
-            return value
-    return 0
+def _merged(layers: Iterable[dict[int, int]]) -> dict[int, int]:
+    """What a stack of layers, the newest first, says together: 0 for keys that it removes."""
+    merged: dict[int, int] = {}
+    for entries in reversed(list(layers)):
+        merged.update(entries)
+    return merged
 
 
-def _base_depth(depth: int) -> int:
-    """`depth` with its lowest non-zero base-4 digit cleared; 0 for 0."""
-    unit = 1
-    while depth and depth // unit % 4 == 0:
-        unit *= 4
-    return depth - depth // unit % 4 * unit
+def _present(entries: Mapping[int, int]) -> dict[int, int]:
+    return {key: nid for key, nid in entries.items() if nid}
 
 
-def _depth_after(depth: int, changes: int) -> int:
-    """The depth of a state with so many changes on one of this depth."""
-    unit = 1
-    while unit * 4 <= changes:
-        unit *= 4
-    return -(-(depth + 1) // unit) * unit
-
-
-def _fingerprint(before: int, added: Iterable[tuple[int, int]], removed: Iterable[tuple[int, int]]) -> int:
-    """The sum of the entries' hashes, kept as a signed 64-bit number."""
-    total = before + sum(_hash(*entry) for entry in added) - sum(_hash(*entry) for entry in removed)
-    total &= (1 << 64) - 1
-    return total - (1 << 64) if total >> 63 else total
-
-
-def _hash(key: int, nid: int) -> int:
-    if nid == 0:
-        return 0
-    return int.from_bytes(blake2b(b"%d %d" % (key, nid), digest_size=8).digest(), "little")
+def _part(a: Sequence[Layer], b: Sequence[Layer]) -> tuple[Sequence[Layer], Sequence[Layer], Sequence[Layer]]:
+    """Two stacks as the layers that only the first has, those that only the second has, and what they share."""
+    in_a = in_b = 0
+    while in_a < len(a) or in_b < len(b):
+        if in_b == len(b):
+            in_a += 1
+        elif in_a == len(a):
+            in_b += 1
+        elif a[in_a].state_no == b[in_b].state_no:
+            break
+        elif a[in_a].depth >= b[in_b].depth:
+            in_a += 1
+        else:
+            in_b += 1
+    return a[:in_a], b[:in_b], a[in_a:]

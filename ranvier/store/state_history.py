@@ -1,25 +1,24 @@
-"""The tables of the state history: one row a state, large ones in chunks.
+"""The tables of the state history: one row a state, large ones in chunks. The bytes are the business of `state.codec`."""
 
-Rows above about 1,000 bytes spill into whole pages of their own in SQLite's clustered tables; so no row holds more than
-`CHUNK` entries.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from ranvier.db.engine import Reader, Row, Tx
 
-CHUNK: Final = 128
+_LAYERS = (
+    " UNION ALL SELECT s.state_no, s.base_no, s.depth, s.fingerprint, s.delta"
+    " FROM layers l JOIN room_state s ON s.room_nid = $1 AND s.state_no = l.base_no)"
+    " SELECT state_no, base_no, depth, fingerprint, delta FROM layers ORDER BY depth DESC"
+)
 
 
 @dataclass(slots=True)
 class StateRows:
-    """One state, to be stored together with the event that needs it."""
+    """A new state, to be stored together with the event that needs it."""
 
     last_state_no: int
-    states: list[tuple[int, int, int, int, int, bytes | None]] = field(default_factory=list)
-    """`(room_nid, state_no, base_no, depth, fingerprint, delta)`."""
+    states: list[tuple[int, int, int, int, int, bytes]] = field(default_factory=list)
+    """`(room_nid, state_no, base_no, depth, fingerprint, delta)`; none if the state turned out to be a known one."""
     chunks: list[tuple[int, int, int, bytes]] = field(default_factory=list)
     """`(room_nid, state_no, first_key, delta)`."""
 
@@ -40,30 +39,43 @@ async def insert(tx: Tx, rows: Sequence[StateRows]) -> None:
 async def stack(db: Reader, room_nid: int, state_no: int) -> list[Row]:
     """`(state_no, base_no, depth, fingerprint, delta)` of a state, its base, that one's base and so on. One statement."""
     return await db.all(
-        "WITH RECURSIVE layers AS ("
-        " SELECT state_no, base_no, depth, fingerprint, delta FROM room_state WHERE room_nid = $1 AND state_no = $2"
-        " UNION ALL"
-        " SELECT s.state_no, s.base_no, s.depth, s.fingerprint, s.delta"
-        " FROM layers l JOIN room_state s ON s.room_nid = $1 AND s.state_no = l.base_no)"
-        " SELECT state_no, base_no, depth, fingerprint, delta FROM layers ORDER BY depth DESC, state_no DESC",
+        "WITH RECURSIVE layers AS (SELECT state_no, base_no, depth, fingerprint, delta FROM room_state"
+        f" WHERE room_nid = $1 AND state_no = $2{_LAYERS}",
         room_nid,
         state_no,
     )
 
 
-async def chunks(db: Reader, room_nid: int, state_no: int) -> list[tuple[int, bytes]]:
-    """`(first_key, delta)` of a large state, in order."""
-    rows = await db.all(
-        "SELECT first_key, delta FROM room_state_chunk WHERE room_nid = $1 AND state_no = $2 ORDER BY first_key",
+async def newest_stack(db: Reader, room_nid: int) -> list[Row]:
+    """The `stack` of the room's newest state, empty if it has none. One statement."""
+    return await db.all(
+        "WITH RECURSIVE layers AS (SELECT state_no, base_no, depth, fingerprint, delta FROM room_state"
+        " WHERE room_nid = $1 AND state_no = (SELECT MAX(state_no) FROM room_state WHERE room_nid = $1)"
+        f"{_LAYERS}",
         room_nid,
-        state_no,
     )
-    return [(row[0], row[1]) for row in rows]
 
 
-async def greatest_state_no(db: Reader, room_nid: int) -> int:
-    """The last number that was given out in a room, 0 if there is none."""
-    return await db.value("SELECT MAX(state_no) FROM room_state WHERE room_nid = $1", room_nid) or 0
+async def chunks(db: Reader, room_nid: int, state_nos: Collection[int], first_keys: Collection[int]) -> list[Row]:
+    """`(state_no, first_key, delta)` of those chunks of these states that begin with one of these keys. One statement."""
+    return await db.all(
+        "SELECT state_no, first_key, delta FROM room_state_chunk"
+        " WHERE room_nid = $1 AND state_no = ANY($2) AND first_key = ANY($3)",
+        room_nid,
+        list(state_nos),
+        list(first_keys),
+    )
+
+
+async def chunks_below(db: Reader, room_nid: int, state_nos: Collection[int], limit: int) -> list[Row]:
+    """`(state_no, first_key, delta)` of the chunks of these states that begin below a key. One statement."""
+    return await db.all(
+        "SELECT state_no, first_key, delta FROM room_state_chunk"
+        " WHERE room_nid = $1 AND state_no = ANY($2) AND first_key < $3",
+        room_nid,
+        list(state_nos),
+        limit,
+    )
 
 
 async def bases(db: Reader, room_nid: int) -> dict[int, int]:
@@ -72,7 +84,24 @@ async def bases(db: Reader, room_nid: int) -> dict[int, int]:
     return {row[0]: row[1] for row in rows}
 
 
-async def delete(tx: Tx, room_nid: int, state_nos: Sequence[int]) -> None:
-    """Remove states that nothing needs any more. Two statements."""
-    await tx.run("DELETE FROM room_state WHERE room_nid = $1 AND state_no = ANY($2)", room_nid, list(state_nos))
-    await tx.run("DELETE FROM room_state_chunk WHERE room_nid = $1 AND state_no = ANY($2)", room_nid, list(state_nos))
+async def used(db: Reader, room_nid: int) -> set[int]:
+    """The states that a room's events and its head name. Reads through all of the room's events."""
+    rows = await db.all(
+        "SELECT state_before FROM events WHERE room_nid = $1 AND state_before IS NOT NULL"
+        " UNION SELECT state_no FROM room_heads WHERE room_nid = $1",
+        room_nid,
+    )
+    return {row[0] for row in rows}
+
+
+async def delete(tx: Tx, room_nid: int, state_nos: Collection[int]) -> None:
+    """Remove states; none that stays may be based on one of them. Two statements."""
+    numbers = list(state_nos)
+    await tx.run("DELETE FROM room_state WHERE room_nid = $1 AND state_no = ANY($2)", room_nid, numbers)
+    await tx.run("DELETE FROM room_state_chunk WHERE room_nid = $1 AND state_no = ANY($2)", room_nid, numbers)
+
+
+async def delete_room(tx: Tx, room_nid: int) -> None:
+    """Remove every state of a room. Two statements."""
+    await tx.run("DELETE FROM room_state WHERE room_nid = $1", room_nid)
+    await tx.run("DELETE FROM room_state_chunk WHERE room_nid = $1", room_nid)
