@@ -27,7 +27,6 @@ class JoinedRoomsApi:
             paths("/joined_rooms"),
             self.joined_rooms,
             auth=Auth.USER,
-            guest=True,
             answer=JoinedRooms,
             spec="getJoinedRooms",
             summary="The rooms the user is in",

@@ -88,7 +88,7 @@ class MembershipApi:
                 answer=Done, spec="leaveRoom", summary="Leave a room or turn down an invitation",
             ),
             *routes(
-                "POST", paths("/rooms/{room_id}/forget"), self.forget, auth=Auth.USER, guest=True, answer=Done,
+                "POST", paths("/rooms/{room_id}/forget"), self.forget, auth=Auth.USER, answer=Done,
                 spec="forgetRoom", summary="Forget a room that was left",
             ),
         ]  # fmt: skip
