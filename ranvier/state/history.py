@@ -1,8 +1,8 @@
 """The states a room has been in, and what each has that another has not.
 
-Skip-deltas: every state has a depth (its number of changes, roughly) and a base, the ancestor whose depth is its own with
-the lowest non-zero base-4 digit cleared; its row holds what has changed since the base. So a state is a short stack of
-layers, one a digit; writing costs a few entries a change; and the difference of two states is found by stepping the
+Skip-deltas: every state has a depth (its number of changes, roughly) and a base, the ancestor whose depth is its own
+with the lowest non-zero base-4 digit cleared; its row holds what has changed since the base. So a state is a short stack
+of layers, one a digit; writing costs a few entries a change; and the difference of two states is found by stepping the
 deeper of the two to its base until they meet. Depths are compared, never numbers: branches and history that is fetched
 later do not come in the order of their numbers. A state that can be derived never becomes a second root: what it has in
 common with the others would be lost.
@@ -76,8 +76,8 @@ class RoomHistory:
         """The state that differs from `base_no` in `changes`: `key_id -> event_nid`, where 0 removes.
 
         If nothing changes it is `base_no` itself, and there is nothing to store. `replaced` is what `base_no` holds for
-        the keys of `changes`, 0 for nothing: with it, and `base_no` the state made last, this reads nothing (except, once
-        in a thousand changes, a very large layer). Without it the chunk of a changed key may have to be read.
+        the keys of `changes`, 0 for nothing: with it, and `base_no` the state made last, this reads nothing (except,
+        once in a thousand changes, a very large layer). Without it the chunk of a changed key may have to be read.
         """
         if base_no == 0:
             return await self.root(changes)

@@ -1,4 +1,4 @@
-"""The tables of the state history: one row a state, large ones in chunks. The bytes are the business of `state.codec`."""
+"""The tables of the state history: one row a state, large ones in chunks. What the bytes mean, `state.codec` knows."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ async def insert(tx: Tx, rows: Sequence[StateRows]) -> None:
 
 
 async def stack(db: Reader, room_nid: int, state_no: int) -> list[Row]:
-    """`(state_no, base_no, depth, fingerprint, delta)` of a state, its base, that one's base and so on. One statement."""
+    """`(state_no, base_no, depth, fingerprint, delta)` of a state, its base, the base's base, ... One statement."""
     return await db.all(
         "WITH RECURSIVE layers AS (SELECT state_no, base_no, depth, fingerprint, delta FROM room_state"
         f" WHERE room_nid = $1 AND state_no = $2{_LAYERS}",
@@ -57,7 +57,7 @@ async def newest_stack(db: Reader, room_nid: int) -> list[Row]:
 
 
 async def chunks(db: Reader, room_nid: int, state_nos: Collection[int], first_keys: Collection[int]) -> list[Row]:
-    """`(state_no, first_key, delta)` of those chunks of these states that begin with one of these keys. One statement."""
+    """`(state_no, first_key, delta)` of the chunks of these states that begin with these keys. One statement."""
     return await db.all(
         "SELECT state_no, first_key, delta FROM room_state_chunk"
         " WHERE room_nid = $1 AND state_no = ANY($2) AND first_key = ANY($3)",

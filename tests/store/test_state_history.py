@@ -1,4 +1,4 @@
-"""The state history against a plain replay: every state ever made can be read back, whole, in part and as a difference."""
+"""The state history against a plain replay: every state ever made reads back, whole, in part and as a difference."""
 
 import random
 from collections.abc import Collection
