@@ -6,53 +6,54 @@ import pytest
 
 from ranvier.db.engine import Database, DatabaseError
 from ranvier.db.postgres_settings import connect_arguments
+from tests.conftest import DatabaseDict
+from tests.services.postgres import Postgres
 
 
-@pytest.fixture
-def postgres(db: Database) -> Database:
-    if db.dialect != "postgres":
-        pytest.skip("PostgreSQL only")
-    return db
+@pytest.fixture(name="db_config")
+def _db_config(postgres: Postgres, postgres_database: str) -> DatabaseDict:
+    """PostgreSQL alone."""
+    return {"name": "psycopg2", "args": {**postgres.args(postgres_database), "cp_max": 4}}
 
 
-async def test_a_killed_connection_fails_its_user_and_nobody_after(postgres: Database) -> None:
+async def test_a_killed_connection_fails_its_user_and_nobody_after(db: Database) -> None:
     with pytest.raises(DatabaseError):
-        async with postgres.write() as tx:
+        async with db.write() as tx:
             await tx.value("SELECT pg_terminate_backend(pg_backend_pid())")
-    assert await postgres.value("SELECT 1") == 1
-    async with postgres.write() as tx:
+    assert await db.value("SELECT 1") == 1
+    async with db.write() as tx:
         assert await tx.value("SELECT 2") == 2
 
 
-async def test_idle_connections_that_died_are_replaced(postgres: Database) -> None:
-    await asyncio.gather(*(postgres.value("SELECT pg_sleep(0.02)") for _ in range(4)))
-    async with postgres.write() as tx:
+async def test_idle_connections_that_died_are_replaced(db: Database) -> None:
+    await asyncio.gather(*(db.value("SELECT pg_sleep(0.02)") for _ in range(4)))
+    async with db.write() as tx:
         await tx.all(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
     await asyncio.sleep(0.05)
-    assert await asyncio.gather(*(postgres.value("SELECT 1") for _ in range(8))) == [1] * 8
+    assert await asyncio.gather(*(db.value("SELECT 1") for _ in range(8))) == [1] * 8
 
 
-async def test_more_users_than_connections_wait_for_each_other(postgres: Database) -> None:
-    async with postgres.write() as tx:
+async def test_more_users_than_connections_wait_for_each_other(db: Database) -> None:
+    async with db.write() as tx:
         await tx.run("CREATE TABLE t (a BIGINT)")
 
     async def insert(number: int) -> None:
-        async with postgres.write() as tx:
+        async with db.write() as tx:
             await tx.run("INSERT INTO t (a) VALUES ($1)", number)
 
     await asyncio.gather(*(insert(number) for number in range(20)))
-    assert await postgres.value("SELECT COUNT(*) FROM t") == 20
-    assert await postgres.value("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()") <= 4
+    assert await db.value("SELECT COUNT(*) FROM t") == 20
+    assert await db.value("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()") <= 4
 
 
-async def test_a_cancelled_statement_leaves_a_usable_connection(postgres: Database) -> None:
+async def test_a_cancelled_statement_leaves_a_usable_connection(db: Database) -> None:
     for _ in range(6):  # more often than there are connections
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(postgres.value("SELECT pg_sleep(10)"), 0.02)
-    assert await postgres.value("SELECT 1") == 1
+            await asyncio.wait_for(db.value("SELECT pg_sleep(10)"), 0.02)
+    assert await db.value("SELECT 1") == 1
 
 
 def test_arguments_of_the_file() -> None:
