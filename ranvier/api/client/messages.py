@@ -60,11 +60,12 @@ class MessagesApi:
             limit=query.limit,
             choice=NO_EVENT_FILTER if query.filter is None else parse_event_filter(query.filter),
         )
-        parts = [b'{"chunk":[', b",".join(page.chunk), b'],"start":"', page.start.encode()]
+        # The client's own token, whatever kind it is of: `start` is what was given in `from`.
+        start = page.start if query.since is None else query.since
+        parts = [b'{"chunk":[', b",".join(page.chunk), b'],"start":', msgspec.json.encode(start)]
         if page.end is not None:
-            parts += (b'","end":"', page.end.encode())
+            parts += (b',"end":"', page.end.encode(), b'"')
         if page.state:
-            parts += (b'","state":[', b",".join(page.state), b"]}")
-        else:
-            parts.append(b'"}')
+            parts += (b',"state":[', b",".join(page.state), b"]")
+        parts.append(b"}")
         return json_bytes(b"".join(parts))
