@@ -76,7 +76,7 @@ def start_homeserver(tmp_path: Path) -> Iterator[StartHomeserver]:
     yield start
     for server in servers:
         server.close()
-        print(f"--- {server.url} said:\n{server.output()}")
+        print(f"--- {server.url} said at last:\n{server.last_words()}")
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ SERVER_NAME = "test.example"
 _ROOT = Path(__file__).parents[2]
 _START_S = 60
 _STOP_S = 20
+_LAST_LINES = 30
 
 
 class HomeserverProcess:
@@ -73,6 +74,10 @@ class HomeserverProcess:
     def output(self) -> str:
         """What it wrote to its standard output and error, over all its lives."""
         return self._output.read_text(errors="replace") if self._output.exists() else ""
+
+    def last_words(self) -> str:
+        """The end of its output."""
+        return "\n".join(self.output().splitlines()[-_LAST_LINES:])
 
     def start(self, *, before_exec: Callable[[], None] | None = None) -> None:
         """Start it and wait until it answers; `before_exec` runs in the child, before it becomes the server."""
