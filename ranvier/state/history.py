@@ -2,10 +2,10 @@
 
 Skip-deltas: every state has a depth (its number of changes, roughly) and a base, the ancestor whose depth is its own
 with the lowest non-zero base-4 digit cleared; its row holds what has changed since the base. So a state is a short
-stack of layers, one a digit; writing costs a few entries a change; and the difference of two states is found by stepping
-the deeper of the two to its base until they meet. Depths are compared, never numbers: branches and history that is fetched
-later do not come in the order of their numbers. A state that can be derived never becomes a second root: what it has in
-common with the others would be lost.
+stack of layers, one a digit; writing costs a few entries a change; and the difference of two states is found by
+stepping the deeper of the two to its base until they meet. Depths are compared, never numbers: branches and history
+that is fetched later do not come in the order of their numbers. A state that can be derived never becomes a second
+root: what it has in common with the others would be lost.
 
 State 0 is the empty state. One `RoomHistory` a room, owned by its writer, gives out the numbers; others may read.
 """
