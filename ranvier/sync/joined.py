@@ -21,7 +21,7 @@ from ranvier.store.events import FIRST_POS, StoredEvent
 from ranvier.store.rooms import Membership, RoomRow
 from ranvier.sync.query import SyncQuery
 from ranvier.sync.state_section import Entries, StateSections, names_room, senders
-from ranvier.sync.timeline import Timeline, Timelines
+from ranvier.sync.timeline import Timeline, Timelines, unbroken
 from ranvier.sync.token import end_of
 
 PARTS: Final = 4096
@@ -78,8 +78,8 @@ class JoinedRooms:
         )
         viewer = Viewer(room=room, user_id=query.user_id, joined=True, left_at=None)
         visible = await self._history.visible(viewer, timeline.events)
-        # Events that are hidden are the oldest ones: what is left begins where the user's history does.
-        shown = Timeline(visible, limited=timeline.limited and len(visible) == len(timeline.events))
+        visible = unbroken(timeline.events, visible)
+        shown = Timeline(visible, limited=timeline.limited or len(visible) < len(timeline.events))
         if query.state_after is not None or not visible:
             state = await self._states.current(room, members=not query.lazy_members)
         else:

@@ -18,7 +18,7 @@ from ranvier.store.events import FIRST_POS, StoredEvent
 from ranvier.store.rooms import Membership
 from ranvier.sync.query import SyncQuery
 from ranvier.sync.state_section import StateSections, by_key
-from ranvier.sync.timeline import Timelines
+from ranvier.sync.timeline import Timelines, unbroken
 from ranvier.sync.token import end_of
 
 STRIPPED: Final[tuple[StateKey, ...]] = tuple(
@@ -78,13 +78,13 @@ class OutsideRooms:
             limit=query.timeline_limit,
             wanted=query.filter.room.timeline,
         )
-        visible = await self._visible(query.user_id, room, timeline.events, last)
+        visible = unbroken(timeline.events, await self._visible(query.user_id, room, timeline.events, last))
         served = await self._serving.serve(visible, user_id=query.user_id, device_id=query.device_id, room_id=False)
         state = await self._state(query, room, last, visible, since)
         parts = {
             "timeline": {
                 "events": [orjson.Fragment(event) for event in served],
-                "limited": timeline.limited and len(visible) == len(timeline.events),
+                "limited": timeline.limited or len(visible) < len(timeline.events),
                 **({"prev_batch": f"t{(visible[0].pos or 0) - 1}"} if visible else {}),
             },
             query.state_after or "state": {"events": [orjson.Fragment(event) for event in state]},

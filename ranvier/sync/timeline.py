@@ -1,5 +1,6 @@
 """The newest part of a room's timeline, as `/sync` shows it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,3 +58,17 @@ class Timelines:
         rows = await timeline_rows(self._rooms.db, room_nid, after=after, before=upto + 1, limit=1, backwards=False)
         events = await self._rooms.cache.from_rows(rows)
         return events[0] if events else None
+
+
+def unbroken(events: Sequence[StoredEvent], visible: Sequence[StoredEvent]) -> list[StoredEvent]:
+    """The end of `events` in which all are `visible`.
+
+    A timeline with a hole would not tell of the state that was set in it.
+    """
+    seen = {stored.event_nid for stored in visible}
+    shown: list[StoredEvent] = []
+    for stored in reversed(events):
+        if stored.event_nid not in seen:
+            break
+        shown.append(stored)
+    return shown[::-1]
