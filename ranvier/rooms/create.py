@@ -105,7 +105,7 @@ class Creating:
             room_nid=self._rooms.new_nid(),
             room_id="" if version.domainless_room_ids else self._new_room_id(),
             version=version,
-            history=await RoomHistory.load(self._rooms.db, 0),
+            history=await RoomHistory.load(self._rooms.db, 0, cache=self._rooms.layers),
         )
         room.history.room_nid = room.room_nid
         room.remember_member(requester.user_id, None)

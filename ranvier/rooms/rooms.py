@@ -10,6 +10,7 @@ from ranvier.proto.events import StateKey
 from ranvier.proto.room_versions import ROOM_VERSIONS
 from ranvier.rooms.room import Room
 from ranvier.state.history import RoomHistory
+from ranvier.state.layer_cache import LayerCache
 from ranvier.store import rooms as store
 from ranvier.store.event_cache import EventCache
 from ranvier.store.events import StoredEvent
@@ -17,6 +18,8 @@ from ranvier.store.rooms import RoomRow
 from ranvier.store.state_keys import StateKeys
 
 ACTIVE_ROOMS: Final = 2000
+LAYER_ENTRIES: Final = 500_000
+"""Entries of past states that all rooms together keep in memory, about 100 bytes each."""
 
 
 class Rooms:
@@ -26,6 +29,7 @@ class Rooms:
         self.db = db
         self.keys = keys
         self.cache = cache
+        self.layers = LayerCache(LAYER_ENTRIES)
         self._next_nid = last_room_nid + 1
         self._by_nid: dict[int, Room] = {}
         self._nids: dict[str, int] = {}
@@ -131,7 +135,7 @@ class Rooms:
             room_nid=row.room_nid,
             room_id=row.room_id,
             version=version,
-            history=await RoomHistory.load(self.db, row.room_nid),
+            history=await RoomHistory.load(self.db, row.room_nid, cache=self.layers),
             extremities=[extremities[nid] for nid in row.extremities],
             state=state,
             state_no=row.state_no,

@@ -25,7 +25,6 @@ from ranvier.proto.signing import SigningKey
 from ranvier.rooms.append import Append, Appended, Appender, MembershipChange
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
-from ranvier.state.history import StateRows
 from ranvier.store.events import NO_TXN, StoredEvent, Txn, encode_auth
 from ranvier.store.rooms import LEAVE
 
@@ -167,8 +166,10 @@ class Writer:
             replaced = room.get_stored(event.key)
             stored.replaces = None if replaced is None else replaced.event_nid
             stored.key_id = await self._rooms.keys.intern(self._rooms.db, event.key)
-            rows, state_no = await self._next_state(room, stored.key_id, stored.event_nid)
-            append.states.append(rows)
+            entry = {stored.key_id: stored.event_nid}
+            derived = await room.history.derive(room.state_no, entry, replaced={stored.key_id: stored.replaces or 0})
+            append.states.append(derived.rows)
+            state_no = derived.state_no
         if not room.room_id:
             room.room_id = event.room_id
         old, new = room.advance(stored, state_no)
@@ -220,13 +221,6 @@ class Writer:
         except AuthError as error:
             raise forbidden(str(error)) from error
         return event, auth
-
-    async def _next_state(self, room: Room, key_id: int, event_nid: int) -> tuple[StateRows, int]:
-        if room.state_no == 0:
-            derived = await room.history.root({key_id: event_nid})
-        else:
-            derived = await room.history.derive(room.state_no, {key_id: event_nid})
-        return derived.rows, derived.state_no
 
     async def _redaction_target(self, room: Room, redaction: Event) -> StoredEvent | None:
         """The event to prune. Raises 404 if we do not have it and 403 if the sender may not.
