@@ -94,7 +94,7 @@ class NioClient:
         response = await self._nio.room_create(name=name)
         assert isinstance(response, RoomCreateResponse), response
         await self._sync_until(lambda: self._nio.rooms.get(response.room_id))
-        return response.room_id
+        return str(response.room_id)
 
     async def invite(self, room_id: str, user_id: str) -> None:
         """See `Client`."""
@@ -113,7 +113,8 @@ class NioClient:
 
     async def room_name(self, room_id: str) -> str | None:
         """See `Client`."""
-        return self._nio.rooms[room_id].name
+        name: str | None = self._nio.rooms[room_id].name
+        return name
 
     async def wait_for_membership(self, room_id: str, user_id: str, membership: str) -> None:
         """See `Client`."""
@@ -132,7 +133,7 @@ class NioClient:
         """See `Client`."""
         response = await self._nio.room_send(room_id, "m.room.message", {"msgtype": "m.text", "body": body})
         assert isinstance(response, RoomSendResponse), response
-        return response.event_id
+        return str(response.event_id)
 
     async def wait_for_message(self, room_id: str, body: str) -> tuple[str, str]:
         """See `Client`."""
@@ -189,7 +190,7 @@ class NioClient:
         response = await self._nio.whoami()
         assert isinstance(response, WhoamiError), response
         assert response.status_code is not None
-        return response.status_code
+        return str(response.status_code)
 
     async def close(self) -> None:
         """See `Client`."""
@@ -199,5 +200,5 @@ class NioClient:
 def _redacts(event: Event, event_id: str) -> bool:
     """Whether this is the redaction, or the event already without its content."""
     if isinstance(event, RedactionEvent):
-        return event.redacts == event_id
+        return bool(event.redacts == event_id)
     return isinstance(event, RedactedEvent) and event.event_id == event_id
