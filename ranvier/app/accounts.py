@@ -40,6 +40,7 @@ class UserServices:
     last_seen: LastSeen
     login: Login
     logout: Logout
+    passwords: Passwords
     profiles: Profiles
     refreshing: Refreshing
     registration: Registration
@@ -99,6 +100,7 @@ async def build_users(
             attempts=limiters["rc_login.account"],
         ),
         logout=Logout(db=db, removal=removal),
+        passwords=passwords,
         profiles=profiles,
         refreshing=Refreshing(db=db, clock=clock, issuer=issuer, sessions=sessions),
         registration=Registration(

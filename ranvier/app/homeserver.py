@@ -1,8 +1,9 @@
 """One homeserver in this process: opened, served, closed. Several may live side by side."""
 
 import asyncio
+import logging
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from ranvier.app.accounts import UserServices, build_users
 from ranvier.app.rooms import RoomServices, build_rooms
@@ -15,6 +16,8 @@ from ranvier.http.route import Route
 from ranvier.ports import Clock, Random, SystemClock, SystemRandom
 from ranvier.ratelimit import rate_limiters
 from ranvier.store import users as user_store
+
+logger = logging.getLogger(__name__)
 
 
 class Homeserver:
@@ -31,6 +34,7 @@ class Homeserver:
         self.limiters = rate_limiters(config, clock=SystemClock())
         self._listeners: HttpListeners | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._appending: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(
@@ -58,9 +62,10 @@ class Homeserver:
             routes=all_routes(config=config, users=users, rooms=rooms, limiters=limiters),
         )
         server.limiters = limiters
+        server._appending = asyncio.create_task(rooms.appender.run(), name="appender")
         server._tasks = [
-            asyncio.create_task(rooms.appender.run(), name="appender"),
-            asyncio.create_task(users.last_seen.run(), name="last seen"),
+            asyncio.create_task(_watched(users.last_seen.run), name="last seen"),
+            asyncio.create_task(_watched(rooms.transactions.run), name="transactions"),
         ]
         return server
 
@@ -85,7 +90,10 @@ class Homeserver:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.rooms.appender.drain()
+        self.rooms.appender.stop()
+        if self._appending is not None:
+            await self._appending
+        self.users.passwords.close()
         await self.users.last_seen.flush()
         await self.db.close()
 
@@ -94,3 +102,11 @@ class Homeserver:
         if certificate is None or key is None or not any(listener.tls for listener in self.config.listeners):
             return None
         return tls_context(certificate, key)
+
+
+async def _watched(job: Callable[[], Awaitable[None]]) -> None:
+    """A job that is not meant to end: if it does, say so."""
+    try:
+        await job()
+    except Exception:
+        logger.exception("A background job of the server has failed")

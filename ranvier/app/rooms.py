@@ -53,6 +53,7 @@ class RoomServices:
     """What the API modules about rooms call, and what has to run."""
 
     appender: Appender
+    cache: EventCache
     context: Context
     creating: Creating
     memberships: Memberships
@@ -64,6 +65,7 @@ class RoomServices:
     serving: Serving
     sending: Sending
     sync: Sync
+    transactions: Transactions
 
 
 async def build_rooms(
@@ -102,6 +104,7 @@ async def build_rooms(
     appender.listeners.append(feeds.on_commit)
     timelines = Timelines(rooms=rooms, recent=recent)
     states = StateSections(rooms=rooms)
+    transactions = Transactions(db=db, keys=keys, clock=clock)
     sync = Sync(
         feeds=feeds,
         appender=appender,
@@ -117,6 +120,7 @@ async def build_rooms(
     messages = Messages(rooms=rooms, history=history, timeline=scan, serving=serving)
     return RoomServices(
         appender=appender,
+        cache=cache,
         context=Context(rooms=rooms, history=history, timeline=scan, messages=messages),
         creating=Creating(
             rooms=rooms,
@@ -134,7 +138,8 @@ async def build_rooms(
         state_reading=StateReading(rooms=rooms, access=access),
         serving=serving,
         sending=Sending(
-            rooms=rooms, writer=writer, transactions=Transactions(db=db, keys=keys, clock=clock)
+            rooms=rooms, writer=writer, transactions=transactions
         ),
         sync=sync,
+        transactions=transactions,
     )

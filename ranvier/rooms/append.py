@@ -84,6 +84,7 @@ class Appender:
         """Everything up to here is durable and has been announced."""
         self._waiting: list[Append] = []
         self._wake = asyncio.Event()
+        self._stopping = False
         self.listeners: list[Listener] = []
         self.on_spoilt: Callable[[Room], None] = lambda room: None
 
@@ -113,17 +114,18 @@ class Appender:
         return append.done
 
     async def run(self) -> None:
-        """Commit until cancelled; what was submitted before is finished first by `drain`."""
-        while True:
+        """Commit what is submitted, until `stop`."""
+        while not self._stopping or self._waiting:
             await self._wake.wait()
-            await self.drain()
+            self._wake.clear()
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                await self._commit(batch)
 
-    async def drain(self) -> None:
-        """Commit everything that has been submitted."""
-        self._wake.clear()
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            await self._commit(batch)
+    def stop(self) -> None:
+        """Let `run` return once everything that has been submitted is committed."""
+        self._stopping = True
+        self._wake.set()
 
     async def _commit(self, batch: list[Append]) -> None:
         stored = [append for append in batch if not append.room.spoilt]
@@ -132,7 +134,8 @@ class Appender:
                 self._fail(append, RoomSpoilt(append.room.room_id))
         try:
             await self._store(stored)
-        except DatabaseError as error:
+        except Exception as failure:
+            error = failure if isinstance(failure, DatabaseError) else DatabaseError(repr(failure))
             if len(stored) == 1:
                 self._spoil(stored[0], error)
                 return
@@ -166,8 +169,7 @@ class Appender:
         for append in batch:
             append.room.pending -= 1
             for target, redaction in append.redactions:
-                target.event = redact_event(target.event)
-                target.redacted_by = redaction.event_nid
+                self._prune(append.room, target, redaction)
             for entry in append.events:
                 self._cache.add(entry.stored)
                 self.committed_pos = max(self.committed_pos, entry.stored.stream_pos)
@@ -175,10 +177,23 @@ class Appender:
                 append.room.history.committed(append.states[-1].last_state_no)
         self._keys.stored(_key_ids(entry for append in batch for entry in append.events))
         for listener in self.listeners:
-            listener(batch)
+            try:
+                listener(batch)
+            except Exception:
+                # What is durable is durable: the senders must be told so whatever becomes of the news.
+                logger.exception("A listener of the appender has failed")
         for append in batch:
             if append.done is not None and not append.done.done():
                 append.done.set_result(None)
+
+    def _prune(self, room: Room, target: StoredEvent, redaction: StoredEvent) -> None:
+        """Apply a redaction to every copy of the event in memory: the caches may have loaded it at different times."""
+        copies = [target, self._cache.peek(target.event_nid), room.held(target.event)]
+        pruned = redact_event(target.event)
+        for copy in copies:
+            if copy is not None:
+                copy.event = pruned
+                copy.redacted_by = redaction.event_nid
 
     def _spoil(self, append: Append, error: DatabaseError) -> None:
         if not append.room.spoilt:

@@ -116,6 +116,13 @@ class Room:
         stored = self.get_stored(key)
         return None if stored is None else stored.event
 
+    def held(self, event: Event) -> StoredEvent | None:
+        """This room's own copy of a state event that is in force and in memory."""
+        if event.key is None:
+            return None
+        stored = self._members.get(event.key[1]) if event.key[0] == "m.room.member" else self.state.get(event.key)
+        return stored if stored is not None and stored.event.event_id == event.event_id else None
+
     def membership(self, user_id: str) -> str:
         """A remembered user's membership, `leave` for strangers."""
         stored = self._members[user_id]

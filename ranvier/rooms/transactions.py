@@ -4,17 +4,20 @@ A device's recent requests are read once, when it first sends after a start; fro
 """
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 from typing import Final
 
-from ranvier.db.engine import Database
+from ranvier.db.engine import Database, DatabaseError
 from ranvier.ports import Clock
 from ranvier.rooms.write import TxnRow
 from ranvier.store import event_txns
 from ranvier.store.events import Txn
 from ranvier.store.state_keys import StateKeys
+
+logger = logging.getLogger(__name__)
 
 REMEMBERED_FOR_MS: Final = 24 * 3600 * 1000
 DEVICES_REMEMBERED: Final = 5000
@@ -54,6 +57,16 @@ class Transactions:
         task = asyncio.ensure_future(send(row))
         task.add_done_callback(lambda done: _settle(known, request, future, done))
         return await asyncio.shield(future)
+
+    async def run(self) -> None:
+        """Forget old requests now and then, until cancelled."""
+        while True:
+            await self._clock.sleep(3600)
+            try:
+                async with self._db.write() as tx:
+                    await event_txns.expire(tx, self._clock.now_ms() - REMEMBERED_FOR_MS)
+            except DatabaseError as error:
+                logger.warning("Could not forget old transactions: %s", error)
 
     async def _known(self, user_id: str, user_nid: int, device_id: str) -> _Known:
         device = (user_id, device_id)

@@ -35,6 +35,11 @@ class EventCache:
         cache[stored.event_nid] = stored
         self._nids[stored.event.event_id] = stored.event_nid
 
+    def clear(self) -> None:
+        """Forget every event."""
+        self._by_nid.clear()
+        self._nids.clear()
+
     def peek(self, event_nid: int) -> StoredEvent | None:
         """The event if it is in memory."""
         return self._by_nid.get(event_nid)

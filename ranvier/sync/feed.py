@@ -110,6 +110,8 @@ class Feeds:
             if append.head is not None and room_nid in self.heads:
                 self.heads[room_nid] = append.head
             self._recent.add(room_nid, (entry.stored for entry in append.events))
+            for target, _ in append.redactions:
+                self._recent.replace(room_nid, target)
             touched = set(followers) if followers else set()
             for entry in append.events:
                 change = entry.membership

@@ -49,6 +49,14 @@ class RecentEvents:
             return None
         return [stored for stored in room.events if after < (stored.pos or 0) <= upto]
 
+    def replace(self, room_nid: int, stored: StoredEvent) -> None:
+        """The event is this from now on: it has been redacted."""
+        room = self._rooms.get(room_nid)
+        if room is not None:
+            for at, known in enumerate(room.events):
+                if known.event_nid == stored.event_nid:
+                    room.events[at] = stored
+
     def forget(self, room_nid: int) -> None:
         """The room has been purged."""
         self._rooms.pop(room_nid, None)

@@ -350,3 +350,18 @@ async def test_a_restart_changes_nothing_for_a_device(homeserver_on_each: Homese
     assert bodies(await device.joined(room_id)) == ["one"]
     fresh = Device(alice)
     assert "one" in bodies(await fresh.joined(room_id))
+
+
+async def test_a_redaction_reaches_every_copy_in_memory(homeserver: Homeserver, alice: Client) -> None:
+    """The room, the recent events and the cache may hold different objects of one event."""
+    room_id = await alice.create_room(name="Secret")
+    event_id = (await alice.set_state(room_id, "m.room.topic", {"topic": "secret"})).ok()["event_id"]
+    cache = homeserver.server.rooms.cache
+    cache.clear()
+    await alice.get(f"/rooms/{room_id}/event/{event_id}")
+    (await alice.redact(room_id, event_id)).ok()
+    assert (await alice.state(room_id, "m.room.topic")).ok() == {}
+    section = await Device(alice).joined(room_id)
+    topic = next(event for event in section["timeline"]["events"] if event["event_id"] == event_id)
+    assert topic["content"] == {}
+    assert (await alice.get(f"/rooms/{room_id}/event/{event_id}")).ok()["content"] == {}
