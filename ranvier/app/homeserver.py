@@ -37,9 +37,7 @@ class Homeserver:
         self._appending: asyncio.Task[None] | None = None
 
     @classmethod
-    async def start(
-        cls, config: Config, *, clock: Clock | None = None, random: Random | None = None
-    ) -> "Homeserver":
+    async def start(cls, config: Config, *, clock: Clock | None = None, random: Random | None = None) -> "Homeserver":
         """Open the database and build everything; `listen` comes after. Raises `DatabaseError`."""
         clock = clock or SystemClock()
         random = random or SystemRandom()
@@ -78,6 +76,12 @@ class Homeserver:
             limiters=self.limiters,
             tls=self._tls(),
         )
+
+    def reload_certificates(self) -> None:
+        """Use the certificate files as they are now. Raises `OSError`, and keeps the old ones."""
+        certificate, key = self.config.tls_certificate_path, self.config.tls_private_key_path
+        if self._listeners is not None and certificate is not None and key is not None:
+            self._listeners.reload_tls(certificate, key)
 
     async def has_users(self) -> bool:
         """Whether anybody has an account."""

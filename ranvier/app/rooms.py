@@ -82,9 +82,7 @@ async def build_rooms(
     cache = EventCache(db=db, size=config.event_cache_size)
     last_event_nid, last_stream_pos = await event_store.greatest_numbers(db)
     rooms = Rooms(db=db, keys=keys, cache=cache, last_room_nid=await room_store.greatest_nid(db))
-    appender = Appender(
-        db=db, keys=keys, cache=cache, last_event_nid=last_event_nid, last_stream_pos=last_stream_pos
-    )
+    appender = Appender(db=db, keys=keys, cache=cache, last_event_nid=last_event_nid, last_stream_pos=last_stream_pos)
     appender.on_spoilt = rooms.drop
     own_key = config.signing_keys[0]
     writer = Writer(
@@ -137,9 +135,7 @@ async def build_rooms(
         event_reading=EventReading(rooms=rooms, history=history, messages=messages),
         state_reading=StateReading(rooms=rooms, access=access),
         serving=serving,
-        sending=Sending(
-            rooms=rooms, writer=writer, transactions=transactions
-        ),
+        sending=Sending(rooms=rooms, writer=writer, transactions=transactions),
         sync=sync,
         transactions=transactions,
     )

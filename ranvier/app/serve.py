@@ -8,6 +8,7 @@ import sys
 from ranvier.app.homeserver import Homeserver
 from ranvier.config.first_steps import first_steps
 from ranvier.config.model import Config
+from ranvier.log.setup import LogConfigError, set_up_log
 
 logger = logging.getLogger(__name__)
 
@@ -19,11 +20,24 @@ async def serve(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     server = await Homeserver.start(config)
+    loop.add_signal_handler(signal.SIGHUP, _reload, config, server)
     try:
         await server.listen()
-        print(first_steps(config, await server.has_users()), file=sys.stderr, flush=True)  # for the person there
+        # For the person at the terminal.
+        print(first_steps(config, has_users=await server.has_users()), file=sys.stderr, flush=True)
         logger.info("%s is up", config.server_name)
         await stop.wait()
         logger.info("%s is stopping", config.server_name)
     finally:
         await server.close()
+
+
+def _reload(config: Config, server: Homeserver) -> None:
+    """SIGHUP: read the log configuration and the certificates again. What cannot be read stays as it was."""
+    try:
+        set_up_log(config.log_config)
+        server.reload_certificates()
+    except (LogConfigError, OSError) as error:  # ssl.SSLError is an OSError
+        logger.error("Nothing was reloaded: %s", error)
+    else:
+        logger.info("Read the log configuration and the certificates again")

@@ -8,7 +8,7 @@ from ranvier.config.model import Config
 from ranvier.config.sections import Listener
 
 
-def first_steps(config: Config, has_users: bool) -> str:  # the name says it at the call
+def first_steps(config: Config, *, has_users: bool) -> str:
     """Where the server listens, and, while it has no users, the command that makes its first admin."""
     lines = [f"{config.server_name} listens on {', '.join(_addresses(config)) or 'nothing: `listeners` is empty'}"]
     if not has_users:

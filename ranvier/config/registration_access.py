@@ -39,7 +39,8 @@ def registration_access(paths: Sequence[str]) -> RegistrationAccess:
 
 def local_client_url(listeners: Sequence[Listener]) -> str | None:
     """The address of a TCP listener with the client API; one without TLS is preferred, as certificates seldom name this
-    machine."""
+    machine.
+    """
     serving = [
         listener
         for listener in listeners

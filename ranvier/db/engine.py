@@ -93,4 +93,5 @@ class UniqueViolation(DatabaseError):
 
 class UnstorableValue(DatabaseError):
     """An argument that no column can hold: text with a NUL (PostgreSQL only) or a lone surrogate, an integer beyond 64
-    bits. The caller passed on input that it did not check; the database is well."""
+    bits. The caller passed on input that it did not check; the database is well.
+    """

@@ -81,7 +81,8 @@ def _descend(
     node: _Node, segments: list[str], depth: int, method: str, allowed: set[str]
 ) -> tuple[Route, tuple[str, ...], list[str]] | None:
     """The route below `node` for the segments from `depth` on, static segments first; methods that it would have had
-    go to `allowed`."""
+    go to `allowed`.
+    """
     if depth == len(segments):
         end = node.methods.get(method)
         if end is None:

@@ -8,7 +8,7 @@ import stat
 
 from ranvier.config.sections import Listener
 
-_WILDCARDS = frozenset({"::", "0.0.0.0", ""})
+_WILDCARDS = frozenset({"::", "0.0.0.0", ""})  # noqa: S104  # recognised, not bound
 _BACKLOG = 1024
 _UNIX_MODE = 0o666
 

@@ -14,9 +14,9 @@ class PeriodicallyFlushingMemoryHandler(MemoryHandler):
     def __init__(
         self,
         capacity: int,
-        flushLevel: int = logging.ERROR,  # the names that log configurations use
+        flushLevel: int = logging.ERROR,  # noqa: N803  # the names that log configurations use
         target: logging.Handler | None = None,
-        flushOnClose: bool = True,
+        flushOnClose: bool = True,  # noqa: FBT001, FBT002, N803
         period: float = 5.0,
     ) -> None:
         super().__init__(capacity, flushLevel, target, flushOnClose)

@@ -122,11 +122,9 @@ def _check_edges(pdu: Mapping[str, Any], field: str, most: int, version: RoomVer
     if len(edges) > most:
         raise InvalidEvent(f"{field}: more than {most} events")
     for edge in edges:
-        if version.edge_hashes:
-            if type(edge) is not list or len(edge) != 2 or type(edge[1]) is not dict:
-                raise InvalidEvent(f"{field}: not a list of pairs of an event id and hashes")
-            edge = edge[0]
-        _check_name(edge, field)
+        if version.edge_hashes and (type(edge) is not list or len(edge) != 2 or type(edge[1]) is not dict):
+            raise InvalidEvent(f"{field}: not a list of pairs of an event id and hashes")
+        _check_name(edge[0] if version.edge_hashes else edge, field)
 
 
 def _event(pdu: dict[str, Any], json: bytes, event_id: str, version: RoomVersion) -> Event:

@@ -49,7 +49,9 @@ class Event(msgspec.Struct, eq=False, kw_only=True):
         """The whole event as other servers see it: hashes, signatures, `unsigned` included. Decoded each time."""
         if self.decoded is not None:
             return self.decoded
-        pdu: dict[str, Any] = orjson.loads(self.json) if self.version.strict_canonical_json else decode_lenient(self.json)
+        pdu: dict[str, Any] = (
+            orjson.loads(self.json) if self.version.strict_canonical_json else decode_lenient(self.json)
+        )
         return pdu
 
     @property

@@ -101,9 +101,7 @@ _V8 = replace(_V7, identifier="8", restricted_joins=True, redact_keeps_join_rule
 _V9 = replace(_V8, identifier="9", redact_keeps_join_authorised_via=True)
 _V10 = replace(_V9, identifier="10", knock_restricted_joins=True, integer_power_levels=True)
 _V11 = replace(_V10, identifier="11", creator_in_content=False, modern_redaction=True, redacts_in_content=True)
-_V12 = replace(
-    _V11, identifier="12", state_resolution="v2.1", domainless_room_ids=True, privileged_creators=True
-)
+_V12 = replace(_V11, identifier="12", state_resolution="v2.1", domainless_room_ids=True, privileged_creators=True)
 
 ROOM_VERSIONS: Mapping[str, RoomVersion] = MappingProxyType(
     {v.identifier: v for v in (_V1, _V2, _V3, _V4, _V5, _V6, _V7, _V8, _V9, _V10, _V11, _V12)}

@@ -134,7 +134,7 @@ class Appender:
                 self._fail(append, RoomSpoilt(append.room.room_id))
         try:
             await self._store(stored)
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001  # whatever it was, every writer of the batch is told
             error = failure if isinstance(failure, DatabaseError) else DatabaseError(repr(failure))
             if len(stored) == 1:
                 self._spoil(stored[0], error)

@@ -41,8 +41,7 @@ class Feed:
         """Something has happened in a room."""
         if stream_pos > self.last.get(room_nid, -1):
             self.last[room_nid] = stream_pos
-            if stream_pos > self.newest:
-                self.newest = stream_pos
+            self.newest = max(self.newest, stream_pos)
 
     def set_membership(self, membership: Membership) -> None:
         """The user's relation to a room is now this (unless something newer is known)."""

@@ -5,6 +5,7 @@ without news executes no statement.
 """
 
 from collections.abc import Sequence
+
 import orjson
 
 from ranvier.ports import Clock

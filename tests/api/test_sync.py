@@ -31,7 +31,9 @@ class Device:
 
 def bodies(section: Any) -> list[str]:
     """Texts of the messages in a room's timeline."""
-    return [event["content"].get("body") for event in section["timeline"]["events"] if event["type"] == "m.room.message"]
+    return [
+        event["content"].get("body") for event in section["timeline"]["events"] if event["type"] == "m.room.message"
+    ]
 
 
 def state_of(section: Any, key: str = "state") -> dict[tuple[str, str], Any]:

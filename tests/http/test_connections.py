@@ -3,7 +3,6 @@
 import asyncio
 import ssl
 import stat
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from ranvier.http.request import Request
 from ranvier.http.response import EMPTY_OBJECT, Response, text_response
 from ranvier.http.route import Auth, Route, routes
 from ranvier.http.sockets import ListenError
+from tests.http.certificate import CERTIFICATE, KEY
 from tests.http.server import LISTENER, Tokens, ask, exchange, parse, port_of, serving
 
 
@@ -167,30 +167,8 @@ def test_resources_imply_others() -> None:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     folder = tmp_path_factory.mktemp("tls")
     key, cert = folder / "key.pem", folder / "cert.pem"
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-        ]
-        + [
-            "-keyout",
-            str(key),
-            "-out",
-            str(cert),
-            "-subj",
-            "/CN=localhost",
-            "-days",
-            "2",
-        ],
-        check=True,
-        capture_output=True,
-    )
+    key.write_text(KEY)
+    cert.write_text(CERTIFICATE)
     return str(cert), str(key)
 
 

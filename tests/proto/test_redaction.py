@@ -28,7 +28,7 @@ def test_top_level_keys(version: RoomVersion) -> None:
 
 
 def _kept(type: str, version: str, extra: set[str]) -> set[str]:
-    content = {key: 1 for key in {"other"} | extra}
+    content = dict.fromkeys({"other"} | extra, 1)
     pdu = {"type": type, "content": content}
     return set(redact(pdu, ROOM_VERSIONS[version])["content"])
 

@@ -54,7 +54,7 @@ def _capabilities(config: Config) -> dict[str, dict[str, Any]]:
         "m.change_password": {"enabled": passwords.enabled_for_reauth and passwords.localdb_enabled},
         "m.room_versions": {
             "default": config.default_room_version,
-            "available": {version: "stable" for version in ROOM_VERSIONS},
+            "available": dict.fromkeys(ROOM_VERSIONS, "stable"),
         },
         "m.set_displayname": {"enabled": config.enable_set_displayname},
         "m.set_avatar_url": {"enabled": config.enable_set_avatar_url},
