@@ -73,11 +73,17 @@ def _serve(config: Config) -> int:
     import uvloop
 
     from ranvier.app import serve
+    from ranvier.db.engine import DatabaseError
+    from ranvier.http.sockets import ListenError
 
     try:
         uvloop.run(serve(config))
     except KeyboardInterrupt:
         return 130
+    except (DatabaseError, ListenError) as error:
+        logger.critical("Cannot start: %s", error)
+        _say(f"Cannot start: {error}")
+        return 1
     return 0
 
 
