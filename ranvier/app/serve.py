@@ -38,6 +38,6 @@ def _reload(config: Config, server: Homeserver) -> None:
         set_up_log(config.log_config)
         server.reload_certificates()
     except (LogConfigError, OSError) as error:  # ssl.SSLError is an OSError
-        logger.error("Nothing was reloaded: %s", error)
+        logger.warning("Nothing was reloaded: %s", error)
     else:
         logger.info("Read the log configuration and the certificates again")
