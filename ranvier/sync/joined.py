@@ -60,10 +60,11 @@ class JoinedRooms:
     async def whole(self, query: SyncQuery, mine: Membership, head: RoomRow, upto: int) -> list[bytes]:
         """Members of the section's JSON object: everything a client needs that does not know the room.
 
-        No statement if somebody has asked the same since the room last changed.
+        To a client that may have known it once the timeline is `limited`: it starts anew. No statement if somebody has asked the same since the room last changed.
         """
         last = min(head.last_pos, upto)
-        key = (mine.room_nid, FIRST_POS, last, query.filter_key, False, query.state_after)
+        anew = query.since is not None
+        key = (mine.room_nid, FIRST_POS, last, query.filter_key, anew, query.state_after)
         part = self._parts.get(key)
         if part is not None and not self._has_own_txn(part, query):
             self._parts.move_to_end(key)
@@ -79,7 +80,7 @@ class JoinedRooms:
         viewer = Viewer(room=room, user_id=query.user_id, joined=True, left_at=None)
         visible = await self._history.visible(viewer, timeline.events)
         visible = unbroken(timeline.events, visible)
-        shown = Timeline(visible, limited=timeline.limited or len(visible) < len(timeline.events))
+        shown = Timeline(visible, limited=anew or timeline.limited or len(visible) < len(timeline.events))
         if query.state_after is not None or not visible:
             state = await self._states.current(room, members=not query.lazy_members)
         else:
@@ -105,7 +106,9 @@ class JoinedRooms:
             room_nid, after=after, upto=upto, limit=query.timeline_limit, wanted=query.filter.room.timeline
         )
         state: Entries = {}
-        if timeline.limited or query.state_after is not None or not query.filter.room.timeline.is_open:
+        if query.full_state:
+            state = await self._state_at_start(query, room_nid, timeline)
+        elif timeline.limited or query.state_after is not None or not query.filter.room.timeline.is_open:
             state = await self._state_since(query, room_nid, timeline, after, upto)
         if query.lazy_members and timeline.events:
             room = await self._rooms.by_nid(room_nid)
@@ -119,6 +122,14 @@ class JoinedRooms:
             await self._state_json(query, state),
             *([await self._summary_since(query, head)] if members_changed else []),
         ]
+
+    async def _state_at_start(self, query: SyncQuery, room_nid: int, timeline: Timeline) -> Entries:
+        """All of the state, as the answer's kind of state section has it."""
+        room = await self._rooms.by_nid(room_nid)
+        members = not query.lazy_members
+        if query.state_after is not None or not timeline.events:
+            return await self._states.current(room, members=members)
+        return await self._states.before(room, timeline.events[0], members=members)
 
     async def _state_since(self, query: SyncQuery, room_nid: int, timeline: Timeline, after: int, upto: int) -> Entries:
         first = await self._timelines.first_after(room_nid, after=after, upto=upto)

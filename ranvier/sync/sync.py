@@ -108,7 +108,7 @@ class Sync:
             head = self._feeds.heads.get(membership.room_nid)
             if membership.membership != JOIN or head is None or not query.filter.room.allows_room(head.room_id):
                 continue
-            if since is None or query.full_state or membership.stream_pos > since.events:
+            if since is None or membership.stream_pos > since.events:
                 members: list[bytes] | None = await self._joined.whole(query, membership, head, upto)
             else:
                 members = await self._joined.since(query, membership, head, since.events, upto)
