@@ -1,6 +1,7 @@
 """The translation of statements for SQLite."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -31,5 +32,6 @@ def test_translation(sql: str, expected: str, lists: tuple[int, ...]) -> None:
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"))))
 def test_lists_of_any_text_arrive(values: list[str]) -> None:
     statement = to_sqlite("SELECT value FROM json_each($1) WHERE value = ANY($1)")
-    rows = sqlite3.connect(":memory:").execute(statement.sql, statement.bind([values])).fetchall()
+    with closing(sqlite3.connect(":memory:")) as connection:
+        rows = connection.execute(statement.sql, statement.bind([values])).fetchall()
     assert [row[0] for row in rows] == values
