@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 
 from ranvier.db.engine import Database, DatabaseError, Tx
 from ranvier.proto.redaction import redact_event
+from ranvier.rooms.relation_rows import relation_row
 from ranvier.rooms.room import Room
 from ranvier.state.history import StateRows
-from ranvier.store import event_txns, events, rooms, state_history, state_keys
+from ranvier.store import event_txns, events, relations, rooms, state_history, state_keys
 from ranvier.store.event_cache import EventCache
 from ranvier.store.events import POS_BITS, StoredEvent
+from ranvier.store.relations import RelationRow
 from ranvier.store.rooms import RoomRow
 from ranvier.store.state_keys import StateKeys
 
@@ -57,6 +59,10 @@ class Append:
     also: list[Callable[[Tx], Awaitable[None]]] = field(default_factory=list)
     """Further statements of the same transaction."""
     head: RoomRow | None = None
+    related: list[RelationRow] = field(default_factory=list)
+    """What its events relate to; filled in when it is submitted."""
+    unrelated: list[RelationRow] = field(default_factory=list)
+    """The relations of events that its redactions end; filled in when it is submitted."""
     done: asyncio.Future[None] | None = None
 
 
@@ -83,6 +89,7 @@ class Appender:
         self.committed_pos = last_stream_pos
         """Everything up to here is durable and has been announced."""
         self._waiting: list[Append] = []
+        self._committing: list[Append] = []
         self._wake = asyncio.Event()
         self._stopping = False
         self.listeners: list[Listener] = []
@@ -105,6 +112,8 @@ class Appender:
         for appended in append.events:
             self.stream_pos += 1
             appended.stored.pos = self.stream_pos << POS_BITS
+        append.related = _relation_rows(entry.stored for entry in append.events)
+        append.unrelated = _relation_rows(target for target, _ in append.redactions)
         room.last_pos = self.stream_pos << POS_BITS
         room.pending += 1
         append.head = room.head()
@@ -113,14 +122,21 @@ class Appender:
         self._wake.set()
         return append.done
 
+    def unstored_relations(self, room: Room) -> Iterable[RelationRow]:
+        """The relations that have been submitted for a room and that the database may not know yet."""
+        for append in (*self._committing, *self._waiting):
+            if append.room is room:
+                yield from append.related
+
     async def run(self) -> None:
         """Commit what is submitted, until `stop`."""
         while not self._stopping or self._waiting:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                batch, self._waiting = self._waiting, []
-                await self._commit(batch)
+                self._committing, self._waiting = self._waiting, []
+                await self._commit(self._committing)
+                self._committing = []
 
     def stop(self) -> None:
         """Let `run` return once everything that has been submitted is committed."""
@@ -159,6 +175,10 @@ class Appender:
             await rooms.save_heads(tx, heads.values())
             await events.mark_redacted(
                 tx, [(target.event_nid, by.event_nid) for append in batch for target, by in append.redactions]
+            )
+            await relations.insert(tx, [row for append in batch for row in append.related])
+            await relations.delete(
+                tx, [(row.room_nid, row.parent_id, row.pos) for append in batch for row in append.unrelated]
             )
             await event_txns.insert(tx, [txn for append in batch for txn in append.txns])
             for append in batch:
@@ -206,6 +226,10 @@ class Appender:
         append.room.pending -= 1
         if append.done is not None and not append.done.done():
             append.done.set_exception(error)
+
+
+def _relation_rows(events: Iterable[StoredEvent]) -> list[RelationRow]:
+    return [row for stored in events if (row := relation_row(stored)) is not None]
 
 
 def _key_ids(appended: Iterable[Appended]) -> list[int]:
