@@ -7,7 +7,9 @@ from ranvier.db.engine import Database
 from ranvier.ports import Clock, Random
 from ranvier.proto.signing import SigningKey
 from ranvier.rooms.access import Access
+from ranvier.rooms.aggregations import Aggregations
 from ranvier.rooms.append import Appender
+from ranvier.rooms.children import Children
 from ranvier.rooms.context import Context
 from ranvier.rooms.create import Creating
 from ranvier.rooms.history import History
@@ -38,6 +40,7 @@ from ranvier.sync.sync import Sync
 from ranvier.sync.timeline import Timelines
 from ranvier.sync.unread import Unread
 from ranvier.users.account_data import AccountData
+from ranvier.users.ignored_users import IgnoredUsers
 from ranvier.users.profiles import Profiles
 
 ENCRYPTED_PRESETS = {
@@ -96,7 +99,11 @@ async def build_rooms(
     member_content = MemberContent(profile_of=profiles.of, server_name=config.server_name)
     access = Access(rooms=rooms)
     history = History(rooms=rooms, access=access)
-    serving = Serving(rooms=rooms, clock=clock)
+    children = await Children.load(db, server_name=config.server_name)
+    appender.listeners.append(children.on_commit)
+    ignored_users = IgnoredUsers(account_data=account_data)
+    aggregations = Aggregations(children=children, ignored_users=ignored_users)
+    serving = Serving(rooms=rooms, clock=clock, history=history, aggregations=aggregations)
     recent = RecentEvents()
     feeds = Feeds(db=db, keys=keys, recent=recent)
     appender.listeners.append(feeds.on_commit)

@@ -59,7 +59,7 @@ class History:
         of the events was sent.
         """
         placed = [stored for stored in events if stored.pos is not None and stored.status == ACCEPTED]
-        if not placed or await self._all_open(viewer, placed):
+        if not placed or await self.all_open(viewer, placed):
             return placed
         states = {stored.state_before for stored in placed if stored.state_before is not None}
         known = {state_no: await self._at(viewer, state_no) for state_no in states}
@@ -75,7 +75,7 @@ class History:
             return stored
         raise event_not_found()
 
-    async def _all_open(self, viewer: Viewer, events: Sequence[StoredEvent]) -> bool:
+    async def all_open(self, viewer: Viewer, events: Sequence[StoredEvent]) -> bool:
         """Whether every history visibility that was set while `events` were sent lets the viewer see all of them.
 
         Rules that lost where branches met are not met here; the events of such a branch are judged by the rules that

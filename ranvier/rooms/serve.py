@@ -1,30 +1,35 @@
 """Events as one user's device sees them: the shared bytes, with an `unsigned` of its own.
 
-Spec: client-server API, "Room event format": `age`, `transaction_id`, `prev_content`, `replaces_state`,
-`redacted_because`, `membership`.
+Spec: client-server API, "Room event format", "Aggregations of child events". What makes up an `unsigned` is in
+`rooms.unsigned`; here is found what it needs.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import orjson
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
 
 from ranvier.ports import Clock
-from ranvier.proto.client_events import client_event
+from ranvier.proto.errors import MatrixError
+from ranvier.rooms.aggregations import Aggregations, bundle_of, shown_children
+from ranvier.rooms.children import Groups
+from ranvier.rooms.history import History, Viewer
 from ranvier.rooms.rooms import Rooms
+from ranvier.rooms.unsigned import MembershipAt, Surroundings, served_event
 from ranvier.store import event_txns
 from ranvier.store.events import StoredEvent
 
-MembershipAt = Mapping[int, str] | str | None
-"""The user's membership at each event (by `event_nid`), the same for all, or not known."""
+JUDGED: Final = 100
+"""Of how many replaced state events it is found out one by one whether the asker may see them, where not all may."""
 
 
 class Serving:
     """Adds what depends on the asker and on now."""
 
-    def __init__(self, *, rooms: Rooms, clock: Clock) -> None:
+    def __init__(self, *, rooms: Rooms, clock: Clock, history: History, aggregations: Aggregations) -> None:
         self._rooms = rooms
         self._clock = clock
+        self._history = history
+        self._aggregations = aggregations
 
     async def serve(
         self,
@@ -35,30 +40,84 @@ class Serving:
         room_id: bool,
         membership: MembershipAt = None,
     ) -> list[bytes]:
-        """Each event as JSON. No statement if the events they refer to are in memory; at most two otherwise."""
-        related = await self._related(events)
-        txn_ids = await self._txn_ids(events, user_id, device_id) if device_id else {}
-        now_ms = self._clock.now_ms()
-        return [
-            client_event(
-                stored.event,
-                room_id=room_id,
-                unsigned=self._unsigned(stored, now_ms, related, txn_ids, membership),
-            )
-            for stored in events
-        ]
+        """Each event as JSON.
+
+        No statement if the events they refer to are in memory; else at most one for these, one for relations, and one
+        for the requests that made them.
+        """
+        surroundings = Surroundings(room_id=room_id, now_ms=self._clock.now_ms(), membership=membership)
+        viewers = await self._viewers(events, user_id)
+        groups = await self._groups(events, viewers)
+        related = await self._related(events, groups)
+        visible = await self._visible(viewers.values(), events, related, groups)
+        shown = events
+        if groups:
+            shown = [*events, *(related[nid] for nid in shown_children(groups) if nid in visible)]
+            bundles = {
+                stored.event_nid: bundle_of(stored, groups, user_id=user_id, visible=visible) for stored in shown
+            }
+            surroundings = replace(surroundings, bundles=bundles)
+        txn_ids = await self._txn_ids(shown, user_id, device_id) if device_id else {}
+        surroundings = replace(surroundings, related=related, visible=visible, txn_ids=txn_ids)
+        return [served_event(stored, surroundings) for stored in events]
 
     async def serve_shared(self, events: Sequence[StoredEvent]) -> list[bytes]:
-        """Each event without `room_id`, with nothing that depends on the asker or on now."""
-        related = await self._related(events)
-        return [
-            client_event(stored.event, room_id=False, unsigned=self._unsigned(stored, None, related, {}, None))
-            for stored in events
-        ]
+        """Each event without `room_id`, with nothing that depends on the asker or on now: no aggregations either."""
+        related = await self._related(events, {})
+        viewers = {}
+        for room_nid in {stored.room_nid for stored in events if stored.replaces in related}:
+            room = await self._rooms.by_nid(room_nid)
+            viewers[room_nid] = Viewer(room=room, user_id="", joined=True, left_at=None)
+        visible = await self._visible(viewers.values(), events, related, {})
+        surroundings = Surroundings(room_id=False, now_ms=None, related=related, visible=visible)
+        return [served_event(stored, surroundings) for stored in events]
 
-    async def _related(self, events: Sequence[StoredEvent]) -> Mapping[int, StoredEvent]:
-        nids = [nid for stored in events for nid in (stored.replaces, stored.redacted_by) if nid is not None]
+    async def has_aggregations(self, events: Sequence[StoredEvent]) -> bool:
+        """Whether `serve` shows more with these events than `serve_shared` does. At most one statement, mostly none."""
+        return await self._aggregations.any_of(events)
+
+    async def _viewers(self, events: Sequence[StoredEvent], user_id: str) -> dict[int, Viewer]:
+        """The asker in each room in which what they may see has to be known; only where they may see anything."""
+        viewers = {}
+        wanted = {
+            stored.room_nid for stored in events if stored.replaces is not None or self._aggregations.may_have(stored)
+        }
+        for room_nid in wanted:
+            room = await self._rooms.by_nid(room_nid)
+            try:
+                viewers[room_nid] = await self._history.viewer(user_id, room.room_id)
+            except MatrixError:
+                continue
+        return viewers
+
+    async def _groups(self, events: Sequence[StoredEvent], viewers: Mapping[int, Viewer]) -> Groups:
+        found: Groups = {}
+        for room_nid, viewer in viewers.items():
+            of_room = [stored for stored in events if stored.room_nid == room_nid]
+            found = {**found, **await self._aggregations.groups(viewer, of_room)}
+        return found
+
+    async def _related(self, events: Sequence[StoredEvent], groups: Groups) -> Mapping[int, StoredEvent]:
+        nids = {nid for stored in events for nid in (stored.replaces, stored.redacted_by) if nid is not None}
+        nids |= shown_children(groups)
         return await self._rooms.cache.get(nids) if nids else {}
+
+    async def _visible(
+        self,
+        viewers: Iterable[Viewer],
+        events: Sequence[StoredEvent],
+        related: Mapping[int, StoredEvent],
+        groups: Groups,
+    ) -> set[int]:
+        """Which of the related events whose content would be shown the asker may see."""
+        nids = {stored.replaces for stored in events if stored.replaces is not None} | shown_children(groups)
+        visible: set[int] = set()
+        for viewer in viewers:
+            shown = [related[nid] for nid in nids if nid in related and related[nid].room_nid == viewer.room.room_nid]
+            if len(shown) > JUDGED and not await self._history.all_open(viewer, shown):
+                shown = shown[:JUDGED]
+            visible.update(stored.event_nid for stored in await self._history.visible(viewer, shown))
+        return visible
 
     async def _txn_ids(self, events: Sequence[StoredEvent], user_id: str, device_id: str) -> Mapping[int, str]:
         """Transaction ids of this device's own events; those that memory does not know are looked up."""
@@ -76,29 +135,3 @@ class Serving:
             if user_nid is not None:
                 found |= await event_txns.txn_ids(self._rooms.db, unknown, user_nid, device_id)
         return found
-
-    def _unsigned(
-        self,
-        stored: StoredEvent,
-        now_ms: int | None,
-        related: Mapping[int, StoredEvent],
-        txn_ids: Mapping[int, str],
-        membership: MembershipAt,
-    ) -> bytes:
-        event = stored.event
-        unsigned: dict[str, Any] = {}
-        if now_ms is not None:
-            unsigned["age"] = now_ms - event.origin_server_ts
-        replaced = None if stored.replaces is None else related.get(stored.replaces)
-        if replaced is not None:
-            unsigned["replaces_state"] = replaced.event.event_id
-            unsigned["prev_content"] = replaced.event.content
-        redaction = None if stored.redacted_by is None else related.get(stored.redacted_by)
-        if redaction is not None:
-            unsigned["redacted_because"] = orjson.Fragment(client_event(redaction.event, room_id=True))
-        if stored.event_nid in txn_ids:
-            unsigned["transaction_id"] = txn_ids[stored.event_nid]
-        at = membership.get(stored.event_nid) if isinstance(membership, Mapping) else membership
-        if at is not None:
-            unsigned["membership"] = at
-        return orjson.dumps(unsigned) if unsigned else b""

@@ -85,7 +85,7 @@ class JoinedRooms:
             state = await self._states.current(room, members=not query.lazy_members)
         else:
             state = await self._states.before(room, visible[0], members=not query.lazy_members)
-        shared = self._is_shared(room, timeline.events, mine)
+        shared = self._is_shared(room, timeline.events, mine) and not await self._serving.has_aggregations(visible)
         part = await self._part(room, query, shown, state, shared=shared, with_heroes=True)
         if shared and not self._has_own_txn(part, query):
             self._parts[key] = part
