@@ -75,7 +75,7 @@ async def build_users(
         },
     )
     reauthentication = Reauthentication(interactive_auth=interactive_auth, config=config.password_config)
-    removal = DeviceRemoval(sessions=sessions, last_seen=last_seen)
+    removal = DeviceRemoval(db=db, sessions=sessions, last_seen=last_seen)
     profiles = Profiles(db=db, config=config)
     return UserServices(
         account_changes=AccountChanges(
@@ -99,7 +99,7 @@ async def build_users(
             sessions=sessions,
             attempts=limiters["rc_login.account"],
         ),
-        logout=Logout(db=db, removal=removal),
+        logout=Logout(removal=removal),
         passwords=passwords,
         profiles=profiles,
         refreshing=Refreshing(db=db, clock=clock, issuer=issuer, sessions=sessions),

@@ -74,16 +74,14 @@ class AccountChanges:
         """Set a password without asking; `keep` is a login that stays. Raises 404 `M_NOT_FOUND`, 400. One transaction."""
         check_password(new_password, self._config.policy)
         password_hash = await self._passwords.hash(new_password)
-        removed: list[str] = []
-        async with self._db.write() as tx:
+        async with self._removal.transaction(user_id) as removal:
+            tx = removal.tx
             if not await users.set_password_hash(tx, user_id, password_hash):
                 raise not_found("User not found")
             if logout_devices:
                 kept = None if keep is None else keep.device_id
-                removed = [device_id for device_id in await devices.ids_of_user(tx, user_id) if device_id != kept]
-                await self._removal.remove(tx, user_id, removed)
+                await removal.remove([own for own in await devices.ids_of_user(tx, user_id) if own != kept])
                 await tokens.delete_deviceless(tx, user_id, except_nid=None if keep is None else keep.token_nid)
-        self._removal.announce(user_id, removed)
 
     async def deactivate_self(self, requester: Requester | None, auth: Mapping[str, Any] | None, *, erase: bool) -> str:
         """Deactivate one's own account; its id. Raises 401 `InteractiveAuthRequired`."""
@@ -97,7 +95,8 @@ class AccountChanges:
 
         Raises 404 `M_NOT_FOUND`. One transaction.
         """
-        async with self._db.write() as tx:
+        async with self._removal.transaction(user_id) as removal:
+            tx = removal.tx
             if not await users.set_flag(tx, user_id, "deactivated", True):
                 raise not_found("User not found")
             await users.set_password_hash(tx, user_id, None)
@@ -106,13 +105,11 @@ class AccountChanges:
                 await account_data.delete_of_user(tx, user_id)
                 await filters.delete_of_user(tx, user_id)
             await profiles.save(tx, user_id, {})
-            device_ids = await devices.ids_of_user(tx, user_id)
-            await self._removal.remove(tx, user_id, device_ids)
+            await removal.remove(await devices.ids_of_user(tx, user_id))
             await tokens.delete_of_user(tx, user_id)
             for step in self.deactivation_steps:
                 await step(tx, user_id)
         self._profiles.forget(user_id)
-        self._removal.announce(user_id, device_ids)
 
     async def reactivate(self, user_id: str, new_password: str | None) -> None:
         """Undo a deactivation; what was deleted stays deleted. Raises 404 `M_NOT_FOUND`. One transaction."""

@@ -80,9 +80,8 @@ class Devices:
     async def delete_now(self, user_id: str, device_ids: Sequence[str]) -> None:
         """Delete devices without asking (for administrators). One transaction."""
         unique = list(dict.fromkeys(device_ids))
-        async with self._db.write() as tx:
-            await self._removal.remove(tx, user_id, unique)
-        self._removal.announce(user_id, unique)
+        async with self._removal.transaction(user_id) as removal:
+            await removal.remove(unique)
 
     def _info(self, user_id: str, device: Device) -> DeviceInfo:
         seen = self._last_seen.of(user_id, device.device_id)

@@ -146,7 +146,7 @@ async def build_world(db: Database, config: Config) -> World:
     clock, chance = StillClock(), SeededRandom()
     last_seen = LastSeen(db=db, clock=clock)
     sessions = Sessions(db=db, clock=clock, last_seen=last_seen)
-    removal = DeviceRemoval(sessions=sessions, last_seen=last_seen)
+    removal = DeviceRemoval(db=db, sessions=sessions, last_seen=last_seen)
     issuer = LoginIssuer(clock=clock, random=chance, lifetimes=TokenLifetimes.of(config))
     passwords = Passwords(config=config.password_config, bcrypt_rounds=config.bcrypt_rounds)
     password_check = PasswordCheck(
@@ -188,7 +188,7 @@ async def build_world(db: Database, config: Config) -> World:
             sessions=sessions,
             attempts=RateLimiter(config.rc_login.account, clock=clock),
         ),
-        logout=Logout(db=db, removal=removal),
+        logout=Logout(removal=removal),
         refreshing=Refreshing(db=db, clock=clock, issuer=issuer, sessions=sessions),
         registration=Registration(
             db=db,
