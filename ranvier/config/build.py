@@ -4,6 +4,7 @@ from typing import Literal, cast
 
 from ranvier.config.build_listeners import build_listeners
 from ranvier.config.build_rates import federation_rates, invite_rates, join_rates, login_rates, presence_rates
+from ranvier.config.build_rooms import build_turn, directory_rules
 from ranvier.config.build_sections import build_database, build_old_keys, build_passwords
 from ranvier.config.model import Config
 from ranvier.config.secret_files import SecretFiles
@@ -84,6 +85,13 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
             Literal["all", "invite", "off"], values.text("encryption_enabled_by_default_for_room_type")
         ),
         max_event_delay_duration_ms=values.integer_or_none("max_event_delay_duration"),
+        allow_public_rooms_without_auth=values.boolean("allow_public_rooms_without_auth"),
+        enable_room_list_search=values.boolean("enable_room_list_search"),
+        require_membership_for_aliases=values.boolean("require_membership_for_aliases"),
+        alias_creation_rules=directory_rules(values, "alias_creation_rules"),
+        room_list_publication_rules=directory_rules(values, "room_list_publication_rules"),
+        forget_rooms_on_leave=values.boolean("forget_rooms_on_leave"),
+        turn=build_turn(values, files),
         signing_keys=signing_keys,
         old_signing_keys=build_old_keys(values),
         key_refresh_interval_ms=values.integer("key_refresh_interval"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ranvier.config.rates import FederationRates, InviteRates, JoinRates, LoginRates, PresenceRates, RateLimit
+from ranvier.config.room_sections import DirectoryRule, TurnConfig
 from ranvier.config.sections import DatabaseConfig, Listener, OldSigningKey, PasswordConfig, SigningKey
 
 
@@ -91,6 +92,15 @@ class Config:
     encryption_enabled_by_default_for_room_type: Literal["all", "invite", "off"]
     max_event_delay_duration_ms: int | None
     """`None`: delayed events (MSC4140) are off."""
+    allow_public_rooms_without_auth: bool
+    enable_room_list_search: bool
+    require_membership_for_aliases: bool
+    alias_creation_rules: tuple[DirectoryRule, ...] | None
+    """`None`: everybody may."""
+    room_list_publication_rules: tuple[DirectoryRule, ...] | None
+    """`None`: everybody may."""
+    forget_rooms_on_leave: bool
+    turn: TurnConfig
 
     # Keys and secrets
     signing_keys: tuple[SigningKey, ...]

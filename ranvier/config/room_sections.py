@@ -1,0 +1,26 @@
+"""What the configuration says about aliases, the room list and TURN: frozen, typed."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryRule:
+    """One entry of `alias_creation_rules` or `room_list_publication_rules`: glob patterns and a verdict."""
+
+    user_id: str
+    alias: str
+    room_id: str
+    action: Literal["allow", "deny"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnConfig:
+    """The `turn_*` options."""
+
+    uris: tuple[str, ...]
+    shared_secret: str | None = field(repr=False)
+    username: str | None
+    password: str | None = field(repr=False)
+    user_lifetime_ms: int
+    allow_guests: bool
