@@ -19,10 +19,13 @@ from ranvier.rooms.messages import Messages
 from ranvier.rooms.profile_change import ProfileChanges
 from ranvier.rooms.read_event import EventReading
 from ranvier.rooms.read_state import StateReading
+from ranvier.rooms.relation_checks import RelationChecks
+from ranvier.rooms.relations import Relations
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.rooms_of_user import RoomsOfUser
 from ranvier.rooms.send import Sending
 from ranvier.rooms.serve import Serving
+from ranvier.rooms.thread_list import ThreadList
 from ranvier.rooms.timeline_scan import TimelineScan
 from ranvier.rooms.transactions import Transactions
 from ranvier.rooms.write import Writer
@@ -65,9 +68,11 @@ class RoomServices:
     profile_changes: ProfileChanges
     event_reading: EventReading
     state_reading: StateReading
+    relations: Relations
     serving: Serving
     sending: Sending
     sync: Sync
+    thread_list: ThreadList
     transactions: Transactions
 
 
@@ -141,8 +146,21 @@ async def build_rooms(
         profile_changes=ProfileChanges(rooms=rooms, writer=writer, member_content=member_content),
         event_reading=EventReading(rooms=rooms, history=history, messages=messages),
         state_reading=StateReading(rooms=rooms, access=access),
+        relations=Relations(rooms=rooms, history=history, messages=messages, ignored_users=ignored_users),
         serving=serving,
-        sending=Sending(rooms=rooms, writer=writer, transactions=transactions),
+        sending=Sending(
+            rooms=rooms,
+            writer=writer,
+            transactions=transactions,
+            relation_checks=RelationChecks(rooms=rooms, appender=appender),
+        ),
         sync=sync,
+        thread_list=ThreadList(
+            rooms=rooms,
+            history=history,
+            messages=messages,
+            aggregations=aggregations,
+            ignored_users=ignored_users,
+        ),
         transactions=transactions,
     )

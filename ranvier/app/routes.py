@@ -19,9 +19,11 @@ from ranvier.api.client.messages import MessagesApi
 from ranvier.api.client.profile import ProfileApi
 from ranvier.api.client.push_rules import PushRulesApi
 from ranvier.api.client.register import RegisterApi
+from ranvier.api.client.relations import RelationsApi
 from ranvier.api.client.room_send import RoomSendApi
 from ranvier.api.client.room_state import RoomStateApi
 from ranvier.api.client.sync import SyncApi
+from ranvier.api.client.threads import ThreadsApi
 from ranvier.api.client.versions import VersionsApi
 from ranvier.api.client.well_known import WellKnownApi
 from ranvier.app.accounts import UserServices
@@ -63,5 +65,7 @@ def all_routes(
         *JoinedRoomsApi(memberships=rooms.memberships).routes(),
         *MessagesApi(messages=rooms.messages).routes(),
         *ContextApi(context=rooms.context, reading=rooms.event_reading).routes(),
+        *RelationsApi(relations=rooms.relations).routes(),
+        *ThreadsApi(threads=rooms.thread_list).routes(),
         *SyncApi(sync=rooms.sync, filters=users.filters, timeline_limit=config.filter_timeline_limit).routes(),
     ]

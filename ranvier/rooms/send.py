@@ -3,16 +3,18 @@
 Spec: client-server API, "Sending events to a room", "Redactions".
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from ranvier.proto.errors import MatrixError, bad_json, invalid_param
 from ranvier.proto.ids import is_room_alias
 from ranvier.proto.room_versions import RoomVersion
 from ranvier.rooms.guest_access import check_guest_may_join
+from ranvier.rooms.relation_checks import RelationChecks
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.transactions import Transactions
-from ranvier.rooms.write import Draft, TxnRow, Writer
+from ranvier.rooms.write import Decide, Draft, TxnRow, Writer
 from ranvier.store import rooms as store
 from ranvier.users.requester import Requester
 
@@ -20,8 +22,11 @@ from ranvier.users.requester import Requester
 class Sending:
     """What a member says into a room."""
 
-    def __init__(self, *, rooms: Rooms, writer: Writer, transactions: Transactions) -> None:
+    def __init__(
+        self, *, rooms: Rooms, writer: Writer, transactions: Transactions, relation_checks: RelationChecks
+    ) -> None:
         self._rooms = rooms
+        self._relation_checks = relation_checks
         self._writer = writer
         self._transactions = transactions
 
@@ -36,7 +41,7 @@ class Sending:
         async def send(row: TxnRow) -> str:
             room = await self._rooms.get(room_id)
             draft = _draft(requester, room.version, type_, content, redacts=None)
-            stored = await self._writer.write(room_id, [draft], txn=row)
+            stored = await self._writer.write(room_id, self._checked(draft), txn=row)
             return stored[0].event.event_id
 
         _check_names(type_)
@@ -74,8 +79,19 @@ class Sending:
         if type_ == "m.room.create":
             raise MatrixError(403, "M_FORBIDDEN", "A room is created only once")
         draft = Draft(sender=requester.user_id, type=type_, state_key=state_key, content=content)
-        stored = await self._writer.write(room_id, [draft])
+        stored = await self._writer.write(room_id, self._checked(draft))
         return stored[0].event.event_id
+
+    def _checked(self, draft: Draft) -> Decide | Sequence[Draft]:
+        """The draft; if it is related to another event, only after the relation has been looked at."""
+        if "m.relates_to" not in draft.content:
+            return [draft]
+
+        async def decide(room: Room) -> Sequence[Draft]:
+            await self._relation_checks.check(room, draft)
+            return [draft]
+
+        return decide
 
     async def _once(self, requester: Requester, path: str, txn_id: str, send: Any) -> str:
         return await self._transactions.once(requester.user_id, requester.device_id or "", path, txn_id, send)

@@ -64,7 +64,8 @@ class EventCache:
         for event_id in event_ids:
             nid = self._nids.get(event_id)
             if nid is None:
-                missing.append(event_id)
+                if "\0" not in event_id:  # No event has such an id, and PostgreSQL cannot be asked for it.
+                    missing.append(event_id)
             else:
                 found[event_id] = self._by_nid[nid]
         if missing:
