@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 
 from ranvier.db.engine import Database, DatabaseError, Tx
 from ranvier.proto.redaction import redact_event
+from ranvier.rooms.description import DescribedState, describe_stored, state_to_describe
 from ranvier.rooms.relation_rows import relation_row
 from ranvier.rooms.room import Room
 from ranvier.state.history import StateRows
-from ranvier.store import event_txns, events, relations, rooms, state_history, state_keys
+from ranvier.store import event_txns, events, relations, room_descriptions, rooms, state_history, state_keys
 from ranvier.store.event_cache import EventCache
 from ranvier.store.events import POS_BITS, StoredEvent
 from ranvier.store.relations import RelationRow
+from ranvier.store.room_descriptions import RoomDescription
 from ranvier.store.rooms import RoomRow
 from ranvier.store.state_keys import StateKeys
 
@@ -58,6 +60,8 @@ class Append:
     new_room: tuple[int, str, str, str, int] | None = None
     also: list[Callable[[Tx], Awaitable[None]]] = field(default_factory=list)
     """Further statements of the same transaction."""
+    described: DescribedState | None = None
+    """What the room's description is to be made from, if it changes."""
     head: RoomRow | None = None
     related: list[RelationRow] = field(default_factory=list)
     """What its events relate to; filled in when it is submitted."""
@@ -114,6 +118,9 @@ class Appender:
             appended.stored.pos = self.stream_pos << POS_BITS
         append.related = _relation_rows(entry.stored for entry in append.events)
         append.unrelated = _relation_rows(target for target, _ in append.redactions)
+        append.described = state_to_describe(
+            room, (entry.stored for entry in append.events), (target for target, _ in append.redactions)
+        )
         room.last_pos = self.stream_pos << POS_BITS
         room.pending += 1
         append.head = room.head()
@@ -173,6 +180,7 @@ class Appender:
             await rooms.save_memberships(tx, _membership_rows(appended))
             heads = {append.room.room_nid: append.head for append in batch if append.head}
             await rooms.save_heads(tx, heads.values())
+            await room_descriptions.save(tx, _descriptions(batch))
             await events.mark_redacted(
                 tx, [(target.event_nid, by.event_nid) for append in batch for target, by in append.redactions]
             )
@@ -234,6 +242,12 @@ def _relation_rows(events: Iterable[StoredEvent]) -> list[RelationRow]:
 
 def _key_ids(appended: Iterable[Appended]) -> list[int]:
     return [entry.stored.key_id for entry in appended if entry.stored.key_id is not None]
+
+
+def _descriptions(batch: Sequence[Append]) -> list[tuple[int, RoomDescription]]:
+    newest = {append.room.room_nid: append.described for append in batch if append.described is not None}
+    redacted = {target.event_nid: target for append in batch for target, _ in append.redactions} if newest else {}
+    return [(room_nid, describe_stored(state, redacted)) for room_nid, state in newest.items()]
 
 
 def _current_rows(appended: Iterable[Appended]) -> list[tuple[int, int, int, int | None]]:
