@@ -20,6 +20,7 @@ from ranvier.users.logout import Logout
 from ranvier.users.password_login import PasswordCheck
 from ranvier.users.passwords import Passwords
 from ranvier.users.profiles import Profiles
+from ranvier.users.push_rules import PushRules
 from ranvier.users.reauthentication import Reauthentication
 from ranvier.users.refresh import Refreshing
 from ranvier.users.registration import Registration
@@ -42,6 +43,7 @@ class UserServices:
     logout: Logout
     passwords: Passwords
     profiles: Profiles
+    push_rules: PushRules
     refreshing: Refreshing
     registration: Registration
     sessions: Sessions
@@ -77,6 +79,7 @@ async def build_users(
     reauthentication = Reauthentication(interactive_auth=interactive_auth, config=config.password_config)
     removal = DeviceRemoval(db=db, sessions=sessions, last_seen=last_seen)
     profiles = Profiles(db=db, config=config)
+    account_data = await AccountData.load(db)
     return UserServices(
         account_changes=AccountChanges(
             db=db,
@@ -87,7 +90,7 @@ async def build_users(
             sessions=sessions,
             reauthentication=reauthentication,
         ),
-        account_data=await AccountData.load(db),
+        account_data=account_data,
         devices=Devices(db=db, last_seen=last_seen, removal=removal, reauthentication=reauthentication),
         filters=Filters(db=db),
         last_seen=last_seen,
@@ -102,6 +105,7 @@ async def build_users(
         logout=Logout(removal=removal),
         passwords=passwords,
         profiles=profiles,
+        push_rules=PushRules(db=db, account_data=account_data),
         refreshing=Refreshing(db=db, clock=clock, issuer=issuer, sessions=sessions),
         registration=Registration(
             db=db,

@@ -51,6 +51,7 @@ class Homeserver:
             config=config,
             profiles=users.profiles,
             account_data=users.account_data,
+            push_rules=users.push_rules,
         )
         server = cls(
             config=config,
@@ -64,6 +65,8 @@ class Homeserver:
         server._tasks = [
             asyncio.create_task(_watched(users.last_seen.run), name="last seen"),
             asyncio.create_task(_watched(rooms.transactions.run), name="transactions"),
+            asyncio.create_task(_watched(rooms.typing.run), name="typing"),
+            asyncio.create_task(_watched(rooms.unread_notes.run), name="unread"),
         ]
         return server
 
@@ -99,6 +102,7 @@ class Homeserver:
             await self._appending
         self.users.passwords.close()
         await self.users.last_seen.flush()
+        await self.rooms.unread_notes.flush()
         await self.db.close()
 
     def _tls(self) -> ssl.SSLContext | None:

@@ -16,9 +16,13 @@ from ranvier.rooms.history import History
 from ranvier.rooms.member_content import MemberContent
 from ranvier.rooms.membership import Memberships
 from ranvier.rooms.messages import Messages
+from ranvier.rooms.notifying import Notifying
 from ranvier.rooms.profile_change import ProfileChanges
 from ranvier.rooms.read_event import EventReading
+from ranvier.rooms.read_markers import ReadMarkers
 from ranvier.rooms.read_state import StateReading
+from ranvier.rooms.receipt_writer import ReceiptWriter
+from ranvier.rooms.receipts import Receipts
 from ranvier.rooms.relation_checks import RelationChecks
 from ranvier.rooms.relations import Relations
 from ranvier.rooms.rooms import Rooms
@@ -26,8 +30,10 @@ from ranvier.rooms.rooms_of_user import RoomsOfUser
 from ranvier.rooms.send import Sending
 from ranvier.rooms.serve import Serving
 from ranvier.rooms.thread_list import ThreadList
+from ranvier.rooms.threads import Threads
 from ranvier.rooms.timeline_scan import TimelineScan
 from ranvier.rooms.transactions import Transactions
+from ranvier.rooms.typing import Typing
 from ranvier.rooms.write import Writer
 from ranvier.store import events as event_store
 from ranvier.store import rooms as room_store
@@ -37,14 +43,19 @@ from ranvier.sync.account_stream import AccountDataStream
 from ranvier.sync.feed import Feeds
 from ranvier.sync.joined import JoinedRooms
 from ranvier.sync.outside import OutsideRooms
+from ranvier.sync.receipt_stream import ReceiptStream
 from ranvier.sync.recent import RecentEvents
+from ranvier.sync.room_sections import RoomSections
 from ranvier.sync.state_section import StateSections
 from ranvier.sync.sync import Sync
 from ranvier.sync.timeline import Timelines
+from ranvier.sync.typing_stream import TypingStream
 from ranvier.sync.unread import Unread
+from ranvier.sync.unread_notes import UnreadNotes
 from ranvier.users.account_data import AccountData
 from ranvier.users.ignored_users import IgnoredUsers
 from ranvier.users.profiles import Profiles
+from ranvier.users.push_rules import PushRules
 
 ENCRYPTED_PRESETS = {
     "all": frozenset({"private_chat", "trusted_private_chat", "public_chat"}),
@@ -68,12 +79,15 @@ class RoomServices:
     profile_changes: ProfileChanges
     event_reading: EventReading
     state_reading: StateReading
+    read_markers: ReadMarkers
     relations: Relations
     serving: Serving
     sending: Sending
     sync: Sync
     thread_list: ThreadList
     transactions: Transactions
+    typing: Typing
+    unread_notes: UnreadNotes
 
 
 async def build_rooms(
@@ -84,6 +98,7 @@ async def build_rooms(
     config: Config,
     profiles: Profiles,
     account_data: AccountData,
+    push_rules: PushRules,
 ) -> RoomServices:
     """Every object about rooms."""
     keys = await StateKeys.load(db)
@@ -115,13 +130,32 @@ async def build_rooms(
     timelines = Timelines(rooms=rooms, recent=recent)
     states = StateSections(rooms=rooms)
     transactions = Transactions(db=db, keys=keys, clock=clock)
+    threads = Threads(rooms=rooms)
+    receipt_writer = await ReceiptWriter.load(db)
+    receipts = Receipts(rooms=rooms, threads=threads, writer=receipt_writer, clock=clock)
+    typing = Typing(rooms=rooms, clock=clock)
+    appender.listeners.append(typing.on_commit)
+    notifying = Notifying(rooms=rooms, threads=threads, push_rules=push_rules, ignored_users=ignored_users)
+    unread_notes = UnreadNotes(db=db, clock=clock)
+    unread = Unread(rooms=rooms, timelines=timelines, notifying=notifying, receipts=receipts, notes=unread_notes)
+    receipt_writer.listeners.append(unread.on_receipts)
+    receipt_stream = ReceiptStream(db=db, receipts=receipts, writer=receipt_writer, feeds=feeds)
+    typing_stream = TypingStream(typing=typing, feeds=feeds)
     sync = Sync(
         feeds=feeds,
         appender=appender,
-        joined=JoinedRooms(rooms=rooms, history=history, serving=serving, timelines=timelines, states=states),
-        outside=OutsideRooms(rooms=rooms, history=history, serving=serving, timelines=timelines, states=states),
-        account_data=AccountDataStream(db=db, account_data=account_data, feeds=feeds),
-        unread=Unread(rooms=rooms, timelines=timelines),
+        rooms=RoomSections(
+            feeds=feeds,
+            joined=JoinedRooms(rooms=rooms, history=history, serving=serving, timelines=timelines, states=states),
+            outside=OutsideRooms(rooms=rooms, history=history, serving=serving, timelines=timelines, states=states),
+            unread=unread,
+            receipts=receipt_stream,
+            typing=typing_stream,
+            ignored_users=ignored_users,
+        ),
+        account_data=AccountDataStream(db=db, account_data=account_data, push_rules=push_rules, feeds=feeds),
+        receipts=receipt_stream,
+        typing=typing_stream,
         clock=clock,
     )
     memberships = Memberships(rooms=rooms, writer=writer, member_content=member_content)
@@ -146,6 +180,7 @@ async def build_rooms(
         profile_changes=ProfileChanges(rooms=rooms, writer=writer, member_content=member_content),
         event_reading=EventReading(rooms=rooms, history=history, messages=messages),
         state_reading=StateReading(rooms=rooms, access=access),
+        read_markers=ReadMarkers(rooms=rooms, receipts=receipts, account_data=account_data),
         relations=Relations(rooms=rooms, history=history, messages=messages, ignored_users=ignored_users),
         serving=serving,
         sending=Sending(
@@ -163,4 +198,6 @@ async def build_rooms(
             ignored_users=ignored_users,
         ),
         transactions=transactions,
+        typing=typing,
+        unread_notes=unread_notes,
     )

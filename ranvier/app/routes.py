@@ -18,12 +18,15 @@ from ranvier.api.client.membership_limits import MembershipLimits
 from ranvier.api.client.messages import MessagesApi
 from ranvier.api.client.profile import ProfileApi
 from ranvier.api.client.push_rules import PushRulesApi
+from ranvier.api.client.read_markers import ReadMarkersApi
+from ranvier.api.client.receipts import ReceiptsApi
 from ranvier.api.client.register import RegisterApi
 from ranvier.api.client.relations import RelationsApi
 from ranvier.api.client.room_send import RoomSendApi
 from ranvier.api.client.room_state import RoomStateApi
 from ranvier.api.client.sync import SyncApi
 from ranvier.api.client.threads import ThreadsApi
+from ranvier.api.client.typing import TypingApi
 from ranvier.api.client.versions import VersionsApi
 from ranvier.api.client.well_known import WellKnownApi
 from ranvier.app.accounts import UserServices
@@ -67,5 +70,8 @@ def all_routes(
         *ContextApi(context=rooms.context, reading=rooms.event_reading).routes(),
         *RelationsApi(relations=rooms.relations).routes(),
         *ThreadsApi(threads=rooms.thread_list).routes(),
+        *ReceiptsApi(markers=rooms.read_markers).routes(),
+        *ReadMarkersApi(markers=rooms.read_markers).routes(),
+        *TypingApi(typing=rooms.typing).routes(),
         *SyncApi(sync=rooms.sync, filters=users.filters, timeline_limit=config.filter_timeline_limit).routes(),
     ]

@@ -5,8 +5,10 @@ from typing import Final
 
 from ranvier.db.engine import Database
 from ranvier.store import account_data as store
+from ranvier.store.account_data import GLOBAL
 from ranvier.sync.feed import Feeds
 from ranvier.users.account_data import AccountData, AccountDataChange
+from ranvier.users.push_rules import PUSH_RULES, PushRules
 
 USERS: Final = 50_000
 
@@ -14,8 +16,9 @@ USERS: Final = 50_000
 class AccountDataStream:
     """Knows, for who syncs, when their account data last changed."""
 
-    def __init__(self, *, db: Database, account_data: AccountData, feeds: Feeds) -> None:
+    def __init__(self, *, db: Database, account_data: AccountData, push_rules: PushRules, feeds: Feeds) -> None:
         self._db = db
+        self._push_rules = push_rules
         self._positions = account_data.positions
         self._feeds = feeds
         self._newest: OrderedDict[str, int] = OrderedDict()
@@ -39,12 +42,17 @@ class AccountDataStream:
     async def changes(self, user_id: str, since: int, upto: int) -> dict[str, list[tuple[str, bytes]]]:
         """`(type, content as JSON)` by room id, under the empty id what is about no room; what was set after `since`.
 
-        One statement, none if nothing was.
+        One statement, none if nothing was. `since` < 0: everything, the push rules too if they were never set.
         """
         found: dict[str, list[tuple[str, bytes]]] = {}
+        if since < 0:
+            found[GLOBAL] = [(PUSH_RULES, await self._push_rules.content(user_id))]
         if await self.newest_of(user_id) > since:
             for datum in await store.changes(self._db, user_id, since, upto):
-                found.setdefault(datum.room_id, []).append((datum.type, datum.content))
+                if datum.type != PUSH_RULES or datum.room_id != GLOBAL:
+                    found.setdefault(datum.room_id, []).append((datum.type, datum.content))
+                elif since >= 0:
+                    found.setdefault(GLOBAL, []).append((PUSH_RULES, await self._push_rules.content(user_id)))
         return found
 
     def _on_change(self, change: AccountDataChange) -> None:

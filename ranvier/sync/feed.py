@@ -6,7 +6,8 @@ database nothing. Waiters are woken in the same step in which the news is writte
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from itertools import islice
 from typing import Final
 
 from ranvier.db.engine import Database
@@ -15,6 +16,7 @@ from ranvier.store import rooms as store
 from ranvier.store.events import POS_BITS
 from ranvier.store.rooms import JOIN, Membership, RoomRow
 from ranvier.store.state_keys import StateKeys
+from ranvier.sync.marks import Marks
 from ranvier.sync.recent import RecentEvents
 
 FEEDS: Final = 20_000
@@ -23,25 +25,38 @@ FEEDS: Final = 20_000
 class Feed:
     """One user's view of what has happened."""
 
-    __slots__ = ("last", "memberships", "newest", "ready", "user_id", "user_nid", "waiters")
+    __slots__ = (
+        "events",
+        "memberships",
+        "presence",
+        "ready",
+        "receipts",
+        "typing",
+        "user_id",
+        "user_nid",
+        "waiters",
+    )
 
     def __init__(self, user_id: str, user_nid: int) -> None:
         self.user_id = user_id
         self.user_nid = user_nid
         self.memberships: dict[int, Membership] = {}
         """By room."""
-        self.last: dict[int, int] = {}
+        self.events: Marks[int] = Marks()
         """By room: the `stream_pos` of the last event that concerns the user."""
-        self.newest = 0
-        """The greatest of them."""
+        self.receipts: Marks[int] = Marks()
+        """By room: the last receipt that they may see."""
+        self.typing: Marks[int] = Marks()
+        """By room: when it last changed who is typing."""
+        self.presence: Marks[str] = Marks()
+        """By user, of those whom they share a room with."""
         self.ready: asyncio.Future[None] | None = None
         self.waiters: set[asyncio.Future[None]] = set()
 
-    def touch(self, room_nid: int, stream_pos: int) -> None:
-        """Something has happened in a room."""
-        if stream_pos > self.last.get(room_nid, -1):
-            self.last[room_nid] = stream_pos
-            self.newest = max(self.newest, stream_pos)
+    @property
+    def joined(self) -> list[int]:
+        """The rooms that the user is in."""
+        return [nid for nid, mine in self.memberships.items() if mine.membership == JOIN]
 
     def set_membership(self, membership: Membership) -> None:
         """The user's relation to a room is now this (unless something newer is known)."""
@@ -79,6 +94,10 @@ class Feeds:
         self._by_room: dict[int, set[Feed]] = {}
         self.heads: dict[int, RoomRow] = {}
         """Rooms that somebody follows, as of the last commit."""
+        self.loaded: list[Callable[[Feed], None]] = []
+        """Told when a feed has been loaded: what is marked in it before may be incomplete."""
+        self.joining: list[Callable[[Feed, int], None]] = []
+        """Told when the user of a feed has joined a room, before anybody is woken."""
 
     async def get(self, user_id: str) -> Feed:
         """A user's feed. Three statements the first time, then none."""
@@ -99,6 +118,10 @@ class Feeds:
     def peek(self, user_id: str) -> Feed | None:
         """A user's feed if it is in memory."""
         return self._by_user.get(user_id)
+
+    def followers(self, room_nid: int) -> Collection[Feed]:
+        """The feeds of those who are in a room. Not to be kept: it changes."""
+        return self._by_room.get(room_nid, ())
 
     def on_commit(self, batch: Sequence[Append]) -> None:
         """Write down what has been committed and wake those whom it concerns."""
@@ -122,7 +145,7 @@ class Feeds:
             if append.events:
                 last = append.events[-1].stored.stream_pos
                 for feed in touched:
-                    feed.touch(room_nid, last)
+                    feed.events.touch(room_nid, last)
                 woken |= touched
         for feed in woken:
             feed.wake()
@@ -132,7 +155,8 @@ class Feeds:
         feed = self._by_user.get(user_id)
         if feed is not None:
             feed.memberships.pop(room_nid, None)
-            feed.last.pop(room_nid, None)
+            for marks in (feed.events, feed.receipts, feed.typing):
+                marks.forget(room_nid)
 
     def _move(self, feed: Feed, append: Append, change: MembershipChange, event_nid: int, stream_pos: int) -> None:
         room_nid = append.room.room_nid
@@ -144,6 +168,9 @@ class Feeds:
             if append.head is not None:
                 self.heads[room_nid] = append.head
             self._by_room.setdefault(room_nid, set()).add(feed)
+            if before is None or before.membership != JOIN:
+                for listener in self.joining:
+                    listener(feed, room_nid)
         else:
             self._unfollow(feed, room_nid)
 
@@ -155,8 +182,8 @@ class Feeds:
             for membership in memberships:
                 if not membership.forgotten:
                     feed.set_membership(membership)
-                    feed.touch(membership.room_nid, membership.stream_pos)
-            joined = [nid for nid, mine in feed.memberships.items() if mine.membership == JOIN]
+                    feed.events.touch(membership.room_nid, membership.stream_pos)
+            joined = feed.joined
             for room_nid in joined:
                 self._by_room.setdefault(room_nid, set()).add(feed)
             if joined:
@@ -164,7 +191,10 @@ class Feeds:
                     known = self.heads.get(head.room_nid)
                     if known is None or known.last_pos < head.last_pos:
                         self.heads[head.room_nid] = head
-                    feed.touch(head.room_nid, self.heads[head.room_nid].last_pos >> POS_BITS)
+                    feed.events.touch(head.room_nid, self.heads[head.room_nid].last_pos >> POS_BITS)
+            feed.events.sort()
+            for listener in self.loaded:
+                listener(feed)
             feed.ready.set_result(None)
         except BaseException as error:
             self._drop(feed)
@@ -176,7 +206,9 @@ class Feeds:
     def _shrink(self) -> None:
         """Drop feeds of those who have not synced for the longest time; who waits is never dropped."""
         excess = len(self._by_user) - FEEDS
-        for feed in list(self._by_user.values())[: max(0, excess)]:
+        if excess <= 0:
+            return
+        for feed in list(islice(self._by_user.values(), excess)):
             if not feed.waiters and feed.ready is None:
                 self._drop(feed)
 

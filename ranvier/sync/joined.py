@@ -57,16 +57,19 @@ class JoinedRooms:
         self._states = states
         self._parts: OrderedDict[PartKey, RoomPart] = OrderedDict()
 
-    async def whole(self, query: SyncQuery, mine: Membership, head: RoomRow, upto: int) -> list[bytes]:
+    async def whole(
+        self, query: SyncQuery, mine: Membership, head: RoomRow, upto: int, ignored: frozenset[str]
+    ) -> list[bytes]:
         """Members of the section's JSON object: everything a client needs that does not know the room.
 
-        To a client that may have known it once the timeline is `limited`: it starts anew. No statement if somebody has asked the same since the room last changed.
+        To a client that may have known it once the timeline is `limited`: it starts anew. No statement if somebody has
+        asked the same since the room last changed.
         """
         last = min(head.last_pos, upto)
         anew = query.since is not None
         key = (mine.room_nid, FIRST_POS, last, query.filter_key, anew, query.state_after)
         part = self._parts.get(key)
-        if part is not None and not self._has_own_txn(part, query):
+        if part is not None and not self._has_own_txn(part, query) and not _says(part, ignored):
             self._parts.move_to_end(key)
             return await self._finish(part, query, mine, head)
         room = await self._rooms.by_nid(mine.room_nid)
@@ -76,6 +79,7 @@ class JoinedRooms:
             upto=last,
             limit=query.timeline_limit,
             wanted=query.filter.room.timeline,
+            ignored=ignored,
         )
         viewer = Viewer(room=room, user_id=query.user_id, joined=True, left_at=None)
         visible = await self._history.visible(viewer, timeline.events)
@@ -85,7 +89,11 @@ class JoinedRooms:
             state = await self._states.current(room, members=not query.lazy_members)
         else:
             state = await self._states.before(room, visible[0], members=not query.lazy_members)
-        shared = self._is_shared(room, timeline.events, mine) and not await self._serving.has_aggregations(visible)
+        shared = (
+            not ignored
+            and self._is_shared(room, timeline.events, mine)
+            and not await self._serving.has_aggregations(visible)
+        )
         part = await self._part(room, query, shown, state, shared=shared, with_heroes=True)
         if shared and not self._has_own_txn(part, query):
             self._parts[key] = part
@@ -94,7 +102,7 @@ class JoinedRooms:
         return await self._finish(part, query, mine, head)
 
     async def since(
-        self, query: SyncQuery, mine: Membership, head: RoomRow, since: int, upto: int
+        self, query: SyncQuery, mine: Membership, head: RoomRow, since: int, upto: int, ignored: frozenset[str]
     ) -> list[bytes] | None:
         """Members of the section's JSON object: what has happened after `since`; `None` if nothing is to be told.
 
@@ -103,7 +111,12 @@ class JoinedRooms:
         after = end_of(since)
         room_nid = mine.room_nid
         timeline = await self._timelines.newest(
-            room_nid, after=after, upto=upto, limit=query.timeline_limit, wanted=query.filter.room.timeline
+            room_nid,
+            after=after,
+            upto=upto,
+            limit=query.timeline_limit,
+            wanted=query.filter.room.timeline,
+            ignored=ignored,
         )
         state: Entries = {}
         if query.full_state:
@@ -213,6 +226,11 @@ class JoinedRooms:
             stored.event.sender == query.user_id and stored.txn is not None and stored.txn.device_id == query.device_id
             for stored in part.events
         )
+
+
+def _says(part: RoomPart, ignored: frozenset[str]) -> bool:
+    """Whether one of these users says something in the timeline."""
+    return any(stored.event.sender in ignored and stored.event.state_key is None for stored in part.events)
 
 
 def _timeline(served: Sequence[bytes], timeline: Timeline) -> bytes:

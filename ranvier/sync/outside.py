@@ -64,7 +64,14 @@ class OutsideRooms:
         """The id of a room that exists."""
         return (await self._rooms.by_nid(room_nid)).room_id
 
-    async def left(self, query: SyncQuery, mine: Membership, since: int | None) -> bytes | None:
+    async def sender(self, mine: Membership) -> str | None:
+        """Who made the user's membership what it is."""
+        own = (await self._rooms.cache.get([mine.event_nid])).get(mine.event_nid)
+        return None if own is None else own.event.sender
+
+    async def left(
+        self, query: SyncQuery, mine: Membership, since: int | None, ignored: frozenset[str]
+    ) -> bytes | None:
         """What the user may still see of a room that they have left, up to the moment they left it."""
         last = (await self._rooms.cache.get([mine.event_nid])).get(mine.event_nid)
         if last is None or last.pos is None:
@@ -77,6 +84,7 @@ class OutsideRooms:
             upto=last.pos,
             limit=query.timeline_limit,
             wanted=query.filter.room.timeline,
+            ignored=ignored,
         )
         visible = unbroken(timeline.events, await self._visible(query.user_id, room, timeline.events, last))
         served = await self._serving.serve(visible, user_id=query.user_id, device_id=query.device_id, room_id=False)

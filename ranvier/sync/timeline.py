@@ -30,21 +30,33 @@ class Timelines:
         self._rooms = rooms
         self._recent = recent
 
-    async def newest(self, room_nid: int, *, after: int, upto: int, limit: int, wanted: EventFilter) -> Timeline:
-        """At most `limit` events with `after < pos <= upto`, the newest; no statement if memory has them."""
+    async def newest(
+        self,
+        room_nid: int,
+        *,
+        after: int,
+        upto: int,
+        limit: int,
+        wanted: EventFilter,
+        ignored: frozenset[str] = frozenset(),
+    ) -> Timeline:
+        """At most `limit` events with `after < pos <= upto`, the newest; no statement if memory has them.
+
+        What `ignored` users said is left out, but not what they changed in the room's state.
+        """
         if limit <= 0:
             return Timeline([], limited=after < upto)
         known = self._recent.between(room_nid, after, upto)
         if known is not None:
-            events = [stored for stored in known if wanted.allows(stored.event)]
+            events = [stored for stored in known if _is_wanted(stored, wanted, ignored)]
             return Timeline(events[-limit:], limited=len(events) > limit)
         events = []
         before = upto + 1
-        page = limit + 1 if wanted.is_open else PAGE
+        page = limit + 1 if wanted.is_open and not ignored else max(limit + 1, PAGE)
         for _ in range(PAGES):
             rows = await timeline_rows(self._rooms.db, room_nid, after=after, before=before, limit=page, backwards=True)
             found = await self._rooms.cache.from_rows(rows)
-            events += [stored for stored in found if wanted.allows(stored.event)]
+            events += [stored for stored in found if _is_wanted(stored, wanted, ignored)]
             if len(events) > limit or len(rows) < page:
                 break
             before = rows[-1][2]
@@ -58,6 +70,11 @@ class Timelines:
         rows = await timeline_rows(self._rooms.db, room_nid, after=after, before=upto + 1, limit=1, backwards=False)
         events = await self._rooms.cache.from_rows(rows)
         return events[0] if events else None
+
+
+def _is_wanted(stored: StoredEvent, wanted: EventFilter, ignored: frozenset[str]) -> bool:
+    event = stored.event
+    return wanted.allows(event) and (event.sender not in ignored or event.state_key is not None)
 
 
 def unbroken(events: Sequence[StoredEvent], visible: Sequence[StoredEvent]) -> list[StoredEvent]:

@@ -1,91 +1,181 @@
 """Unread notifications, counted when a user looks and not when a message is sent.
 
-Spec: client-server API, "Receiving notifications". A count is kept per user and room and moved on by the events that have
-come since; so a send costs the same in a room of ten and of ten thousand, and who never syncs costs nothing.
+Spec: client-server API, "Receiving notifications", "Threaded read receipts". What is unread is kept per user and room and
+moved on by the events that have come since; so a send costs the same in a room of ten and of ten thousand, and who never
+syncs costs nothing. What took long to count is written down now and then, so that nobody counts it twice.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
-from ranvier.proto.auth.power_levels import power_levels
+import orjson
+
 from ranvier.proto.filters import EventFilter
-from ranvier.proto.push_conditions import EventFacts
-from ranvier.proto.push_evaluate import DEFAULT_COMPILED, evaluate
+from ranvier.rooms.notifying import Notifying, Recipient
+from ranvier.rooms.receipts import Receipts, RoomReceipts
+from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store.events import POS_BITS, StoredEvent
+from ranvier.store.receipts import UNTHREADED, Receipt
 from ranvier.sync.feed import Feed
 from ranvier.sync.timeline import Timelines
+from ranvier.sync.unread_entries import Counts, UnreadEntries
+from ranvier.sync.unread_notes import UnreadNotes
 
 COUNTS: Final = 200_000
-FACTS: Final = 512
-SCANNED: Final = 200
-"""How many events are looked at when a count is made for the first time."""
+SCANNED: Final = 1000
+"""How many events are looked at when a count has to begin: who is further behind sees this many at most."""
+WRITTEN_AFTER: Final = 100
+"""So many events counted are worth writing down."""
 
 _EVERYTHING: Final = EventFilter()
 
 
 @dataclass(slots=True)
 class _Count:
+    joined_pos: int
+    """When the user joined the room: a new stay begins with a new count."""
     pos: int
-    notify: int = 0
-    highlight: int = 0
+    """The timeline has been counted up to here."""
+    entries: UnreadEntries = field(default_factory=UnreadEntries)
+    unwritten: int = 0
+    """How many events have been counted since this was written down."""
 
 
 class Unread:
     """Everybody's counts."""
 
-    def __init__(self, *, rooms: Rooms, timelines: Timelines) -> None:
+    def __init__(
+        self, *, rooms: Rooms, timelines: Timelines, notifying: Notifying, receipts: Receipts, notes: UnreadNotes
+    ) -> None:
         self._rooms = rooms
         self._timelines = timelines
-        self._counts: OrderedDict[tuple[int, int], _Count] = OrderedDict()
-        self._facts: OrderedDict[int, EventFacts] = OrderedDict()
+        self._notifying = notifying
+        self._receipts = receipts
+        self._notes = notes
+        self._users: OrderedDict[int, dict[int, _Count]] = OrderedDict()
+        """By user and room."""
+        self._number = 0
+        """Of all counts."""
 
-    async def of(self, feed: Feed, room_nid: int, upto: int) -> bytes:
-        """`"unread_notifications":{...}`: what came after the user's read marker, or their own last event.
+    async def of(self, feed: Feed, room_nid: int, upto: int, *, threads: bool) -> bytes:
+        """`"unread_notifications":{...}`, and with `threads` the counts of each thread.
 
         No statement if the events since the last time are in memory.
         """
-        key = (feed.user_nid, room_nid)
-        count = self._counts.get(key)
-        last = feed.last.get(room_nid, 0) << POS_BITS
-        if count is None:
-            mine = feed.memberships[room_nid]
-            count = self._counts[key] = _Count(pos=mine.stream_pos << POS_BITS)
-            if len(self._counts) > COUNTS:
-                self._counts.popitem(last=False)
-        if count.pos < min(last, upto):
-            await self._move_on(count, feed.user_id, room_nid, upto)
-        return b'"unread_notifications":{"highlight_count":%d,"notification_count":%d}' % (
-            count.highlight,
-            count.notify,
+        entries = await self.entries(feed, room_nid, upto)
+        if not threads:
+            return b'"unread_notifications":' + _encoded(entries.total())
+        main = b'"unread_notifications":' + _encoded(entries.main())
+        others = entries.threads()
+        if not others:
+            return main
+        members = [orjson.dumps(root) + b":" + _encoded(counts) for root, counts in others.items()]
+        return main + b',"unread_thread_notifications":{%s}' % b",".join(members)
+
+    async def entries(self, feed: Feed, room_nid: int, upto: int) -> UnreadEntries:
+        """What is unread for a user in a room they are in, counted up to position `upto`. Not to be changed."""
+        joined_pos = feed.memberships[room_nid].stream_pos << POS_BITS
+        count = self._users.get(feed.user_nid, {}).get(room_nid)
+        if count is None or count.joined_pos != joined_pos:
+            count = self._remember(feed.user_nid, room_nid, await self._begin(feed, room_nid, joined_pos))
+        if count.pos < min(feed.events.get(room_nid) << POS_BITS, upto):
+            await self._move_on(feed, room_nid, count, upto)
+        return count.entries
+
+    def on_receipts(self, receipts: Sequence[Receipt]) -> None:
+        """A listener of receipts: what has been read is not unread any more."""
+        for receipt in receipts:
+            counts = self._users.get(receipt.user_nid)
+            if counts is not None and receipt.room_nid in counts:
+                counts[receipt.room_nid].entries.read(receipt.thread, receipt.pos)
+
+    def recount(self, user_nid: int) -> None:
+        """What notifies the user has changed for what has been counted already: count again."""
+        self._number -= len(self._users.pop(user_nid, ()))
+        self._notes.forget(user_nid)
+
+    def _remember(self, user_nid: int, room_nid: int, count: _Count) -> _Count:
+        counts = self._users.setdefault(user_nid, {})
+        standing = counts.get(room_nid)
+        if standing is not None and standing.joined_pos == count.joined_pos:
+            return standing  # Another device of the user was faster.
+        self._number += standing is None
+        counts[room_nid] = count
+        self._users.move_to_end(user_nid)
+        while self._number > COUNTS and len(self._users) > 1:
+            self._number -= len(self._users.popitem(last=False)[1])
+        return count
+
+    async def _begin(self, feed: Feed, room_nid: int, joined_pos: int) -> _Count:
+        """What was written down in this stay, without what has been read since; or nothing, from where it was read."""
+        receipts = await self._receipts.in_room(feed.user_nid, feed.user_id, room_nid)
+        begin = max(joined_pos, _read_pos(receipts, UNTHREADED))
+        note = await self._notes.of(feed.user_nid, room_nid)
+        if note is None or note[0] <= begin:
+            return _Count(joined_pos, begin)
+        pos, entries = note
+        entries.read(UNTHREADED, joined_pos)
+        for receipt in receipts.values():
+            entries.read(receipt.thread, receipt.pos)
+        return _Count(joined_pos, pos, entries)
+
+    async def _move_on(self, feed: Feed, room_nid: int, count: _Count, upto: int) -> None:
+        """Count the events after `count.pos`. Another device of the user may be doing the same: each counts once."""
+        timeline = await self._timelines.newest(
+            room_nid, after=count.pos, upto=upto, limit=SCANNED, wanted=_EVERYTHING
         )
-
-    def mark_read(self, user_nid: int, room_nid: int, pos: int) -> None:
-        """The user has read everything up to `pos`: count again from there."""
-        self._counts[user_nid, room_nid] = _Count(pos=pos)
-
-    async def _move_on(self, count: _Count, user_id: str, room_nid: int, upto: int) -> None:
-        timeline = await self._timelines.newest(room_nid, after=count.pos, upto=upto, limit=SCANNED, wanted=_EVERYTHING)
-        count.pos = upto
         room = await self._rooms.by_nid(room_nid)
+        recipient = await self._notifying.recipient(feed.user_id)
+        receipts = await self._receipts.of_user(feed.user_nid, feed.user_id)
         for stored in timeline.events:
-            if stored.event.sender == user_id:
-                if stored.event.state_key is None:
-                    count.notify = count.highlight = 0
-                continue
-            facts = self._facts.get(stored.event_nid)
-            if facts is None:
-                facts = self._remember(
-                    stored,
-                    EventFacts(stored.event, member_count=room.joined_members, levels=power_levels(room)),
-                )
-            actions = evaluate(DEFAULT_COMPILED, facts, user_id)
-            count.notify += actions.notify
-            count.highlight += actions.highlight
+            await self._count_event(count, recipient, room, stored, receipts)
+        count.pos = max(count.pos, upto)
+        count.unwritten += len(timeline.events)
+        if count.unwritten >= WRITTEN_AFTER:
+            count.unwritten = 0
+            self._notes.note(feed.user_nid, room_nid, count.pos, count.entries)
 
-    def _remember(self, stored: StoredEvent, facts: EventFacts) -> EventFacts:
-        self._facts[stored.event_nid] = facts
-        if len(self._facts) > FACTS:
-            self._facts.popitem(last=False)
-        return facts
+    async def _count_event(
+        self,
+        count: _Count,
+        recipient: Recipient,
+        room: Room,
+        stored: StoredEvent,
+        receipts: Mapping[int, RoomReceipts],
+    ) -> None:
+        event, pos = stored.event, stored.pos or 0
+        is_own = event.sender == recipient.user_id
+        actions = await self._notifying.actions(recipient, room, stored)
+        thread = await self._notifying.thread_of(stored) if actions.notify or is_own else ""
+        redacted = await self._redacted_pos(stored) if event.redacts is not None else None
+        # Nothing is awaited from here on.
+        if count.pos >= pos:
+            return
+        count.pos = pos
+        if redacted is not None:
+            count.entries.remove(redacted)
+        if is_own and event.type != "m.room.member":
+            # Who says something has read what was said before.
+            count.entries.read(thread, pos)
+        elif actions.notify:
+            mine = receipts.get(room.room_nid, {})
+            if pos > max(_read_pos(mine, UNTHREADED), _read_pos(mine, thread)):
+                count.entries.add(thread, pos, highlight=actions.highlight)
+
+    async def _redacted_pos(self, redaction: StoredEvent) -> int | None:
+        target_id = redaction.event.redacts or ""
+        target = (await self._rooms.cache.by_id([target_id])).get(target_id)
+        return None if target is None or target.redacted_by is None else target.pos
+
+
+def _read_pos(receipts: Mapping[tuple[bool, str], Receipt], thread: str) -> int:
+    """How far a thread was read by receipts of its own, whether private or not."""
+    public, private = receipts.get((False, thread)), receipts.get((True, thread))
+    return max(0 if public is None else public.pos, 0 if private is None else private.pos)
+
+
+def _encoded(counts: Counts) -> bytes:
+    return b'{"highlight_count":%d,"notification_count":%d}' % (counts[1], counts[0])

@@ -1,6 +1,6 @@
 """What clients keep for their user. Spec: client-server API, "Client Config"."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -44,6 +44,8 @@ class AccountData:
         self.positions = positions
         self.listeners: list[Listener] = []
         """Told on the event loop after each commit."""
+        self.derived: dict[str, Callable[[str], Awaitable[bytes]]] = {}
+        """Global types whose content is made for the user when it is read; the stream only knows when it changed."""
 
     @classmethod
     async def load(cls, db: Database) -> "AccountData":
@@ -73,6 +75,9 @@ class AccountData:
 
     async def content(self, user_id: str, room_id: str | None, type_: str) -> bytes | None:
         """The content of one entry, as JSON. One statement."""
+        derive = None if room_id else self.derived.get(type_)
+        if derive is not None:
+            return await derive(user_id)
         return await store.content(self._db, user_id, room_id or GLOBAL, type_)
 
     async def store(self, user_id: str, room_id: str | None, type_: str, content: bytes) -> AccountDataChange:

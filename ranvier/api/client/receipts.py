@@ -1,0 +1,42 @@
+"""`POST /rooms/{}/receipt/{}/{}`. Spec: client-server API, "Receipts"."""
+
+from typing import Any
+
+from ranvier.http.request import Request
+from ranvier.http.response import EMPTY_OBJECT, Response
+from ranvier.http.route import Auth, Route, paths, routes
+from ranvier.proto.errors import invalid_param
+from ranvier.rooms.read_markers import MARKERS, ReadMarkers
+
+
+class ReceiptsApi:
+    """One receipt at a time."""
+
+    def __init__(self, *, markers: ReadMarkers) -> None:
+        self._markers = markers
+
+    def routes(self) -> list[Route]:
+        """The module's routes."""
+        return routes(
+            "POST",
+            paths("/rooms/{room_id}/receipt/{receipt_type}/{event_id}"),
+            self.send,
+            auth=Auth.USER,
+            body=dict[str, Any],
+            answer=dict[str, Any],
+            spec="postReceipt",
+            summary="Mark the timeline as read up to an event",
+        )
+
+    async def send(self, request: Request) -> Response:
+        """Set one receipt, or the fully read marker."""
+        params = request.params
+        kind = params["receipt_type"]
+        if kind not in MARKERS:
+            raise invalid_param(f"Receipt type must be one of {', '.join(sorted(MARKERS))}")
+        body = request.json_object() if request.content else {}
+        thread = body.get("thread_id")
+        if "thread_id" in body and not isinstance(thread, str):
+            raise invalid_param("thread_id: must be a string")
+        await self._markers.set(request.requester, params["room_id"], {kind: params["event_id"]}, thread=thread)
+        return EMPTY_OBJECT

@@ -1,0 +1,199 @@
+"""The sections of rooms in a sync answer: joined, invited, knocking, left.
+
+Spec: client-server API, "Syncing". A room is there if anything in it is new for the user: events, receipts, typing, or
+their own account data about it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from ranvier.store.rooms import BAN, INVITE, JOIN, KNOCK, LEAVE, Membership, RoomRow
+from ranvier.sync.feed import Feed, Feeds
+from ranvier.sync.joined import JoinedRooms
+from ranvier.sync.outside import OutsideRooms
+from ranvier.sync.query import SyncQuery
+from ranvier.sync.receipt_stream import ReceiptStream
+from ranvier.sync.token import SyncToken, end_of
+from ranvier.sync.typing_stream import TypingStream
+from ranvier.sync.unread import Unread
+from ranvier.users.ignored_users import IgnoredUsers
+
+AccountEvents = Mapping[str, Sequence[tuple[str, bytes]]]
+"""`(type, content)` of what has changed in account data, by room id."""
+
+Receipts = Mapping[int, Sequence[bytes]]
+
+
+@dataclass(slots=True, kw_only=True)
+class _News:
+    """What there may be to tell in an answer."""
+
+    since: SyncToken | None
+    now: SyncToken
+    events: frozenset[int] | set[int]
+    receipts: frozenset[int] | set[int]
+    typing: frozenset[int] | set[int]
+    account_data: AccountEvents
+    ignored: frozenset[str]
+
+
+class RoomSections:
+    """Builds sections."""
+
+    def __init__(
+        self,
+        *,
+        feeds: Feeds,
+        joined: JoinedRooms,
+        outside: OutsideRooms,
+        unread: Unread,
+        receipts: ReceiptStream,
+        typing: TypingStream,
+        ignored_users: IgnoredUsers,
+    ) -> None:
+        self._feeds = feeds
+        self._joined = joined
+        self._outside = outside
+        self._unread = unread
+        self._receipts = receipts
+        self._typing = typing
+        self._ignored_users = ignored_users
+
+    async def build(
+        self, query: SyncQuery, feed: Feed, since: SyncToken | None, now: SyncToken, account_data: AccountEvents
+    ) -> bytes:
+        """The object `rooms`; empty if there is nothing to tell."""
+        everything = since is None or query.full_state
+        news = _News(
+            since=since,
+            now=now,
+            events=set(feed.events.all() if everything or since is None else feed.events.after(since.events)),
+            receipts=set() if since is None else await self._receipts.changed(feed, since.receipts),
+            typing=set() if since is None else self._typing.changed(feed, since.typing),
+            account_data=account_data,
+            ignored=await self._ignored_users.of(feed.user_id),
+        )
+        changed = [feed.memberships[room_nid] for room_nid in news.events if room_nid in feed.memberships]
+        sections = [
+            (b"join", await self._join(query, feed, news)),
+            (b"invite", await self._doors(query, changed, news, INVITE, "invite_state")),
+            (b"knock", await self._doors(query, changed, news, KNOCK, "knock_state")),
+            (b"leave", await self._leave(query, changed, news)),
+        ]
+        return b",".join(b'"%s":{%s}' % (name, b",".join(rooms)) for name, rooms in sections if rooms)
+
+    async def _join(self, query: SyncQuery, feed: Feed, news: _News) -> list[bytes]:
+        wanted = self._joined_rooms(query, feed, news)
+        anew = [mine.room_nid for mine, _ in wanted if news.since is None or mine.stream_pos > news.since.events]
+        receipts = await self._read(query, feed, news, anew)
+        sections, told = [], set[str]()
+        for mine, head in wanted:
+            told.add(head.room_id)
+            members = await self._members(query, news, mine, head, is_new=mine.room_nid in anew)
+            ephemeral = self._ephemeral(query, news, head, receipts)
+            account = _account_data(query, news.account_data.get(head.room_id, ()))
+            if members or ephemeral or account:
+                threads = query.filter.room.timeline.unread_thread_notifications
+                members.append(await self._unread.of(feed, mine.room_nid, end_of(news.now.events), threads=threads))
+                members.append(b'"account_data":{"events":[%s]}' % b",".join(account))
+                members.append(b'"ephemeral":{"events":[%s]}' % b",".join(ephemeral))
+                sections.append(orjson.dumps(head.room_id) + b":{%s}" % b",".join(members))
+        if news.since is not None:
+            for room_id, changes in news.account_data.items():
+                account = _account_data(query, changes) if room_id not in told else []
+                if account and query.filter.room.allows_room(room_id):
+                    sections.append(orjson.dumps(room_id) + b':{"account_data":{"events":[%s]}}' % b",".join(account))
+        return sections
+
+    def _joined_rooms(self, query: SyncQuery, feed: Feed, news: _News) -> list[tuple[Membership, RoomRow]]:
+        """The rooms in which there may be something to tell."""
+        found = []
+        room_nids = news.events | news.receipts | news.typing
+        if news.account_data:
+            heads = self._feeds.heads
+            room_nids |= {
+                nid for nid in feed.joined if nid in heads and heads[nid].room_id in news.account_data
+            }
+        for room_nid in room_nids:
+            mine = feed.memberships.get(room_nid)
+            head = self._feeds.heads.get(room_nid)
+            if mine is None or mine.membership != JOIN or head is None:
+                continue
+            if query.filter.room.allows_room(head.room_id):
+                found.append((mine, head))
+        return found
+
+    async def _members(
+        self, query: SyncQuery, news: _News, mine: Membership, head: RoomRow, *, is_new: bool
+    ) -> list[bytes]:
+        """Members of the section's JSON object that are about events; none if there is no news of this kind."""
+        upto = end_of(news.now.events)
+        if is_new or news.since is None:
+            return await self._joined.whole(query, mine, head, upto, news.ignored)
+        if mine.room_nid not in news.events:
+            return []
+        return await self._joined.since(query, mine, head, news.since.events, upto, news.ignored) or []
+
+    async def _read(self, query: SyncQuery, feed: Feed, news: _News, anew: Sequence[int]) -> Receipts:
+        """The receipts that are to be told, by room."""
+        if not query.filter.room.ephemeral.allows_type("m.receipt"):
+            return {}
+        found = dict(await self._receipts.whole(feed, anew)) if anew else {}
+        later = set(news.receipts).difference(anew)
+        if later and news.since is not None:
+            found.update(await self._receipts.since(feed, later, news.since.receipts))
+        return found
+
+    def _ephemeral(self, query: SyncQuery, news: _News, head: RoomRow, receipts: Receipts) -> list[bytes]:
+        wanted = query.filter.room.ephemeral
+        if not wanted.allows_room(head.room_id):
+            return []
+        events = list(receipts.get(head.room_nid, ()))
+        has_typing = head.room_nid in news.typing or (news.since is None and self._typing.anyone(head.room_nid))
+        if has_typing and wanted.allows_type("m.typing"):
+            events.append(self._typing.event(head.room_nid, news.ignored))
+        return events
+
+    async def _doors(
+        self, query: SyncQuery, changed: Sequence[Membership], news: _News, membership: int, key: str
+    ) -> list[bytes]:
+        """Rooms the user is invited to, or knocks at. Invitations from ignored users are not told."""
+        sections = []
+        for entry in changed:
+            if entry.membership != membership or (news.since is not None and entry.stream_pos <= news.since.events):
+                continue
+            room_id = await self._outside.room_id(entry.room_nid)
+            if not query.filter.room.allows_room(room_id):
+                continue
+            if news.ignored and await self._outside.sender(entry) in news.ignored:
+                continue
+            sections.append(orjson.dumps(room_id) + b":" + await self._outside.stripped(entry, key))
+        return sections
+
+    async def _leave(self, query: SyncQuery, changed: Sequence[Membership], news: _News) -> list[bytes]:
+        if news.since is None and not query.filter.room.include_leave:
+            return []
+        sections = []
+        since = None if news.since is None else news.since.events
+        for entry in changed:
+            if entry.membership not in (LEAVE, BAN) or (since is not None and entry.stream_pos <= since):
+                continue
+            room_id = await self._outside.room_id(entry.room_nid)
+            if not query.filter.room.allows_room(room_id):
+                continue
+            section = await self._outside.left(query, entry, since, news.ignored)
+            if section is not None:
+                sections.append(orjson.dumps(room_id) + b":" + section)
+        return sections
+
+
+def account_event(type_: str, content: bytes) -> bytes:
+    """One event of account data."""
+    return b'{"type":%s,"content":%s}' % (orjson.dumps(type_), content)
+
+
+def _account_data(query: SyncQuery, changes: Sequence[tuple[str, bytes]]) -> list[bytes]:
+    wanted = query.filter.room.account_data
+    return [account_event(type_, content) for type_, content in changes if wanted.allows_type(type_)]
