@@ -80,7 +80,7 @@ def shown_children(groups: Groups) -> set[int]:
 
 def bundle_of(stored: StoredEvent, groups: Groups, *, user_id: str, visible: Collection[int]) -> Bundle:
     """What is shown with an event; of the children only those in `visible` are shown whole."""
-    children = groups.get(stored.event.event_id)
+    children = _children_of(stored, groups)
     if not children or stored.event.state_key is not None:
         return NOTHING
     references = sorted((group for group in children if group.rel_type == REFERENCE), key=lambda group: group.pos)
@@ -93,8 +93,13 @@ def bundle_of(stored: StoredEvent, groups: Groups, *, user_id: str, visible: Col
 
 def participants(stored: StoredEvent, groups: Groups) -> set[str]:
     """Who has said something in the thread under an event, who started it included."""
-    children = groups.get(stored.event.event_id, ())
+    children = _children_of(stored, groups)
     return {stored.event.sender, *(group.sender for group in children if group.rel_type == THREAD)}
+
+
+def _children_of(stored: StoredEvent, groups: Groups) -> list[ChildGroup]:
+    """What says in another room that it relates to this event does not."""
+    return [group for group in groups.get(stored.event.event_id, ()) if group.room_nid == stored.room_nid]
 
 
 def _edit(stored: StoredEvent, children: Sequence[ChildGroup], visible: Collection[int]) -> int | None:

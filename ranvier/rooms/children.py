@@ -1,27 +1,30 @@
 """What relates to an event, remembered: most events have nothing, and to know that must cost nothing.
 
 Spec: client-server API, "Aggregations of child events". In rooms without relations nothing is ever asked; in others each
-event's children are read once, with those of the whole page, and read again after they have changed.
+event's children are read once, with those of the whole page, and kept up to date; they are read again when one has been
+redacted.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from ranvier.db.engine import Database
 from ranvier.proto.ids import domain_of
-from ranvier.proto.relations import ANNOTATION, THREAD
+from ranvier.proto.relations import REFERENCE, REPLACE, THREAD
 from ranvier.rooms.append import Append
 from ranvier.store import relations as store
 from ranvier.store.events import StoredEvent
-from ranvier.store.relations import ChildGroup
+from ranvier.store.relations import ChildGroup, RelationRow
 
+AGGREGATED: Final = frozenset({REFERENCE, REPLACE, THREAD})
 REMEMBERED: Final = 65_536
 """Of how many events the children, mostly none, are kept in memory."""
 _END: Final = 1 << 62
 """Behind every event of every room."""
 
 Groups = Mapping[str, Sequence[ChildGroup]]
-"""By the parent's id; those without children are missing."""
+"""By the parent's id; those without children are missing. A child may be in another room: then it is none of it."""
 
 
 class Children:
@@ -71,7 +74,7 @@ class Children:
         return _by_parent(await store.child_groups(self._db, rooms, parents, upto=upto))
 
     def on_commit(self, batch: Sequence[Append]) -> None:
-        """What is new has no children yet; whose children have changed is not known any more."""
+        """What is new has no children yet; of who has lost a child the children are not known any more."""
         for append in batch:
             for entry in append.events:
                 # An answer to another server's event may have come before it; to one of ours it cannot.
@@ -79,8 +82,12 @@ class Children:
                     self._remember(entry.stored.event.event_id, ())
             for row in append.related:
                 self._rooms.add(row.room_nid)
-            for row in (*append.related, *append.unrelated):
-                if row.rel_type != ANNOTATION:
+                known = self._known.get(row.parent_id)
+                if known is not None and row.rel_type in AGGREGATED and row.counts:
+                    self._known[row.parent_id] = with_child(known, row)
+                self._changes += row.rel_type in AGGREGATED
+            for row in append.unrelated:
+                if row.rel_type in AGGREGATED:
                     self._known.pop(row.parent_id, None)
                     self._changes += 1
 
@@ -96,11 +103,6 @@ class Children:
         rows = await store.child_groups(self._db, set(unknown.values()), list(unknown), upto=_END)
         groups = _by_parent(rows)
         found = {parent: tuple(groups.get(parent, ())) for parent in unknown}
-        # A child that names a parent in another room is none of it.
-        found = {
-            parent: tuple(group for group in children if group.room_nid == unknown[parent])
-            for parent, children in found.items()
-        }
         for children in list(found.values()):
             found.update({newest: tuple(groups.get(newest, ())) for newest in self._newest(children)})
         if before == self._changes:
@@ -112,6 +114,43 @@ class Children:
         if len(self._known) >= REMEMBERED:
             del self._known[next(iter(self._known))]
         self._known[parent_id] = children
+
+
+def with_child(groups: tuple[ChildGroup, ...], row: RelationRow) -> tuple[ChildGroup, ...]:
+    """A parent's children with one more; the same ones if it is among them already."""
+    child = ChildGroup(
+        room_nid=row.room_nid,
+        parent_id=row.parent_id,
+        rel_type=row.rel_type,
+        sender=row.sender,
+        type=row.type,
+        event_id=row.event_id,
+        child_nid=row.child_nid,
+        pos=row.pos,
+        origin_server_ts=row.origin_server_ts,
+        count=1,
+    )
+    for at, group in enumerate(groups):
+        if _group_key(group) == _group_key(child):
+            # What was read after the commit and before its news holds the child already.
+            if group.child_nid == child.child_nid or (row.rel_type == THREAD and group.pos >= child.pos):
+                return groups
+            count = group.count + 1
+            newest = child if _age_key(child) > _age_key(group) else group
+            return (*groups[:at], replace(newest, count=count), *groups[at + 1 :])
+    return (*groups, child)
+
+
+def _group_key(group: ChildGroup) -> tuple[int, str, str, str, str]:
+    """Children with the same key are one group, as in `store.child_groups`."""
+    type_ = "" if group.rel_type == THREAD else group.type
+    event_id = group.event_id if group.rel_type == REFERENCE else ""
+    return group.room_nid, group.rel_type, group.sender, type_, event_id
+
+
+def _age_key(group: ChildGroup) -> tuple[int, str]:
+    """The greater, the newer."""
+    return (group.pos if group.rel_type == THREAD else group.origin_server_ts), group.event_id
 
 
 def _by_parent(rows: Sequence[ChildGroup]) -> dict[str, list[ChildGroup]]:

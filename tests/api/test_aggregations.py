@@ -102,10 +102,13 @@ async def test_state_is_not_edited(alice: Client, room_id: str) -> None:
     assert await bundle(alice, room_id, message) == {}
 
 
-async def test_edits_of_another_room_do_not_count(alice: Client, room_id: str) -> None:
+async def test_children_in_another_room_do_not_count(alice: Client, room_id: str) -> None:
     message = await alice.say(room_id, "x")
-    await edit(alice, await alice.create_room(), message)
+    other_room = await alice.create_room()
     await relate(alice, room_id, await alice.say(room_id, "y"), "m.reference")
+    await edit(alice, other_room, message)
+    for rel_type in ("m.reference", "m.thread"):
+        await relate(alice, other_room, message, rel_type)
     assert await bundle(alice, room_id, message) == {}
 
 

@@ -1,5 +1,6 @@
 """Spec: client-server API, "Relationships API", "Avoiding duplicate annotations", "Querying threads in a room"."""
 
+import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -172,6 +173,12 @@ async def test_nobody_says_the_same_twice(alice: Client, bob: Client, room_id: s
     (await react(alice, room_id, parent, "👍", type="org.example.verdict")).ok()
     (await alice.redact(room_id, first)).ok()
     (await react(alice, room_id, parent, "👍")).ok()
+
+
+async def test_nobody_says_the_same_twice_at_the_same_time(alice: Client, room_id: str) -> None:
+    parent = await alice.say(room_id, "parent")
+    answers = await asyncio.gather(*(react(alice, room_id, parent, "👍") for _ in range(10)))
+    assert sorted(answer.status for answer in answers) == [200] + [400] * 9
 
 
 async def test_a_repeated_request_is_no_second_annotation(alice: Client, room_id: str) -> None:
