@@ -9,13 +9,16 @@ from typing import Final
 from ranvier.config.model import Config
 from ranvier.db.engine import Tx
 from ranvier.ports import Clock, Random
+from ranvier.proto.errors import invalid_param
 from ranvier.proto.ids import localpart_of
-from ranvier.store import devices, tokens
+from ranvier.store import cross_signing, devices, tokens
 from ranvier.users.text import storable
 from ranvier.users.token_text import new_access_token, new_device_id, new_refresh_token, token_digest
 
 MAX_DEVICE_ID_LENGTH: Final = 255
 MAX_DISPLAY_NAME_LENGTH: Final = 100
+_PUBLIC_KEY_LENGTH: Final = 43
+"""Of a cross-signing key in unpadded base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,8 @@ class LoginIssuer:
         """Log a device in. A device that exists loses the tokens it had."""
         device_id = wish.device_id or new_device_id(self._random)
         is_new = await devices.insert(tx, user_id, device_id, wish.display_name)
+        if is_new and len(device_id) == _PUBLIC_KEY_LENGTH:
+            await self._refuse_public_key(tx, user_id, device_id)
         if not is_new:
             await tokens.delete_of_devices(tx, user_id, [device_id])
         now_ms = self._clock.now_ms()
@@ -98,6 +103,11 @@ class LoginIssuer:
         else:
             issued = await self._issue_alone(tx, user_id, device_id, now_ms, session_expires_ts)
         return IssuedLogin(user_id=user_id, device_id=device_id, tokens=issued, replaced=not is_new)
+
+    async def _refuse_public_key(self, tx: Tx, user_id: str, device_id: str) -> None:
+        """Devices and cross-signing keys are named alike (spec: "Key and signature security")."""
+        if await cross_signing.is_public_key(tx, user_id, device_id):
+            raise invalid_param("device_id: one of the user's cross-signing keys has this name")
 
     async def issue_pair(
         self, tx: Tx, user_id: str, device_id: str, *, session_expires_ts: int | None

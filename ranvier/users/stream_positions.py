@@ -17,6 +17,11 @@ class StreamPositions:
         """Everything up to here is durable, or will never exist."""
         return min(self._open) - 1 if self._open else self._last
 
+    @property
+    def given_out(self) -> int:
+        """The last position that was taken."""
+        return self._last
+
     def take(self) -> int:
         """The next position; `close` it, whatever happens."""
         self._last += 1

@@ -1,0 +1,135 @@
+"""One-time keys are given out, each to one claimer. Spec: client-server API, `POST /keys/claim`.
+
+Claims are served one group after another: whatever is waiting is one transaction, and a key is given away in the
+transaction whose commit is waited for before anybody is told of it. So no key is given out twice, whoever asks at once
+and whenever the process dies.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from ranvier.db.engine import Database, DatabaseError, Tx
+from ranvier.e2ee.key_counts import KeyCounts
+from ranvier.ports import Clock
+from ranvier.proto.ids import domain_of
+from ranvier.store import one_time_keys as store
+from ranvier.store.one_time_keys import ClaimedKey
+from ranvier.users.text import is_storable
+
+logger = logging.getLogger(__name__)
+
+CLAIMED_KEPT_MS: Final = 24 * 3600 * 1000
+_FORGET_EVERY_S: Final = 3600.0
+
+Wanted = tuple[str, str, str]
+"""`(user_id, device_id, algorithm)`."""
+
+
+@dataclass(slots=True)
+class _Claim:
+    wanted: list[Wanted]
+    done: asyncio.Future[None]
+    found: list[ClaimedKey] = field(default_factory=list)
+
+
+class Claims:
+    """Gives out one-time keys, and fallback keys where there are none."""
+
+    def __init__(self, *, db: Database, clock: Clock, counts: KeyCounts, server_name: str) -> None:
+        self._db = db
+        self._clock = clock
+        self._counts = counts
+        self._server_name = server_name
+        self._waiting: list[_Claim] = []
+        self._serving: asyncio.Task[None] | None = None
+
+    async def claim(self, wanted: Mapping[str, Mapping[str, str]]) -> bytes:
+        """By user and device the algorithm; the answer's JSON. Who or what is unknown is left out of it."""
+        local = [
+            (user_id, device_id, algorithm)
+            for user_id, devices in wanted.items()
+            if domain_of(user_id) == self._server_name
+            for device_id, algorithm in devices.items()
+        ]
+        found: dict[str, dict[str, dict[str, Any]]] = {}
+        for key in await self.take(local):
+            devices = found.setdefault(key.user_id, {})
+            devices[key.device_id] = {f"{key.algorithm}:{key.key_id}": orjson.Fragment(key.key)}
+        remote = {domain_of(user_id) for user_id in wanted} - {self._server_name}
+        return orjson.dumps({"one_time_keys": found, "failures": unreachable(remote)})
+
+    async def take(self, wanted: Iterable[Wanted]) -> list[ClaimedKey]:
+        """A key for each of these, of those that have one."""
+        storable = [want for want in wanted if all(map(is_storable, want))]
+        if not storable:
+            return []
+        claim = _Claim(storable, asyncio.get_running_loop().create_future())
+        self._waiting.append(claim)
+        if self._serving is None or self._serving.done():
+            self._serving = asyncio.create_task(self._serve(), name="claims")
+        await asyncio.shield(claim.done)
+        return claim.found
+
+    async def run(self) -> None:
+        """Forget now and then what has been given out long ago, until cancelled."""
+        while True:
+            await self._clock.sleep(_FORGET_EVERY_S)
+            try:
+                async with self._db.write() as tx:
+                    await store.forget_claimed(tx, self._clock.now_ms() - CLAIMED_KEPT_MS)
+            except DatabaseError as error:
+                logger.warning("Could not forget one-time keys that were given out: %s", error)
+
+    async def _serve(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                async with self._db.write() as tx:
+                    await self._serve_batch(tx, batch)
+            except Exception as error:  # noqa: BLE001 (whoever waits is told)
+                for claim in batch:
+                    _fail(claim.done, error)
+                continue
+            for claim in batch:
+                for key in claim.found:
+                    self._counts.forget(key.user_id, key.device_id)
+                if not claim.done.done():
+                    claim.done.set_result(None)
+
+    async def _serve_batch(self, tx: Tx, batch: list[_Claim]) -> None:
+        """One statement an algorithm, another for devices without one-time keys; more if one device is wanted twice."""
+        waiting: dict[Wanted, list[_Claim]] = {}
+        for claim in batch:
+            for want in claim.wanted:
+                waiting.setdefault(want, []).append(claim)
+        while waiting:
+            for algorithm in {want[2] for want in waiting}:
+                devices = [(want[0], want[1]) for want in waiting if want[2] == algorithm]
+                given = await store.claim(tx, algorithm, devices, now_ms=self._clock.now_ms())
+                by_device = {(key.user_id, key.device_id): key for key in given}
+                for device, key in by_device.items():
+                    waiting[*device, algorithm].pop(0).found.append(key)
+                without = [device for device in devices if device not in by_device]
+                for key in await store.claim_fallback(tx, algorithm, without) if without else ():
+                    for claim in waiting[key.user_id, key.device_id, algorithm]:
+                        claim.found.append(key)
+                for device in without:
+                    del waiting[*device, algorithm]
+            waiting = {want: claims for want, claims in waiting.items() if claims}
+
+
+def unreachable(server_names: Iterable[str]) -> dict[str, object]:
+    """The `failures` of an answer, for servers that could not be asked."""
+    error = {"errcode": "M_UNREACHABLE", "error": "The server could not be reached"}
+    return dict.fromkeys(sorted(server_names), error)
+
+
+def _fail(future: asyncio.Future[None], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+        future.exception()  # Seen: the one who asked may have gone.

@@ -1,0 +1,119 @@
+"""What keys of devices must look like: pure checks of uploaded JSON.
+
+Spec: client-server API, "Key algorithms", "Device keys", "One-time and fallback keys". Whether a key's signatures are
+right is for those who use the key; a server can only spare them what nobody could use.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from ranvier.proto.canonical_json import NotCanonical, encode
+from ranvier.proto.errors import MatrixError, bad_json, invalid_param
+from ranvier.users.text import is_storable
+
+MAX_NAME_LENGTH: Final = 255
+MAX_KEY_BYTES: Final = 65_536
+
+
+class _DeviceKeys(msgspec.Struct):
+    user_id: str
+    device_id: str
+    algorithms: list[str]
+    keys: dict[str, str]
+    signatures: dict[str, dict[str, str]]
+
+
+class _KeyObject(msgspec.Struct):
+    key: str
+    signatures: dict[str, dict[str, str]]
+    fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NamedKey:
+    """A one-time or fallback key."""
+
+    algorithm: str
+    key_id: str
+    key: bytes
+    """Canonical JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedKeys:
+    """Keys that have passed the checks."""
+
+    device_keys: bytes | None = None
+    """Canonical JSON."""
+    one_time: list[NamedKey] = field(default_factory=list)
+    fallback: list[NamedKey] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to store."""
+        return self.device_keys is None and not self.one_time and not self.fallback
+
+
+def parse_keys(
+    user_id: str,
+    device_id: str,
+    *,
+    device_keys: Mapping[str, Any] | None,
+    one_time_keys: Mapping[str, Any] | None,
+    fallback_keys: Mapping[str, Any] | None,
+) -> UploadedKeys:
+    """The keys of one device of one user. Raises 400 `M_BAD_JSON` or `M_INVALID_PARAM`, 413 `M_TOO_LARGE`."""
+    fallback = _named_keys(fallback_keys or {}, "fallback_keys")
+    if len({key.algorithm for key in fallback}) < len(fallback):
+        raise invalid_param("fallback_keys: one key of each algorithm at most")
+    return UploadedKeys(
+        None if device_keys is None else _device_keys(device_keys, user_id, device_id),
+        _named_keys(one_time_keys or {}, "one_time_keys"),
+        fallback,
+    )
+
+
+def canonical(value: Any, name: str) -> bytes:
+    """Canonical JSON of a key. Raises 400 `M_BAD_JSON`, 413 `M_TOO_LARGE`."""
+    try:
+        encoded = encode(value)
+    except NotCanonical as error:
+        raise bad_json(f"{name}: {error}") from None
+    if len(encoded) > MAX_KEY_BYTES:
+        raise MatrixError(413, "M_TOO_LARGE", f"{name} is too large")
+    return encoded
+
+
+def _device_keys(value: Mapping[str, Any], user_id: str, device_id: str) -> bytes:
+    try:
+        keys = msgspec.convert(value, _DeviceKeys)
+    except msgspec.ValidationError as error:
+        raise bad_json(f"device_keys: {error}") from None
+    if keys.user_id != user_id:
+        raise invalid_param("device_keys.user_id is not the user who uploads")
+    if keys.device_id != device_id:
+        raise invalid_param("device_keys.device_id is not the device that uploads")
+    for name in keys.keys:
+        algorithm, colon, key_id = name.partition(":")
+        if not algorithm or not colon or key_id != device_id:
+            raise invalid_param("device_keys.keys: the names must be an algorithm, a colon and the device id")
+    return canonical({key: item for key, item in value.items() if key != "unsigned"}, "device_keys")
+
+
+def _named_keys(values: Mapping[str, Any], where: str) -> list[NamedKey]:
+    return [_named_key(name, value, where) for name, value in values.items()]
+
+
+def _named_key(name: str, value: Any, where: str) -> NamedKey:
+    algorithm, _, key_id = name.partition(":")
+    if not algorithm or not key_id or len(name) > MAX_NAME_LENGTH or not is_storable(name):
+        raise invalid_param(f"{where}: the names must be an algorithm, a colon and an id")
+    if not isinstance(value, str):
+        try:
+            msgspec.convert(value, _KeyObject)
+        except msgspec.ValidationError as error:
+            raise bad_json(f"{where}: {error}") from None
+    return NamedKey(algorithm, key_id, canonical(value, where))
