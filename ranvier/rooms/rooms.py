@@ -53,6 +53,8 @@ class Rooms:
         nid = self._nids.get(room_id)
         if nid is not None:
             return self._by_nid[nid]
+        if "\0" in room_id:  # No room has such an id, and PostgreSQL cannot be asked for it.
+            return None
         return await self._once(room_id, lambda: store.by_id(self.db, room_id))
 
     async def by_nid(self, room_nid: int) -> Room:

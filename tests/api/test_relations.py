@@ -225,6 +225,9 @@ async def test_names_with_nul_find_nothing(alice: Client, room_id: str) -> None:
     assert ids(await children(alice, room_id, parent, "/%00/%00")) == []
     (await get_v1(alice, f"{in_room(room_id)}/relations/%00")).refused(404, "M_NOT_FOUND")
     (await alice.redact(room_id, "\0")).refused(404, "M_NOT_FOUND")
+    (await get_v1(alice, "/rooms/%00/threads")).refused(403, "M_FORBIDDEN")
+    for path in ("/rooms/%00/event/x", "/rooms/%00/context/x", "/rooms/%00/messages?dir=b", "/rooms/%00/state"):
+        assert (await alice.get(path)).status in (403, 404)
 
 
 async def test_threads_of_a_room(alice: Client, bob: Client, room_id: str) -> None:
