@@ -1,4 +1,4 @@
-"""The ASGI application of one listener: from bytes on a socket to a call of an API module, and back.
+"""The application of one listener: from a request on a connection to a call of an API module, and back.
 
 Every answer leaves through here, so what must hold for all of them is written once: the error format, CORS, no stack
 trace on the wire, one line in the log, no work for a client that has gone.
@@ -7,27 +7,26 @@ trace on the wire, one line in the log, no work for a client that has gone.
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 from ranvier.http.access_log import AccessLog, Served
 from ranvier.http.authenticate import Authenticator, admit
-from ranvier.http.body import ClientGone, Receive, read_body, stream_body
+from ranvier.http.body import ClientGone, complete_body
 from ranvier.http.client_address import forwarded_address, forwarded_scheme
-from ranvier.http.disconnect import PATIENCE_S, DisconnectWatch
-from ranvier.http.reply import DateHeader, Respond, Send, compressed, send_response, wants_cors
+from ranvier.http.exchange import Exchange
+from ranvier.http.in_process import Collected, exchange_of
+from ranvier.http.reply import CommonLines, compressed, head_of, send_stream, wants_cors
 from ranvier.http.request import Request
 from ranvier.http.request_id import RequestIds
 from ranvier.http.response import TEXT, Header, Response, error_response
-from ranvier.http.route import Auth
+from ranvier.http.route import Auth, Route
 from ranvier.http.router import Router
 from ranvier.log_context import current_request
 from ranvier.proto.errors import MatrixError
 from ranvier.ratelimit import RateLimiter
 
 logger = logging.getLogger(__name__)
-
-Scope = dict[str, Any]
 
 _HEALTHY: Final = Response(b"OK", content_type=TEXT)
 _PREFLIGHT: Final = Response(status=204)
@@ -51,7 +50,6 @@ class HttpApp:
         request_ids: RequestIds,
         x_forwarded: bool = False,
         compressed_resources: frozenset[str] = frozenset(),
-        patience_s: float = PATIENCE_S,
     ) -> None:
         self._router = router
         self._authenticator = authenticator
@@ -60,89 +58,140 @@ class HttpApp:
         self._request_ids = request_ids
         self._x_forwarded = x_forwarded
         self._compressed_resources = compressed_resources
-        self._patience_s = patience_s
-        self._date = DateHeader()
-        self._watches: set[DisconnectWatch] = set()
+        self._common_lines = CommonLines()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection scope; only `http` ones exist here."""
-        if scope["type"] != "http":
-            raise RuntimeError(f"ASGI scope {scope['type']} is not served")
-        if scope["raw_path"] == b"/health":
-            await send_response(send, _respond_of(scope), _HEALTHY, date=self._date.now(), is_cors=False)
-            return
+    def begin(self, exchange: Exchange) -> Coroutine[Any, Any, None] | None:
+        """Answer what needs no waiting; for everything else the rest of the work, to be run as a task.
+
+        The work raises only what cancelled it from outside. It leaves without an answer whom it cannot answer: clients
+        that have gone, and those that have half of a response whose rest does not exist.
+        """
+        if exchange.path == b"/health":
+            self._answer(exchange, _HEALTHY, is_cors=False)
+            return None
         served = self._access_log.begin()
-        request, authorization, announced_bytes = self._read_head(scope)
-        current_request.set(request.request_id)
-        exchange = _Exchange(receive, send, _respond_of(scope), request, served)
-        response = await self._respond(exchange, authorization, announced_bytes)
-        if served is not None:
-            self._log(scope, exchange, served, response)
-
-    def stop_waiting(self) -> None:
-        """Answer 503 to whoever waits in a long poll; what changes something goes on."""
-        for watch in list(self._watches):
-            watch.stop_serving()
-
-    async def _respond(self, exchange: "_Exchange", authorization: bytes, announced_bytes: int | None) -> Response:
-        """Produce the response and send it. Raises only what cancelled us from outside."""
+        request, authorization, announced_bytes = self._read_head(exchange)
         try:
-            response = await self._answer(exchange, authorization, announced_bytes)
+            if request.method != "OPTIONS":
+                route, request.params = self._router.find(request.method, request.path)
+                return self._serve(exchange, request, route, authorization, announced_bytes, served)
+            response = _PREFLIGHT
+        except MatrixError as error:
+            response = error_response(error)
+        response = self._answer(exchange, response, is_cors=True)
+        if served is not None:
+            named = current_request.set(request.request_id)
+            self._log(served, exchange, request, response.status, len(response.body))
+            current_request.reset(named)
+        return None
+
+    async def handle(
+        self, method: str, target: str, headers: Sequence[Header] = (), body: bytes = b""
+    ) -> tuple[int, list[Header], bytes]:
+        """One request without a connection; status, headers and body of its answer.
+
+        `target` is the path and the query string, both percent-encoded; names of headers are lower-case.
+        """
+        collected = Collected()
+        work = self.begin(exchange_of(collected, method, target, headers, body))
+        if work is not None:
+            await work
+        return collected.response()
+
+    def refusal(self, error: MatrixError) -> tuple[bytes, bytes]:
+        """Head and body of the answer to what was not even a request."""
+        response = error_response(error)
+        return head_of(response, self._common_lines.now(is_cors=True)), response.body
+
+    async def _serve(
+        self,
+        exchange: Exchange,
+        request: Request,
+        route: Route,
+        authorization: bytes,
+        announced_bytes: int | None,
+        served: Served | None,
+    ) -> None:
+        """Produce the response of `route`, send it, log it."""
+        current_request.set(request.request_id)
+        try:
+            response = await self._call(exchange, request, route, authorization, announced_bytes)
         except MatrixError as error:
             response = error_response(error)
         except ClientGone:
             exchange.is_gone = True
-            return _GONE
+            response = _GONE
         except asyncio.CancelledError as error:
             response = _cancelled(exchange, error)
         except Exception:
-            logger.exception("Failed to serve %s %s", exchange.request.method, exchange.route_path)
+            logger.exception("Failed to serve %s %s", request.method, route.path)
             response = error_response(_INTERNAL_ERROR)
-        if exchange.served is not None:
-            exchange.served.answered_s = time.monotonic()
-        try:
-            exchange.size_bytes = await send_response(
-                exchange.send, exchange.respond, response, date=self._date.now(), is_cors=exchange.is_cors
-            )
-        except asyncio.CancelledError as error:
-            response = _cancelled(exchange, error)
-        finally:
-            self._unwatch(exchange)
-        return response
+        if served is not None:
+            served.answered_s = time.monotonic()
+        if response.stream is not None:
+            response, size_bytes = await self._stream(exchange, request, route, response)
+        else:
+            if response is not _GONE:
+                response = self._answer(exchange, response, is_cors=wants_cors(route.resource))
+            size_bytes = len(response.body)
+        if served is not None:
+            self._log(served, exchange, request, response.status, size_bytes)
 
-    async def _answer(self, exchange: "_Exchange", authorization: bytes, announced_bytes: int | None) -> Response:
-        """Route, authenticate, limit, read the body, call. Raises what the client is told."""
-        request = exchange.request
-        if request.method == "OPTIONS":
-            return _PREFLIGHT
-        route, request.params = self._router.find(request.method, request.path)
-        exchange.route_path = route.path
-        exchange.is_cors = wants_cors(route.resource)
+    async def _call(
+        self, exchange: Exchange, request: Request, route: Route, authorization: bytes, announced_bytes: int | None
+    ) -> Response:
+        """Authenticate, limit, read the body, call. Raises what the client is told."""
         if route.auth is not Auth.NONE:
             request.admit(await admit(route, request, authorization, self._authenticator))
         if route.limit is not None:
             self._limiters[route.limit].spend(request.requester.user_id if request.has_requester else request.client_ip)
+        body = exchange.body
         if route.stream:
+            source = body if body is not None else complete_body()
             request.open_stream(
-                lambda: stream_body(
-                    exchange.receive, limit_bytes=route.body_limit_bytes, announced_bytes=announced_bytes
-                )
+                lambda: source.stream(limit_bytes=route.body_limit_bytes, announced_bytes=announced_bytes)
             )
         else:
-            if request.method not in _BODYLESS:
-                request.content = await read_body(
-                    exchange.receive, limit_bytes=route.body_limit_bytes, announced_bytes=announced_bytes
-                )
+            if body is not None and request.method not in _BODYLESS:
+                request.content = await body.read(limit_bytes=route.body_limit_bytes, announced_bytes=announced_bytes)
             if route.cancel if route.cancel is not None else request.method in _BODYLESS:
-                self._watch(exchange)
+                exchange.allow_cancel()
         response = await route.call(request)
         if route.resource in self._compressed_resources:
             response = await compressed(response, request.raw_headers)
         return response
 
-    def _read_head(self, scope: Scope) -> tuple[Request, bytes, int | None]:
+    def _answer(self, exchange: Exchange, response: Response, *, is_cors: bool) -> Response:
+        """Send a response that is complete; the one that was sent."""
+        lines = self._common_lines.now(is_cors=is_cors)
+        try:
+            head = head_of(response, lines)
+        except (KeyError, ValueError):
+            logger.exception("Failed to answer %s %s", exchange.method, exchange.path.decode("latin-1"))
+            response = error_response(_INTERNAL_ERROR)
+            head = head_of(response, lines)
+        exchange.wire.answer(head, response.body)
+        return response
+
+    async def _stream(
+        self, exchange: Exchange, request: Request, route: Route, response: Response
+    ) -> tuple[Response, int]:
+        """Send a response piece by piece; what to log, and the size of the body."""
+        try:
+            head = head_of(response, self._common_lines.now(is_cors=wants_cors(route.resource)))
+            return response, await send_stream(exchange, response, head)
+        except ClientGone:
+            exchange.is_gone = True
+            return _GONE, 0
+        except asyncio.CancelledError as error:
+            return _cancelled(exchange, error), 0
+        except Exception:
+            logger.exception("Failed to send the body of %s %s", request.method, route.path)
+            return error_response(_INTERNAL_ERROR), 0
+
+    def _read_head(self, exchange: Exchange) -> tuple[Request, bytes, int | None]:
         """The request without its body, the `Authorization` header and the announced length of the body."""
-        headers: list[Header] = scope["headers"]
+        headers = exchange.headers
         authorization = b""
         user_agent = ""
         announced_bytes: int | None = None
@@ -153,38 +202,24 @@ class HttpApp:
                 user_agent = value.decode("latin-1")
             elif name == b"content-length" and value.isdigit():
                 announced_bytes = int(value)
-        client = scope["client"]
-        client_ip: str = client[0] if client else ""
-        scheme: str = scope["scheme"]
+        client_ip = exchange.client_ip
+        scheme = exchange.scheme
         if self._x_forwarded:
             client_ip = forwarded_address(headers) or client_ip
             scheme = forwarded_scheme(headers) or scheme
-        method: str = scope["method"]
         request = Request(
-            method=method,
-            path=scope["raw_path"],
-            query_string=scope["query_string"],
+            method=exchange.method,
+            path=exchange.path,
+            query_string=exchange.query_string,
             raw_headers=headers,
             client_ip=client_ip,
             user_agent=user_agent,
-            request_id=self._request_ids.take(method, headers),
+            request_id=self._request_ids.take(exchange.method, headers),
             scheme=scheme,
         )
         return request, authorization, announced_bytes
 
-    def _watch(self, exchange: "_Exchange") -> None:
-        serving = asyncio.current_task()
-        assert serving is not None
-        exchange.watch = DisconnectWatch(exchange.receive, serving, patience_s=self._patience_s)
-        self._watches.add(exchange.watch)
-
-    def _unwatch(self, exchange: "_Exchange") -> None:
-        if exchange.watch is not None:
-            exchange.watch.close()
-            self._watches.discard(exchange.watch)
-
-    def _log(self, scope: Scope, exchange: "_Exchange", served: Served, response: Response) -> None:
-        request = exchange.request
+    def _log(self, served: Served, exchange: Exchange, request: Request, status: int, size_bytes: int) -> None:
         uri = request.path.decode("latin-1")
         if request.query_string:
             uri += "?" + request.query_string.decode("latin-1")
@@ -192,59 +227,21 @@ class HttpApp:
             served,
             client_ip=request.client_ip,
             requester=request.requester.user_id if request.has_requester else "",
-            size_bytes=exchange.size_bytes,
-            status=response.status,
+            size_bytes=size_bytes,
+            status=status,
             is_gone=exchange.is_gone,
             method=request.method,
             uri=uri,
-            http_version=scope["http_version"],
+            http_version=exchange.http_version,
             user_agent=request.user_agent,
         )
 
 
-class _Exchange:
-    """One request on its way, and what became of it."""
-
-    __slots__ = (
-        "is_cors",
-        "is_gone",
-        "receive",
-        "request",
-        "respond",
-        "route_path",
-        "send",
-        "served",
-        "size_bytes",
-        "watch",
-    )
-
-    def __init__(
-        self, receive: Receive, send: Send, respond: Respond | None, request: Request, served: Served | None
-    ) -> None:
-        self.receive = receive
-        self.send = send
-        self.respond = respond
-        self.request = request
-        self.served = served
-        self.route_path = ""
-        self.is_cors = True
-        self.is_gone = False
-        self.size_bytes = 0
-        self.watch: DisconnectWatch | None = None
-
-
-def _respond_of(scope: Scope) -> Respond | None:
-    respond: Respond | None = scope.get("extensions", {}).get("ranvier.respond")
-    return respond
-
-
-def _cancelled(exchange: _Exchange, error: asyncio.CancelledError) -> Response:
+def _cancelled(exchange: Exchange, error: asyncio.CancelledError) -> Response:
     """What to say after a cancellation of our own making; anybody else's goes on."""
-    watch = exchange.watch
-    if watch is None or not (watch.is_gone or watch.is_stopped):
+    if not (exchange.is_gone or exchange.is_stopped):
         raise error
     task = asyncio.current_task()
     assert task is not None
     task.uncancel()
-    exchange.is_gone = watch.is_gone
-    return _GONE if watch.is_gone else error_response(_STOPPING)
+    return _GONE if exchange.is_gone else error_response(_STOPPING)

@@ -10,17 +10,16 @@ import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from uvicorn.server import ServerState
-
 from ranvier.config.sections import Listener
 from ranvier.http.access_log import AccessLog
 from ranvier.http.authenticate import Authenticator
+from ranvier.http.connections import Connections
 from ranvier.http.dispatch import HttpApp
 from ranvier.http.protocol import protocol_factory
 from ranvier.http.request_id import RequestIds
 from ranvier.http.route import Route
 from ranvier.http.router import Router
-from ranvier.http.sockets import ListenError, open_sockets
+from ranvier.http.sockets import BACKLOG, ListenError, open_sockets
 from ranvier.ratelimit import RateLimiter
 
 logger = logging.getLogger(__name__)
@@ -38,8 +37,7 @@ class _Open:
     """One listener that accepts connections."""
 
     listener: Listener
-    app: HttpApp
-    state: ServerState
+    connections: Connections
     servers: list[asyncio.Server]
 
 
@@ -74,11 +72,10 @@ class HttpListeners:
         for opened in self._opened:
             for server in opened.servers:
                 server.close()
-            for connection in list(opened.state.connections):
-                connection.shutdown()
+            opened.connections.shut_down()
         await self._wait(min(_FINISH_S, grace_s))
         for opened in self._opened:
-            opened.app.stop_waiting()
+            opened.connections.stop_waiting()
         await self._wait(grace_s)
         tasks = self._tasks()
         if tasks:
@@ -87,11 +84,10 @@ class HttpListeners:
             task.cancel()
         await self._wait(1.0)
         for opened in self._opened:
-            for connection in list(opened.state.connections):
-                connection.transport.abort()
+            opened.connections.abort()
 
     def _tasks(self) -> set[asyncio.Task[None]]:
-        return {task for opened in self._opened for task in opened.state.tasks}
+        return {task for opened in self._opened for task in opened.connections.tasks()}
 
     async def _wait(self, timeout_s: float) -> None:
         tasks = self._tasks()
@@ -136,7 +132,7 @@ def app_for(
     authenticator: Authenticator,
     limiters: Mapping[str, RateLimiter],
 ) -> HttpApp:
-    """The ASGI application of one listener. Raises `ValueError` for a route with a rate limit that does not exist."""
+    """The application of one listener. Raises `ValueError` for a route with a rate limit that does not exist."""
     resources = served_resources(listener.resource_names)
     served = [route for route in routes if route.resource in resources]
     for route in served:
@@ -170,8 +166,12 @@ def tls_context(certificate_path: str, private_key_path: str) -> ssl.SSLContext:
 
 async def _open(listener: Listener, sockets: list[socket.socket], app: HttpApp, tls: ssl.SSLContext | None) -> _Open:
     loop = asyncio.get_running_loop()
-    state = ServerState()
-    factory = protocol_factory(app, state)
-    servers = [await loop.create_server(factory, sock=sock, ssl=tls if listener.tls else None) for sock in sockets]
+    connections = Connections()
+    factory = protocol_factory(app, connections, is_tls=listener.tls)
+    # The backlog is set once more, because the loop would otherwise lower it to its own.
+    servers = [
+        await loop.create_server(factory, sock=sock, ssl=tls if listener.tls else None, backlog=BACKLOG)
+        for sock in sockets
+    ]
     logger.info("Listening on %s for %s", listener.log_tag, ", ".join(sorted(listener.resource_names)))
-    return _Open(listener, app, state, servers)
+    return _Open(listener, connections, servers)

@@ -6,26 +6,23 @@ Spec: client-server API, "Web Browser Clients".
 import asyncio
 import gzip
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
-from ranvier.http.response import Header, Response
-
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Respond = Callable[[bytes, bytes], Awaitable[None]]
-"""Takes the head without its empty line, and the body."""
+from ranvier.http.exchange import Exchange
+from ranvier.http.response import JSON, Header, Response
 
 CORS: Final[tuple[Header, ...]] = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, DELETE, OPTIONS"),
     (b"access-control-allow-headers", b"X-Requested-With, Content-Type, Authorization"),
 )
-_CORS_LINES: Final = b"\r\n" + b"".join(b"%b: %b\r\n" % header for header in CORS)
+_CORS_LINES: Final = b"".join(b"%b: %b\r\n" % header for header in CORS)
 _STATUS_LINES: Final = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode("ascii")) for status in HTTPStatus
-} | {499: b"HTTP/1.1 499 Client Closed Request\r\n"}
+}
 _SERVER_ONLY: Final = frozenset({"federation", "keys", "replication", "metrics", "health"})
 """Resources that no browser talks to."""
 
@@ -38,55 +35,76 @@ def wants_cors(resource: str) -> bool:
     return resource not in _SERVER_ONLY
 
 
-class DateHeader:
-    """The `Date` header, formatted once a second."""
+class CommonLines:
+    """The header lines that all responses have: `Date`, and those of CORS where asked for. Made once a second."""
 
-    __slots__ = ("_header", "_second")
+    __slots__ = ("_plain", "_second", "_with_cors")
 
     def __init__(self) -> None:
         self._second = 0
-        self._header: Header = (b"date", b"")
+        self._plain = b""
+        self._with_cors = b""
 
-    def now(self) -> Header:
-        """The header for this moment."""
+    def now(self, *, is_cors: bool) -> bytes:
+        """The lines for this moment."""
         second = int(time.time())
         if second != self._second:
             self._second = second
-            self._header = (b"date", formatdate(second, usegmt=True).encode("ascii"))
-        return self._header
+            self._plain = b"date: %b\r\n" % formatdate(second, usegmt=True).encode("ascii")
+            self._with_cors = self._plain + _CORS_LINES
+        return self._with_cors if is_cors else self._plain
 
 
-async def send_response(send: Send, respond: Respond | None, response: Response, *, date: Header, is_cors: bool) -> int:
-    """Send `response`, with `respond` if the server offers it; the size of its body."""
-    if response.stream is not None:
-        return await _send_stream(send, response, _headers(response, date, is_cors=is_cors))
-    body = response.body
-    if respond is None:
-        headers = _headers(response, date, is_cors=is_cors)
-        if response.status != 204:
-            headers.append((b"content-type", response.content_type))
-            headers.append((b"content-length", b"%d" % len(body)))
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-    else:
-        await respond(_head(response, date, is_cors=is_cors), body)
-    return len(body)
-
-
-def _headers(response: Response, date: Header, *, is_cors: bool) -> list[Header]:
-    return [date, *(CORS if is_cors else ()), *response.headers]
-
-
-def _head(response: Response, date: Header, *, is_cors: bool) -> bytes:
-    """Status line and headers of a response that is complete."""
-    parts = [_STATUS_LINES[response.status], b"date: ", date[1], _CORS_LINES if is_cors else b"\r\n"]
+def head_of(response: Response, common_lines: bytes) -> bytes:
+    """Status line and headers, without the empty line. Raises `ValueError` for a header that would break out of its
+    line.
+    """
+    status = response.status
+    parts = [_STATUS_LINES[status], common_lines]
     for name, value in response.headers:
         if b"\n" in value or b"\r" in value or b"\0" in value:
             raise ValueError(f"the header {name!r} would break the response")
         parts += (name, b": ", value, b"\r\n")
-    if response.status != 204:
-        parts.append(b"content-type: %b\r\ncontent-length: %d\r\n" % (response.content_type, len(response.body)))
+    length = len(response.body) if response.stream is None else response.length_bytes
+    if length is None:
+        parts.append(b"content-type: %b\r\n" % response.content_type)
+    elif response.content_type is JSON and status != 204:
+        parts.append(b"content-type: application/json\r\ncontent-length: %d\r\n" % length)
+    elif status != 204:
+        parts.append(b"content-type: %b\r\ncontent-length: %d\r\n" % (response.content_type, length))
     return b"".join(parts)
+
+
+async def send_stream(exchange: Exchange, response: Response, head: bytes) -> int:
+    """Send a response that has a `stream`; the size of its body. Raises `ClientGone`, and what the stream raises.
+
+    Raises `ValueError` if the stream is not as long as the response said.
+    """
+    stream = response.stream
+    assert stream is not None
+    size_bytes = 0
+    try:
+        exchange.wire.begin_stream(head, is_chunked=response.length_bytes is None)
+        if exchange.method != "HEAD":
+            async for part in stream:
+                if part:
+                    size_bytes += len(part)
+                    if response.length_bytes is not None and size_bytes > response.length_bytes:
+                        break
+                    await exchange.wire.send(part)
+            if response.length_bytes not in (None, size_bytes):
+                raise ValueError(f"a body of {response.length_bytes} bytes was announced and has another length")
+        exchange.wire.end_stream()
+    finally:
+        await _close(stream)
+    return size_bytes
+
+
+async def _close(stream: AsyncIterator[bytes]) -> None:
+    """Let a generator end now, and not when it is collected."""
+    close = getattr(stream, "aclose", None)
+    if close is not None:
+        await close()
 
 
 async def compressed(response: Response, headers: list[Header]) -> Response:
@@ -115,18 +133,3 @@ def _accepts_gzip(headers: list[Header]) -> bool:
                 if coding.strip().lower() == b"gzip":
                     return quality.replace(b" ", b"") not in (b"q=0", b"q=0.0", b"q=0.00", b"q=0.000")
     return False
-
-
-async def _send_stream(send: Send, response: Response, headers: list[Header]) -> int:
-    headers.append((b"content-type", response.content_type))
-    if response.length_bytes is not None:
-        headers.append((b"content-length", b"%d" % response.length_bytes))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    size_bytes = 0
-    assert response.stream is not None
-    async for part in response.stream:
-        if part:
-            size_bytes += len(part)
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
-    return size_bytes

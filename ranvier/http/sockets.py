@@ -9,7 +9,7 @@ import stat
 from ranvier.config.sections import Listener
 
 _WILDCARDS = frozenset({"::", "0.0.0.0", ""})  # noqa: S104  # recognised, not bound
-_BACKLOG = 1024
+BACKLOG = 2048
 _UNIX_MODE = 0o666
 
 
@@ -51,7 +51,7 @@ def _open_tcp(address: str, port: int) -> socket.socket:
             # So that `::` and `0.0.0.0` may be bound side by side.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(target)
-        sock.listen(_BACKLOG)
+        sock.listen(BACKLOG)
         sock.setblocking(False)
     except OSError:
         sock.close()
@@ -65,7 +65,7 @@ def _open_unix(path: str, mode: int) -> socket.socket:
         _remove_stale(path)
         sock.bind(path)
         os.chmod(path, mode)
-        sock.listen(_BACKLOG)
+        sock.listen(BACKLOG)
         sock.setblocking(False)
     except OSError as error:
         sock.close()

@@ -1,17 +1,13 @@
-"""A client of a homeserver in the same process: speaks ASGI to it, without sockets."""
+"""A client of a homeserver in the same process: calls its application, without sockets."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import orjson
 
-Message = MutableMapping[str, Any]
-Asgi = Callable[
-    [dict[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
-]
+from ranvier.http.dispatch import HttpApp
 
 
 @dataclass(frozen=True)
@@ -46,13 +42,13 @@ class Answer:
 class Client:
     """One user's client, or a stranger's."""
 
-    def __init__(self, app: Asgi, *, token: str | None = None, user_id: str = "") -> None:
+    def __init__(self, app: HttpApp, *, token: str | None = None, user_id: str = "") -> None:
         self._app = app
         self.token = token
         self.user_id = user_id
         self._transactions = 0
 
-    def at(self, app: Asgi) -> "Client":
+    def at(self, app: HttpApp) -> "Client":
         """The same client talking to another process of its server."""
         other = Client(app, token=self.token, user_id=self.user_id)
         other._transactions = self._transactions
@@ -68,27 +64,15 @@ class Client:
         raw: bytes | None = None,
     ) -> Answer:
         """One request; `path` is percent-encoded already, and may hold a query string."""
-        path, _, query_string = path.partition("?")
+        if query and "?" not in path:
+            path += "?" + urlencode(query, doseq=True)
         content = raw if raw is not None else b"" if body is None else orjson.dumps(body)
         headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
         headers.append((b"content-length", str(len(content)).encode()))
         if self.token is not None:
             headers.append((b"authorization", f"Bearer {self.token}".encode()))
-        scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1",
-            "method": method,
-            "scheme": "http",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": (query_string or urlencode(query or {}, doseq=True)).encode(),
-            "root_path": "",
-            "headers": headers,
-            "client": ("127.0.0.1", 40000),
-            "server": ("127.0.0.1", 8008),
-        }
-        return await _exchange(self._app, scope, content)
+        status, answered, answer = await self._app.handle(method, path, headers, content)
+        return Answer(status, {name.decode(): value.decode() for name, value in answered}, answer)
 
     async def get(self, path: str, **query: str | list[str]) -> Answer:
         """GET under `/_matrix/client/v3`."""
@@ -147,28 +131,3 @@ def part(text: str) -> str:
 def in_room(room_id: str) -> str:
     """The path of a room."""
     return f"/rooms/{part(room_id)}"
-
-
-async def _exchange(app: Asgi, scope: dict[str, Any], content: bytes) -> Answer:
-    requests: list[Message] = [{"type": "http.request", "body": content, "more_body": False}]
-    status, headers, chunks = 0, dict[str, str](), list[bytes]()
-
-    async def receive() -> Message:
-        return requests.pop(0) if requests else await _never()
-
-    async def send(message: Message) -> None:
-        nonlocal status
-        if message["type"] == "http.response.start":
-            status = message["status"]
-            headers.update((name.decode(), value.decode()) for name, value in message["headers"])
-        else:
-            chunks.append(message.get("body", b""))
-
-    await app(scope, receive, send)
-    return Answer(status, headers, b"".join(chunks))
-
-
-async def _never() -> Message:
-    """A client that stays connected and says nothing more."""
-    await asyncio.Event().wait()
-    raise AssertionError

@@ -7,8 +7,9 @@ from typing import Any
 from ranvier.app.homeserver import Homeserver as Server
 from ranvier.config.load import parse
 from ranvier.db.engine import Database
+from ranvier.http.dispatch import HttpApp
 from ranvier.http.listeners import app_for
-from tests.api.asgi import Asgi, Client
+from tests.api.asgi import Client
 
 SERVER_NAME = "ranvier.test"
 
@@ -37,7 +38,7 @@ OPTIONS: Mapping[str, Any] = {
 class Homeserver:
     """A running server, and clients for it."""
 
-    def __init__(self, server: Server, app: Asgi) -> None:
+    def __init__(self, server: Server, app: HttpApp) -> None:
         self.server = server
         self.app = app
 
