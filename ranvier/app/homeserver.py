@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 
 from ranvier.app.accounts import UserServices, build_users
+from ranvier.app.directory import build_directory, directory_routes
 from ranvier.app.rooms import RoomServices, build_rooms
 from ranvier.app.routes import all_routes
 from ranvier.config.model import Config
@@ -52,13 +53,17 @@ class Homeserver:
             profiles=users.profiles,
             account_data=users.account_data,
             push_rules=users.push_rules,
+            limiters=limiters,
         )
         server = cls(
             config=config,
             db=db,
             users=users,
             rooms=rooms,
-            routes=all_routes(config=config, users=users, rooms=rooms, limiters=limiters),
+            routes=[
+                *all_routes(config=config, users=users, rooms=rooms, limiters=limiters),
+                *directory_routes(config=config, directory=build_directory(config=config, rooms=rooms)),
+            ],
         )
         server.limiters = limiters
         server._appending = asyncio.create_task(rooms.appender.run(), name="appender")

@@ -1,21 +1,26 @@
 """Builds the rooms' side: writer, appender, reading, sync."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ranvier.config.model import Config
 from ranvier.db.engine import Database
 from ranvier.ports import Clock, Random
 from ranvier.proto.signing import SigningKey
+from ranvier.ratelimit import RateLimiter
 from ranvier.rooms.access import Access
 from ranvier.rooms.aggregations import Aggregations
 from ranvier.rooms.append import Appender
 from ranvier.rooms.children import Children
 from ranvier.rooms.context import Context
 from ranvier.rooms.create import Creating
+from ranvier.rooms.directory_rules import DirectoryRules
 from ranvier.rooms.history import History
+from ranvier.rooms.invite_rules import InviteRules
 from ranvier.rooms.member_content import MemberContent
 from ranvier.rooms.membership import Memberships
 from ranvier.rooms.messages import Messages
+from ranvier.rooms.new_room import NewRooms
 from ranvier.rooms.notifying import Notifying
 from ranvier.rooms.profile_change import ProfileChanges
 from ranvier.rooms.read_event import EventReading
@@ -25,6 +30,7 @@ from ranvier.rooms.receipt_writer import ReceiptWriter
 from ranvier.rooms.receipts import Receipts
 from ranvier.rooms.relation_checks import RelationChecks
 from ranvier.rooms.relations import Relations
+from ranvier.rooms.restricted_join import RestrictedJoins
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.rooms_of_user import RoomsOfUser
 from ranvier.rooms.send import Sending
@@ -54,6 +60,7 @@ from ranvier.sync.unread import Unread
 from ranvier.sync.unread_notes import UnreadNotes
 from ranvier.users.account_data import AccountData
 from ranvier.users.ignored_users import IgnoredUsers
+from ranvier.users.invite_permission import InvitePermission
 from ranvier.users.profiles import Profiles
 from ranvier.users.push_rules import PushRules
 
@@ -69,17 +76,22 @@ ENCRYPTED_PRESETS = {
 class RoomServices:
     """What the API modules about rooms call, and what has to run."""
 
+    access: Access
     appender: Appender
     cache: EventCache
     context: Context
     creating: Creating
+    history: History
+    member_content: MemberContent
     memberships: Memberships
     messages: Messages
+    new_rooms: NewRooms
     of_user: RoomsOfUser
     profile_changes: ProfileChanges
     event_reading: EventReading
     state_reading: StateReading
     read_markers: ReadMarkers
+    rooms: Rooms
     relations: Relations
     serving: Serving
     sending: Sending
@@ -88,6 +100,7 @@ class RoomServices:
     transactions: Transactions
     typing: Typing
     unread_notes: UnreadNotes
+    writer: Writer
 
 
 async def build_rooms(
@@ -99,6 +112,7 @@ async def build_rooms(
     profiles: Profiles,
     account_data: AccountData,
     push_rules: PushRules,
+    limiters: Mapping[str, RateLimiter],
 ) -> RoomServices:
     """Every object about rooms."""
     keys = await StateKeys.load(db)
@@ -137,7 +151,15 @@ async def build_rooms(
     appender.listeners.append(typing.on_commit)
     notifying = Notifying(rooms=rooms, threads=threads, push_rules=push_rules, ignored_users=ignored_users)
     unread_notes = UnreadNotes(db=db, clock=clock)
-    unread = Unread(rooms=rooms, timelines=timelines, notifying=notifying, receipts=receipts, notes=unread_notes)
+    unread = Unread(
+        rooms=rooms,
+        feeds=feeds,
+        timelines=timelines,
+        notifying=notifying,
+        receipts=receipts,
+        notes=unread_notes,
+    )
+    account_data.listeners.append(unread.on_account_data)
     receipt_writer.listeners.append(unread.on_receipts)
     receipt_stream = ReceiptStream(db=db, receipts=receipts, writer=receipt_writer, feeds=feeds)
     typing_stream = TypingStream(typing=typing, feeds=feeds)
@@ -158,11 +180,25 @@ async def build_rooms(
         typing=typing_stream,
         clock=clock,
     )
-    memberships = Memberships(rooms=rooms, writer=writer, member_content=member_content)
+    invitations = InviteRules(
+        server_name=config.server_name,
+        permission=InvitePermission(account_data=account_data),
+        only_admins_invite=config.block_non_admin_invites,
+    )
+    restricted_joins = RestrictedJoins(rooms=rooms, server_name=config.server_name)
+    new_rooms = NewRooms(rooms=rooms, writer=writer, random=random)
+    memberships = Memberships(
+        rooms=rooms,
+        writer=writer,
+        member_content=member_content,
+        invitations=invitations,
+        restricted_joins=restricted_joins,
+    )
     memberships.forgotten.append(feeds.forget)
     scan = TimelineScan(rooms=rooms, history=history)
     messages = Messages(rooms=rooms, history=history, timeline=scan, serving=serving)
     return RoomServices(
+        access=access,
         appender=appender,
         cache=cache,
         context=Context(rooms=rooms, history=history, timeline=scan, messages=messages),
@@ -170,17 +206,24 @@ async def build_rooms(
             rooms=rooms,
             writer=writer,
             member_content=member_content,
-            random=random,
+            new_rooms=new_rooms,
+            invitations=invitations,
+            alias_rules=DirectoryRules(config.alias_creation_rules),
+            publication_rules=DirectoryRules(config.room_list_publication_rules),
             default_room_version=config.default_room_version,
             encrypted_presets=ENCRYPTED_PRESETS[config.encryption_enabled_by_default_for_room_type],
         ),
+        history=history,
+        member_content=member_content,
         memberships=memberships,
         messages=messages,
+        new_rooms=new_rooms,
         of_user=RoomsOfUser(rooms=rooms, memberships=memberships),
         profile_changes=ProfileChanges(rooms=rooms, writer=writer, member_content=member_content),
         event_reading=EventReading(rooms=rooms, history=history, messages=messages),
         state_reading=StateReading(rooms=rooms, access=access),
         read_markers=ReadMarkers(rooms=rooms, receipts=receipts, account_data=account_data),
+        rooms=rooms,
         relations=Relations(rooms=rooms, history=history, messages=messages, ignored_users=ignored_users),
         serving=serving,
         sending=Sending(
@@ -188,6 +231,10 @@ async def build_rooms(
             writer=writer,
             transactions=transactions,
             relation_checks=RelationChecks(rooms=rooms, appender=appender),
+            invitations=invitations,
+            restricted_joins=restricted_joins,
+            messages=limiters["rc_message"],
+            admin_redactions=limiters["rc_admin_redaction"],
         ),
         sync=sync,
         thread_list=ThreadList(
@@ -200,4 +247,5 @@ async def build_rooms(
         transactions=transactions,
         typing=typing,
         unread_notes=unread_notes,
+        writer=writer,
     )

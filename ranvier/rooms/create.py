@@ -9,21 +9,22 @@ from typing import Any, Final, Literal
 import msgspec
 
 from ranvier.db.engine import Tx
-from ranvier.ports import Random
-from ranvier.proto.errors import MatrixError, bad_json, invalid_param
+from ranvier.proto.errors import MatrixError, bad_json, forbidden, invalid_param
 from ranvier.proto.ids import is_room_alias, is_user_id
 from ranvier.proto.room_versions import ROOM_VERSIONS, RoomVersion
+from ranvier.rooms.directory_rules import DirectoryRules
+from ranvier.rooms.invite_rules import InviteRules
 from ranvier.rooms.member_content import MemberContent
+from ranvier.rooms.new_room import NewRooms
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
-from ranvier.rooms.write import Draft, Writer, durable
-from ranvier.state.history import RoomHistory
-from ranvier.store import rooms as store
+from ranvier.rooms.write import Draft, Writer
+from ranvier.store import aliases
+from ranvier.store.aliases import Alias
 from ranvier.users.requester import Requester
 
 Preset = Literal["private_chat", "trusted_private_chat", "public_chat"]
 
-LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 INVITE_LIMIT: Final = 500
 
 
@@ -78,14 +79,20 @@ class Creating:
         rooms: Rooms,
         writer: Writer,
         member_content: MemberContent,
-        random: Random,
+        new_rooms: NewRooms,
+        invitations: InviteRules,
+        alias_rules: DirectoryRules,
+        publication_rules: DirectoryRules,
         default_room_version: str,
         encrypted_presets: frozenset[str],
     ) -> None:
         self._rooms = rooms
         self._writer = writer
         self._member_content = member_content
-        self._random = random
+        self._new_rooms = new_rooms
+        self._invitations = invitations
+        self._alias_rules = alias_rules
+        self._publication_rules = publication_rules
         self._default_room_version = default_room_version
         self._encrypted_presets = encrypted_presets
 
@@ -101,47 +108,41 @@ class Creating:
         _check_invitees(request)
         alias = await self._free_alias(request.room_alias_name)
         preset = request.preset or ("public_chat" if request.visibility == "public" else "private_chat")
-        room = Room(
-            room_nid=self._rooms.new_nid(),
-            room_id="" if version.domainless_room_ids else self._new_room_id(),
-            version=version,
-            history=await RoomHistory.load(self._rooms.db, 0, cache=self._rooms.layers),
-        )
-        room.history.room_nid = room.room_nid
-        room.remember_member(requester.user_id, None)
-        for user_id in request.invite:
-            room.remember_member(user_id, None)
+        self._check_directory(requester, request, alias)
+        for user_id in dict.fromkeys(request.invite):
+            await self._invitations.check(requester, user_id)
+        members = [requester.user_id, *request.invite]
+        room = await self._new_rooms.begin(version, self._new_rooms.room_id(version), members)
         drafts = await self._drafts(requester.user_id, request, preset, version, alias)
         await self._write(room, drafts, requester, alias, is_public=request.visibility == "public")
         return room.room_id
+
+    def _check_directory(self, requester: Requester, request: RoomRequest, alias: str | None) -> None:
+        """Raises 403 if the server does not let the user name or publish rooms like this one, which has no id yet."""
+        names = [] if alias is None else [alias]
+        who = requester.user_id
+        if alias is not None and not self._alias_rules.allow(user_id=who, room_id="", aliases=names):
+            raise forbidden("This server does not let you create this alias")
+        if request.visibility == "public" and not self._publication_rules.allow(user_id=who, room_id="", aliases=names):
+            raise forbidden("This server does not let you publish this room")
 
     async def _write(
         self, room: Room, drafts: Sequence[Draft], requester: Requester, alias: str | None, *, is_public: bool
     ) -> None:
         async def name_room(tx: Tx) -> None:
             if alias is not None:
-                await store.insert_alias(tx, alias, room.room_nid, requester.user_id)
+                await aliases.insert(tx, Alias(alias, room.room_nid, requester.user_id))
 
         try:
-            async with room.lock:
-                _, done = await self._writer.write_locked(
-                    room, drafts, new_room=True, is_public=is_public, also=[name_room] if alias else []
-                )
-                if done is not None:
-                    self._rooms.add(room)
+            await self._new_rooms.write(room, drafts, is_public=is_public, also=[name_room] if alias else [])
         except MatrixError as error:
             if error.errcode == "M_FORBIDDEN":
                 raise MatrixError(
                     400, "M_INVALID_ROOM_STATE", f"The room asked for would not be valid: {error.error}"
                 ) from error
+            if error.status == 500 and alias is not None and await aliases.room_of(self._rooms.db, alias) is not None:
+                raise MatrixError(400, "M_ROOM_IN_USE", f"{alias} is taken") from error
             raise
-        if done is not None:
-            try:
-                await durable(done)
-            except MatrixError as error:
-                if alias is not None and await store.room_of_alias(self._rooms.db, alias) is not None:
-                    raise MatrixError(400, "M_ROOM_IN_USE", f"{alias} is taken") from error
-                raise
 
     async def _free_alias(self, local_part: str | None) -> str | None:
         if local_part is None:
@@ -149,13 +150,9 @@ class Creating:
         alias = f"#{local_part}:{self._writer.server_name}"
         if not local_part or ":" in local_part or "\0" in local_part or not is_room_alias(alias):
             raise invalid_param("room_alias_name: not usable as the local part of a room alias")
-        if await store.room_of_alias(self._rooms.db, alias) is not None:
+        if await aliases.room_of(self._rooms.db, alias) is not None:
             raise MatrixError(400, "M_ROOM_IN_USE", f"{alias} is taken")
         return alias
-
-    def _new_room_id(self) -> str:
-        letters = "".join(LETTERS[byte % len(LETTERS)] for byte in self._random.token_bytes(18))
-        return f"!{letters}:{self._writer.server_name}"
 
     async def _drafts(
         self, creator: str, request: RoomRequest, preset: str, version: RoomVersion, alias: str | None

@@ -6,14 +6,16 @@ Spec: client-server API, "Room membership".
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ranvier.proto.auth.power_levels import power_levels
 from ranvier.proto.errors import MatrixError, forbidden, invalid_param, not_found
-from ranvier.proto.ids import domain_of, is_room_alias, is_room_id, is_user_id
+from ranvier.proto.ids import is_room_alias, is_room_id, is_user_id
 from ranvier.rooms.guest_access import check_guest_may_join
+from ranvier.rooms.invite_rules import InviteRules
 from ranvier.rooms.member_content import MemberContent
+from ranvier.rooms.restricted_join import RestrictedJoins
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.write import Draft, Writer
+from ranvier.store import aliases
 from ranvier.store import rooms as store
 from ranvier.store.rooms import JOIN
 from ranvier.users.requester import Requester
@@ -22,10 +24,20 @@ from ranvier.users.requester import Requester
 class Memberships:
     """Changes of who is in a room."""
 
-    def __init__(self, *, rooms: Rooms, writer: Writer, member_content: MemberContent) -> None:
+    def __init__(
+        self,
+        *,
+        rooms: Rooms,
+        writer: Writer,
+        member_content: MemberContent,
+        invitations: InviteRules,
+        restricted_joins: RestrictedJoins,
+    ) -> None:
         self._rooms = rooms
         self._writer = writer
         self._member_content = member_content
+        self._invitations = invitations
+        self._restricted_joins = restricted_joins
         self.forgotten: list[Callable[[str, int], None]] = []
         """Told the user and the room's number when somebody has forgotten a room."""
 
@@ -35,7 +47,7 @@ class Memberships:
             return room_id_or_alias
         if not is_room_alias(room_id_or_alias):
             raise invalid_param("Neither a room id nor a room alias")
-        nid = await store.room_of_alias(self._rooms.db, room_id_or_alias)
+        nid = await aliases.room_of(self._rooms.db, room_id_or_alias)
         if nid is None:
             raise not_found("No room has this alias")
         return (await self._rooms.by_nid(nid)).room_id
@@ -50,7 +62,7 @@ class Memberships:
                 return ()
             check_guest_may_join(requester, room)
             content = await self._member_content.of(user_id, "join", reason=reason)
-            await self._authorise_restricted(room, user_id, content)
+            await self._restricted_joins.authorise(room, user_id, content)
             return [_member(user_id, user_id, content)]
 
         await self._writer.write(room_id, decide)
@@ -65,9 +77,10 @@ class Memberships:
     async def invite(
         self, requester: Requester, room_id: str, target: str, *, reason: str | None = None, is_direct: bool = False
     ) -> None:
-        """Invite a user. Raises 403 if they are in the room or banned, or the sender may not."""
+        """Invite a user. Raises 403 if they are in the room or banned, do not want it, or the sender may not."""
         if not is_user_id(target):
             raise invalid_param("user_id: not a user id")
+        await self._invitations.check(requester, target)
         content = await self._member_content.of(target, "invite", reason=reason)
         if is_direct:
             content["is_direct"] = True
@@ -143,47 +156,6 @@ class Memberships:
     async def _check_joined(self, room: Room, user_id: str) -> None:
         if await self._rooms.membership(room, user_id) != "join":
             raise forbidden("You are not in this room")
-
-    async def _authorise_restricted(self, room: Room, user_id: str, content: dict[str, Any]) -> None:
-        """In a restricted room, find a local member who vouches for the join (spec: room version 8, 10)."""
-        rules = room.content("m.room.join_rules")
-        if rules.get("join_rule") not in ("restricted", "knock_restricted") or not room.version.restricted_joins:
-            return
-        if await self._rooms.membership(room, user_id) in ("invite", "join"):
-            return
-        if not await self._is_allowed(rules.get("allow"), user_id):
-            raise forbidden("You are in none of the rooms that would let you in")
-        authoriser = await self._inviter(room)
-        if authoriser is None:
-            raise MatrixError(400, "M_UNABLE_TO_GRANT_JOIN", "Nobody on this server can let you in")
-        content["join_authorised_via_users_server"] = authoriser
-
-    async def _is_allowed(self, allow: object, user_id: str) -> bool:
-        for condition in allow if isinstance(allow, list) else ():
-            if not isinstance(condition, dict) or condition.get("type") != "m.room_membership":
-                continue
-            room_id = condition.get("room_id")
-            room = await self._rooms.find(room_id) if isinstance(room_id, str) else None
-            if room is not None and await self._rooms.membership(room, user_id) == "join":
-                return True
-        return False
-
-    async def _inviter(self, room: Room) -> str | None:
-        """A local member who may invite: the most powerful first."""
-        levels = power_levels(room)
-        able = [user for user in levels.users if levels.users[user] >= levels.invite]
-        for user_id in sorted(able, key=levels.user_level, reverse=True):
-            is_local = domain_of(user_id) == self._writer.server_name
-            if is_local and await self._rooms.membership(room, user_id) == "join":
-                return user_id
-        if levels.users_default < levels.invite:
-            return None
-        for row in await store.current_members(self._rooms.db, room.room_nid, [JOIN]):
-            (member,) = await self._rooms.cache.from_rows([row])
-            user_id = member.event.state_key or ""
-            if domain_of(user_id) == self._writer.server_name and levels.user_level(user_id) >= levels.invite:
-                return user_id
-        return None
 
 
 def _member(sender: str, target: str, content: dict[str, Any]) -> Draft:

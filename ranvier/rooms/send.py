@@ -9,13 +9,16 @@ from typing import Any
 from ranvier.proto.errors import MatrixError, bad_json, invalid_param
 from ranvier.proto.ids import is_room_alias
 from ranvier.proto.room_versions import RoomVersion
+from ranvier.ratelimit import RateLimiter
 from ranvier.rooms.guest_access import check_guest_may_join
+from ranvier.rooms.invite_rules import InviteRules
 from ranvier.rooms.relation_checks import RelationChecks
+from ranvier.rooms.restricted_join import RestrictedJoins
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.transactions import Transactions
 from ranvier.rooms.write import Decide, Draft, TxnRow, Writer
-from ranvier.store import rooms as store
+from ranvier.store import aliases
 from ranvier.users.requester import Requester
 
 
@@ -23,12 +26,25 @@ class Sending:
     """What a member says into a room."""
 
     def __init__(
-        self, *, rooms: Rooms, writer: Writer, transactions: Transactions, relation_checks: RelationChecks
+        self,
+        *,
+        rooms: Rooms,
+        writer: Writer,
+        transactions: Transactions,
+        relation_checks: RelationChecks,
+        invitations: InviteRules,
+        restricted_joins: RestrictedJoins,
+        messages: RateLimiter,
+        admin_redactions: RateLimiter,
     ) -> None:
         self._rooms = rooms
         self._relation_checks = relation_checks
         self._writer = writer
         self._transactions = transactions
+        self._invitations = invitations
+        self._restricted_joins = restricted_joins
+        self._messages = messages
+        self._admin_redactions = admin_redactions
 
     async def send_message(
         self, requester: Requester, room_id: str, type_: str, content: dict[str, Any], txn_id: str
@@ -52,8 +68,12 @@ class Sending:
     ) -> str:
         """Redact an event; the id of the redaction.
 
-        Raises 404 if the event is not in the room, 403 without permission.
+        Raises 404 if the event is not in the room, 403 without permission, 429 `M_LIMIT_EXCEEDED`.
         """
+        # Who redacts what others have said is moderating, which has a limit of its own.
+        target = (await self._rooms.cache.by_id([event_id])).get(event_id)
+        is_own = target is None or target.event.sender == requester.user_id
+        (self._messages if is_own else self._admin_redactions).spend(requester.user_id)
 
         async def send(row: TxnRow) -> str:
             room = await self._rooms.get(room_id)
@@ -74,8 +94,8 @@ class Sending:
         _check_names(type_, state_key)
         if type_ == "m.room.canonical_alias":
             await self._check_aliases(room_id, content)
-        if type_ == "m.room.member" and content.get("membership") == "join":
-            check_guest_may_join(requester, await self._rooms.get(room_id))
+        if type_ == "m.room.member":
+            await self._check_member(requester, room_id, state_key, content)
         if type_ == "m.room.create":
             raise MatrixError(403, "M_FORBIDDEN", "A room is created only once")
         draft = Draft(sender=requester.user_id, type=type_, state_key=state_key, content=content)
@@ -96,6 +116,15 @@ class Sending:
     async def _once(self, requester: Requester, path: str, txn_id: str, send: Any) -> str:
         return await self._transactions.once(requester.user_id, requester.device_id or "", path, txn_id, send)
 
+    async def _check_member(self, requester: Requester, room_id: str, user_id: str, content: dict[str, Any]) -> None:
+        """What the endpoints for membership check as well. May change who authorises a join."""
+        if content.get("membership") == "join":
+            room = await self._rooms.get(room_id)
+            check_guest_may_join(requester, room)
+            await self._restricted_joins.authorise(room, user_id, content)
+        elif content.get("membership") == "invite":
+            await self._invitations.check(requester, user_id)
+
     async def _check_aliases(self, room_id: str, content: dict[str, Any]) -> None:
         room = await self._rooms.get(room_id)
         before = _aliases(room.content("m.room.canonical_alias"))
@@ -105,7 +134,7 @@ class Sending:
     async def _check_alias(self, room: Room, alias: object) -> None:
         if not isinstance(alias, str) or not is_room_alias(alias):
             raise invalid_param("m.room.canonical_alias: not a room alias")
-        if await store.room_of_alias(self._rooms.db, alias) != room.room_nid:
+        if await aliases.room_of(self._rooms.db, alias) != room.room_nid:
             raise MatrixError(400, "M_BAD_ALIAS", f"{alias} does not point to this room")
 
 

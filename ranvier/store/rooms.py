@@ -228,14 +228,3 @@ async def room_ids(db: Reader, room_nids: Collection[int]) -> dict[int, str]:
     """Ids of rooms by their numbers."""
     rows = await db.all("SELECT room_nid, room_id FROM rooms WHERE room_nid = ANY($1)", list(room_nids))
     return {row[0]: row[1] for row in rows}
-
-
-async def room_of_alias(db: Reader, alias: str) -> int | None:
-    """The number of the room that a local alias names."""
-    nid: int | None = await db.value("SELECT room_nid FROM room_aliases WHERE alias = $1", alias)
-    return nid
-
-
-async def insert_alias(tx: Tx, alias: str, room_nid: int, creator: str) -> None:
-    """Name a room. Raises `UniqueViolation` if the alias is taken."""
-    await tx.run("INSERT INTO room_aliases (alias, room_nid, creator) VALUES ($1, $2, $3)", alias, room_nid, creator)

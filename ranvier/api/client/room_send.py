@@ -48,7 +48,6 @@ class RoomSendApi:
                 paths("/rooms/{room_id}/redact/{event_id}/{txn_id}"),
                 self.redact,
                 auth=Auth.USER,
-                limit="rc_message",
                 body=Redaction,
                 answer=EventSent,
                 spec="redactEvent",

@@ -1,0 +1,140 @@
+"""The published directory. Spec: client-server API, "Published room directory"."""
+
+from typing import Literal
+
+import msgspec
+
+from ranvier.api.client.room_summary_json import PublishedRoom, published_room
+from ranvier.http.request import Request
+from ranvier.http.response import EMPTY_OBJECT, Response, json_response
+from ranvier.http.route import Auth, Route, paths, routes
+from ranvier.proto.errors import invalid_param, not_found
+from ranvier.rooms.public_rooms import DirectoryPage, PublicRooms
+
+Visibility = Literal["private", "public"]
+
+
+class Published(msgspec.Struct):
+    """Whether a room is in the directory."""
+
+    visibility: Visibility = "public"
+
+
+class ServerQuery(msgspec.Struct):
+    """Whose directory is asked for."""
+
+    server: str | None = None
+
+
+class DirectoryQuery(ServerQuery):
+    """Which part of a directory."""
+
+    limit: int | None = None
+    since: str | None = None
+
+
+class Filter(msgspec.Struct):
+    """Which rooms."""
+
+    generic_search_term: str | None = None
+    room_types: list[str | None] | None = None
+
+
+class DirectorySearch(msgspec.Struct):
+    """The body of a search."""
+
+    limit: int | None = None
+    since: str | None = None
+    filter: Filter | None = None
+    include_all_networks: bool | None = None
+    third_party_instance_id: str | None = None
+
+
+class Directory(msgspec.Struct, omit_defaults=True):
+    """A page of the directory."""
+
+    chunk: list[PublishedRoom]
+    total_room_count_estimate: int
+    next_batch: str | None = None
+    prev_batch: str | None = None
+
+
+class PublicRoomsApi:
+    """Shows the directory and changes it."""
+
+    def __init__(self, *, public_rooms: PublicRooms, server_name: str, without_auth: bool) -> None:
+        self._public_rooms = public_rooms
+        self._server_name = server_name
+        self._auth = Auth.OPTIONAL if without_auth else Auth.USER
+
+    def routes(self) -> list[Route]:
+        """The module's routes."""
+        entry = paths("/directory/list/room/{room_id}")
+        return [
+            *routes(
+                "GET", paths("/publicRooms"), self.list, auth=self._auth, guest=True, query=DirectoryQuery,
+                answer=Directory, spec="getPublicRooms", summary="The published rooms",
+            ),
+            *routes(
+                "POST", paths("/publicRooms"), self.search, auth=self._auth, guest=True, query=ServerQuery,
+                body=DirectorySearch, answer=Directory, spec="queryPublicRooms", summary="Search the published rooms",
+            ),
+            *routes(
+                "GET", entry, self.get_visibility, auth=Auth.NONE, answer=Published,
+                spec="getRoomVisibilityOnDirectory", summary="Whether a room is published",
+            ),
+            *routes(
+                "PUT", entry, self.set_visibility, auth=Auth.USER, body=Published, answer=dict,
+                spec="setRoomVisibilityOnDirectory", summary="Publish a room, or no longer",
+            ),
+        ]  # fmt: skip
+
+    async def list(self, request: Request) -> Response:
+        """A page of the directory."""
+        query = request.query(DirectoryQuery)
+        self._check_server(query.server)
+        _check_limit(query.limit)
+        return _answer(await self._public_rooms.page(since=query.since, limit=query.limit))
+
+    async def search(self, request: Request) -> Response:
+        """A page of what the client looks for."""
+        self._check_server(request.query(ServerQuery).server)
+        body = request.json(DirectorySearch)
+        _check_limit(body.limit)
+        if body.third_party_instance_id is not None:
+            if body.include_all_networks:
+                raise invalid_param("third_party_instance_id: only without include_all_networks")
+            # No network is bridged into the directory.
+            return _answer(DirectoryPage(rooms=[], next_batch=None, prev_batch=None, total=0))
+        wanted = body.filter or Filter()
+        return _answer(
+            await self._public_rooms.page(
+                since=body.since, limit=body.limit, term=wanted.generic_search_term, room_types=wanted.room_types
+            )
+        )
+
+    async def get_visibility(self, request: Request) -> Response:
+        """Whether a room is in the directory."""
+        published = await self._public_rooms.is_published(request.params["room_id"])
+        return json_response(Published("public" if published else "private"))
+
+    async def set_visibility(self, request: Request) -> Response:
+        """Put a room into the directory, or take it out."""
+        published = request.json(Published).visibility == "public"
+        await self._public_rooms.publish(request.requester, request.params["room_id"], published=published)
+        return EMPTY_OBJECT
+
+    def _check_server(self, server: str | None) -> None:
+        if server is not None and server != self._server_name:
+            raise not_found("The directory of this server is not to be had here")
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 0:
+        raise invalid_param("limit: cannot be negative")
+
+
+def _answer(page: DirectoryPage) -> Response:
+    return json_response(
+        Directory([published_room(room) for room in page.rooms], page.total, page.next_batch, page.prev_batch)
+    )
