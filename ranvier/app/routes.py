@@ -58,7 +58,7 @@ def all_routes(
         ).routes(),
         *FiltersApi(filters=users.filters).routes(),
         *AccountDataApi(account_data=users.account_data).routes(),
-        *PushRulesApi().routes(),
+        *PushRulesApi(push_rules=users.push_rules).routes(),
         *CreateRoomApi(creating=rooms.creating, limits=membership_limits).routes(),
         *RoomSendApi(sending=rooms.sending).routes(),
         *RoomStateApi(

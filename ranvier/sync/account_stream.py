@@ -22,6 +22,7 @@ class AccountDataStream:
         self._positions = account_data.positions
         self._feeds = feeds
         self._newest: OrderedDict[str, int] = OrderedDict()
+        self._unannounced: list[AccountDataChange] = []
         account_data.listeners.append(self._on_change)
 
     @property
@@ -58,6 +59,12 @@ class AccountDataStream:
     def _on_change(self, change: AccountDataChange) -> None:
         if change.user_id in self._newest:
             self._newest[change.user_id] = max(self._newest[change.user_id], change.stream_pos)
-        feed = self._feeds.peek(change.user_id)
-        if feed is not None:
-            feed.wake()
+        self._unannounced.append(change)
+        committed = self.newest
+        ready = [known for known in self._unannounced if known.stream_pos <= committed]
+        # Who commits faster than those before has to wait for them: until then nobody may read so far.
+        self._unannounced = [known for known in self._unannounced if known.stream_pos > committed]
+        for known in ready:
+            feed = self._feeds.peek(known.user_id)
+            if feed is not None:
+                feed.wake()

@@ -22,8 +22,7 @@ class Marks(Generic[K]):
         """The thing has changed at `pos`."""
         standing = self._at.pop(key, -1)
         self._at[key] = max(standing, pos)
-        if pos > self.newest:
-            self.newest = pos
+        self.newest = max(self.newest, pos)
 
     def get(self, key: K) -> int:
         """When the thing last changed; -1 if that is not known."""

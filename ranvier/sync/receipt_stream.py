@@ -50,9 +50,7 @@ class ReceiptStream:
         """The rooms in which the user can see a newer receipt. One statement if memory does not reach back so far."""
         changed = set(feed.receipts.after(since))
         if since < feed.receipts.complete_after:
-            changed.update(
-                await store.newest_of_rooms(self._db, feed.joined, user_nid=feed.user_nid, after=since)
-            )
+            changed.update(await store.newest_of_rooms(self._db, feed.joined, user_nid=feed.user_nid, after=since))
         return changed
 
     async def since(self, feed: Feed, room_nids: Collection[int], since: int) -> Mapping[int, Events]:

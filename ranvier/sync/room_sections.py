@@ -113,9 +113,7 @@ class RoomSections:
         room_nids = news.events | news.receipts | news.typing
         if news.account_data:
             heads = self._feeds.heads
-            room_nids |= {
-                nid for nid in feed.joined if nid in heads and heads[nid].room_id in news.account_data
-            }
+            room_nids |= {nid for nid in feed.joined if nid in heads and heads[nid].room_id in news.account_data}
         for room_nid in room_nids:
             mine = feed.memberships.get(room_nid)
             head = self._feeds.heads.get(room_nid)

@@ -49,7 +49,10 @@ class Sync:
             if since is None or query.full_state:
                 body, _ = await self._build(query, feed, since, now)
                 return body
-            if self._may_have_news(feed, since) or await self._account_data.newest_of(feed.user_id) > since.account_data:
+            if (
+                self._may_have_news(feed, since)
+                or await self._account_data.newest_of(feed.user_id) > since.account_data
+            ):
                 body, has_news = await self._build(query, feed, since, now)
                 if has_news:
                     return body

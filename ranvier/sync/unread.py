@@ -19,10 +19,12 @@ from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store.events import POS_BITS, StoredEvent
 from ranvier.store.receipts import UNTHREADED, Receipt
-from ranvier.sync.feed import Feed
+from ranvier.sync.feed import Feed, Feeds
 from ranvier.sync.timeline import Timelines
 from ranvier.sync.unread_entries import Counts, UnreadEntries
 from ranvier.sync.unread_notes import UnreadNotes
+from ranvier.users.account_data import AccountDataChange
+from ranvier.users.ignored_users import TYPE as IGNORED_USER_LIST
 
 COUNTS: Final = 200_000
 SCANNED: Final = 1000
@@ -48,8 +50,16 @@ class Unread:
     """Everybody's counts."""
 
     def __init__(
-        self, *, rooms: Rooms, timelines: Timelines, notifying: Notifying, receipts: Receipts, notes: UnreadNotes
+        self,
+        *,
+        rooms: Rooms,
+        feeds: Feeds,
+        timelines: Timelines,
+        notifying: Notifying,
+        receipts: Receipts,
+        notes: UnreadNotes,
     ) -> None:
+        self._feeds = feeds
         self._rooms = rooms
         self._timelines = timelines
         self._notifying = notifying
@@ -92,10 +102,13 @@ class Unread:
             if counts is not None and receipt.room_nid in counts:
                 counts[receipt.room_nid].entries.read(receipt.thread, receipt.pos)
 
-    def recount(self, user_nid: int) -> None:
-        """What notifies the user has changed for what has been counted already: count again."""
-        self._number -= len(self._users.pop(user_nid, ()))
-        self._notes.forget(user_nid)
+    def on_account_data(self, change: AccountDataChange) -> None:
+        """A listener of account data: who ignores somebody else is not notified by them, nor was."""
+        if change.type == IGNORED_USER_LIST and change.room_id is None:
+            feed = self._feeds.peek(change.user_id)
+            if feed is not None:
+                self._number -= len(self._users.pop(feed.user_nid, ()))
+                self._notes.forget(feed.user_nid)
 
     def _remember(self, user_nid: int, room_nid: int, count: _Count) -> _Count:
         counts = self._users.setdefault(user_nid, {})
@@ -124,9 +137,7 @@ class Unread:
 
     async def _move_on(self, feed: Feed, room_nid: int, count: _Count, upto: int) -> None:
         """Count the events after `count.pos`. Another device of the user may be doing the same: each counts once."""
-        timeline = await self._timelines.newest(
-            room_nid, after=count.pos, upto=upto, limit=SCANNED, wanted=_EVERYTHING
-        )
+        timeline = await self._timelines.newest(room_nid, after=count.pos, upto=upto, limit=SCANNED, wanted=_EVERYTHING)
         room = await self._rooms.by_nid(room_nid)
         recipient = await self._notifying.recipient(feed.user_id)
         receipts = await self._receipts.of_user(feed.user_nid, feed.user_id)
