@@ -44,8 +44,10 @@ class UserServices:
     passwords: Passwords
     profiles: Profiles
     push_rules: PushRules
+    reauthentication: Reauthentication
     refreshing: Refreshing
     registration: Registration
+    removal: DeviceRemoval
     sessions: Sessions
     shared_secret: SharedSecretRegistration
 
@@ -106,6 +108,7 @@ async def build_users(
         passwords=passwords,
         profiles=profiles,
         push_rules=PushRules(db=db, account_data=account_data),
+        reauthentication=reauthentication,
         refreshing=Refreshing(db=db, clock=clock, issuer=issuer, sessions=sessions),
         registration=Registration(
             db=db,
@@ -117,6 +120,7 @@ async def build_users(
             passwords=passwords,
             tokens=tokens,
         ),
+        removal=removal,
         sessions=sessions,
         shared_secret=SharedSecretRegistration(
             clock=clock, random=random, config=config, accounts=accounts, passwords=passwords

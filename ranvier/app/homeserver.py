@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from ranvier.app.accounts import UserServices, build_users
 from ranvier.app.directory import build_directory, directory_routes
+from ranvier.app.e2ee import E2eeServices, build_e2ee, e2ee_routes
 from ranvier.app.rooms import RoomServices, build_rooms
 from ranvier.app.routes import all_routes
 from ranvier.config.model import Config
@@ -25,12 +26,20 @@ class Homeserver:
     """Everything that belongs to one server name. Make one with `start`."""
 
     def __init__(
-        self, *, config: Config, db: Database, users: UserServices, rooms: RoomServices, routes: Sequence[Route]
+        self,
+        *,
+        config: Config,
+        db: Database,
+        users: UserServices,
+        rooms: RoomServices,
+        e2ee: E2eeServices,
+        routes: Sequence[Route],
     ) -> None:
         self.config = config
         self.db = db
         self.users = users
         self.rooms = rooms
+        self.e2ee = e2ee
         self.routes = routes
         self.limiters = rate_limiters(config, clock=SystemClock())
         self._listeners: HttpListeners | None = None
@@ -45,6 +54,7 @@ class Homeserver:
         db = await open_database(config.database, now_ms=clock.now_ms())
         limiters = dict(rate_limiters(config, clock=clock))
         users = await build_users(db=db, clock=clock, random=random, config=config, limiters=limiters)
+        e2ee = await build_e2ee(db=db, clock=clock, config=config, users=users)
         rooms = await build_rooms(
             db=db,
             clock=clock,
@@ -53,6 +63,7 @@ class Homeserver:
             profiles=users.profiles,
             account_data=users.account_data,
             push_rules=users.push_rules,
+            encryption=e2ee,
             limiters=limiters,
         )
         server = cls(
@@ -60,8 +71,10 @@ class Homeserver:
             db=db,
             users=users,
             rooms=rooms,
+            e2ee=e2ee,
             routes=[
                 *all_routes(config=config, users=users, rooms=rooms, limiters=limiters),
+                *e2ee_routes(e2ee, rooms.device_lists),
                 *directory_routes(config=config, directory=build_directory(config=config, rooms=rooms)),
             ],
         )
@@ -72,6 +85,8 @@ class Homeserver:
             asyncio.create_task(_watched(rooms.transactions.run), name="transactions"),
             asyncio.create_task(_watched(rooms.typing.run), name="typing"),
             asyncio.create_task(_watched(rooms.unread_notes.run), name="unread"),
+            asyncio.create_task(_watched(e2ee.inboxes.run), name="inboxes"),
+            asyncio.create_task(_watched(e2ee.claims.run), name="claimed keys"),
         ]
         return server
 
@@ -108,6 +123,7 @@ class Homeserver:
         self.users.passwords.close()
         await self.users.last_seen.flush()
         await self.rooms.unread_notes.flush()
+        await self.e2ee.inboxes.flush()
         await self.db.close()
 
     def _tls(self) -> ssl.SSLContext | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ranvier.app.e2ee import E2eeServices
 from ranvier.config.model import Config
 from ranvier.db.engine import Database
 from ranvier.ports import Clock, Random
@@ -46,15 +47,20 @@ from ranvier.store import rooms as room_store
 from ranvier.store.event_cache import EventCache
 from ranvier.store.state_keys import StateKeys
 from ranvier.sync.account_stream import AccountDataStream
+from ranvier.sync.device_list_stream import DeviceListStream
+from ranvier.sync.encryption import EncryptionSections
 from ranvier.sync.feed import Feeds
 from ranvier.sync.joined import JoinedRooms
+from ranvier.sync.member_changes import MemberChanges
 from ranvier.sync.outside import OutsideRooms
 from ranvier.sync.receipt_stream import ReceiptStream
 from ranvier.sync.recent import RecentEvents
 from ranvier.sync.room_sections import RoomSections
+from ranvier.sync.sharing import Sharers
 from ranvier.sync.state_section import StateSections
 from ranvier.sync.sync import Sync
 from ranvier.sync.timeline import Timelines
+from ranvier.sync.to_device_stream import ToDeviceStream
 from ranvier.sync.typing_stream import TypingStream
 from ranvier.sync.unread import Unread
 from ranvier.sync.unread_notes import UnreadNotes
@@ -83,6 +89,7 @@ class RoomServices:
     creating: Creating
     history: History
     member_content: MemberContent
+    device_lists: DeviceListStream
     memberships: Memberships
     messages: Messages
     new_rooms: NewRooms
@@ -112,6 +119,7 @@ async def build_rooms(
     profiles: Profiles,
     account_data: AccountData,
     push_rules: PushRules,
+    encryption: E2eeServices,
     limiters: Mapping[str, RateLimiter],
 ) -> RoomServices:
     """Every object about rooms."""
@@ -140,7 +148,9 @@ async def build_rooms(
     serving = Serving(rooms=rooms, clock=clock, history=history, aggregations=aggregations)
     recent = RecentEvents()
     feeds = Feeds(db=db, keys=keys, recent=recent)
-    appender.listeners.append(feeds.on_commit)
+    members = MemberChanges(db=db, committed_pos=last_stream_pos)
+    appender.steps.append(members.save)
+    appender.listeners += [members.on_commit, feeds.on_commit]
     timelines = Timelines(rooms=rooms, recent=recent)
     states = StateSections(rooms=rooms)
     transactions = Transactions(db=db, keys=keys, clock=clock)
@@ -163,6 +173,13 @@ async def build_rooms(
     receipt_writer.listeners.append(unread.on_receipts)
     receipt_stream = ReceiptStream(db=db, receipts=receipts, writer=receipt_writer, feeds=feeds)
     typing_stream = TypingStream(typing=typing, feeds=feeds)
+    device_lists = DeviceListStream(
+        db=db,
+        keys=keys,
+        lists=encryption.device_lists,
+        feeds=feeds,
+        sharers=Sharers(db=db, feeds=feeds, members=members),
+    )
     sync = Sync(
         feeds=feeds,
         appender=appender,
@@ -178,6 +195,11 @@ async def build_rooms(
         account_data=AccountDataStream(db=db, account_data=account_data, push_rules=push_rules, feeds=feeds),
         receipts=receipt_stream,
         typing=typing_stream,
+        encryption=EncryptionSections(
+            to_device=ToDeviceStream(inboxes=encryption.inboxes, to_device=encryption.to_device, feeds=feeds),
+            device_lists=device_lists,
+            counts=encryption.counts,
+        ),
         clock=clock,
     )
     invitations = InviteRules(
@@ -195,7 +217,7 @@ async def build_rooms(
         restricted_joins=restricted_joins,
     )
     memberships.forgotten.append(feeds.forget)
-    scan = TimelineScan(rooms=rooms, history=history)
+    scan = TimelineScan(rooms=rooms, history=history, ignored_users=ignored_users)
     messages = Messages(rooms=rooms, history=history, timeline=scan, serving=serving)
     return RoomServices(
         access=access,
@@ -215,6 +237,7 @@ async def build_rooms(
         ),
         history=history,
         member_content=member_content,
+        device_lists=device_lists,
         memberships=memberships,
         messages=messages,
         new_rooms=new_rooms,

@@ -1,6 +1,8 @@
 """The route table: every endpoint of this server."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 from ranvier import __version__
 from ranvier.api.admin.register import AdminRegisterApi
@@ -35,6 +37,8 @@ from ranvier.config.model import Config
 from ranvier.http.route import Route
 from ranvier.ratelimit import RateLimiter
 
+UNSTABLE_FEATURES: Final = MappingProxyType({"org.matrix.e2e_cross_signing": True, "org.matrix.msc3814": True})
+
 
 def all_routes(
     *, config: Config, users: UserServices, rooms: RoomServices, limiters: Mapping[str, RateLimiter]
@@ -42,7 +46,7 @@ def all_routes(
     """Every route, whatever listener serves it."""
     membership_limits = MembershipLimits(limiters=limiters)
     return [
-        *VersionsApi(unstable_features={}).routes(),
+        *VersionsApi(unstable_features=UNSTABLE_FEATURES).routes(),
         *WellKnownApi(config=config).routes(),
         *CapabilitiesApi(config=config).routes(),
         *LoginApi(login=users.login, refreshing=users.refreshing, logout=users.logout, config=config).routes(),

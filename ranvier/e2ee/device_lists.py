@@ -62,6 +62,8 @@ class DeviceLists:
         self.on_changed: list[Changed] = []
         """Told after the commit, before the position counts as committed."""
         self.on_signed: list[Signed] = []
+        self.on_closed: list[Callable[[], None]] = []
+        """Told whenever more positions may count as committed."""
 
     @classmethod
     async def load(cls, db: Database) -> "DeviceLists":
@@ -82,6 +84,11 @@ class DeviceLists:
             if change is not None:
                 await change.end(committed)
 
+    async def on_renamed(self, user_id: str, device_id: str) -> None:
+        """A device has another name, which is part of what others see of it. One transaction."""
+        async with self.transaction() as change:
+            await change.changed(user_id)
+
     def within(self, tx: Tx) -> DeviceListTx:
         """For who has a transaction; `end` must be called when it is over, whatever has happened."""
         return DeviceListTx(tx, self)
@@ -96,6 +103,8 @@ class DeviceLists:
                     await self._tell(user_id, signed, position)
             finally:
                 self.positions.close(position)
+                for listener in self.on_closed:
+                    listener()
 
         return position, end
 

@@ -92,6 +92,14 @@ class KeyQueries:
         for stale in self._loads:
             stale.add(user_id)
 
+    async def on_changed(self, user_id: str, position: int) -> None:
+        """A listener of the device lists."""
+        self.forget(user_id)
+
+    async def on_signed(self, signer: str, target: str, position: int) -> None:
+        """A listener of the device lists."""
+        self.forget(signer)
+
     async def _keys(self, user_ids: Sequence[str]) -> dict[str, UserKeys]:
         found = {}
         missing = []

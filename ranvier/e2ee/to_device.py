@@ -36,6 +36,8 @@ class ToDevice:
         self.listeners: list[Callable[[Collection[str]], None]] = []
         """Told after the commit which users have got something."""
         self.remote_steps: list[RemoteStep] = []
+        self._untold: list[tuple[int, set[str]]] = []
+        """Who has got something at a position that is not committed yet, because an earlier one is still open."""
 
     async def send(self, requester: Requester, type: str, txn_id: str, messages: Messages) -> None:
         """Send messages as a client asks; a repetition of its request sends nothing. One transaction.
@@ -74,11 +76,18 @@ class ToDevice:
                     for step in self.remote_steps:
                         await step(tx, sender, type, remote)
             self._inboxes.sent(position, [(user_id, device_id) for user_id, device_id, _ in rows])
+            self._untold.append((position, {row[0] for row in rows}))
         finally:
             self._inboxes.positions.close(position)
-        recipients = {row[0] for row in rows}
-        for listener in self.listeners if recipients else ():
-            listener(recipients)
+            self._tell()
+
+    def _tell(self) -> None:
+        committed = self._inboxes.positions.committed
+        due = [recipients for position, recipients in self._untold if position <= committed]
+        self._untold = [entry for entry in self._untold if entry[0] > committed]
+        for recipients in due:
+            for listener in self.listeners if recipients else ():
+                listener(recipients)
 
     def _by_place(self, messages: Messages, events: "_Events") -> tuple[Messages, Messages]:
         """Messages for users of this server and for others. All are encoded once, so that errors come before writing."""

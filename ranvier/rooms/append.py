@@ -72,6 +72,7 @@ class Append:
 
 Listener = Callable[[Sequence[Append]], None]
 """Called on the event loop after each commit, with what it added, in the order of the stream."""
+Step = Callable[[Tx, Sequence[Append]], Awaitable[None]]
 
 
 class RoomSpoilt(DatabaseError):
@@ -97,6 +98,8 @@ class Appender:
         self._wake = asyncio.Event()
         self._stopping = False
         self.listeners: list[Listener] = []
+        self.steps: list[Step] = []
+        """Further statements of each transaction."""
         self.on_spoilt: Callable[[Room], None] = lambda room: None
 
     def reserve_nid(self) -> int:
@@ -189,6 +192,8 @@ class Appender:
                 tx, [(row.room_nid, row.parent_id, row.pos) for append in batch for row in append.unrelated]
             )
             await event_txns.insert(tx, [txn for append in batch for txn in append.txns])
+            for step in self.steps:
+                await step(tx, batch)
             for append in batch:
                 for statement in append.also:
                     await statement(tx)

@@ -93,9 +93,7 @@ async def lock(tx: Tx, user_id: str, version: int) -> BackupVersion | None:
 
 async def exists(db: Reader, user_id: str, version: int) -> bool:
     """Whether there is or was such a version."""
-    return (
-        await db.value("SELECT 1 FROM key_backups WHERE user_id = $1 AND version = $2", user_id, version) is not None
-    )
+    return await db.value("SELECT 1 FROM key_backups WHERE user_id = $1 AND version = $2", user_id, version) is not None
 
 
 async def set_auth_data(tx: Tx, user_id: str, version: int, auth_data: bytes) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ranvier.db.engine import Reader, Tx
 from ranvier.store.rooms import JOIN
+from ranvier.store.state_keys import MEMBER_KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +61,14 @@ async def joined_among(db: Reader, room_nids: Collection[int], user_nids: Collec
         JOIN,
     )
     return [(row[0], row[1]) for row in rows]
+
+
+async def joined_of(db: Reader, room_nids: Collection[int]) -> set[int]:
+    """Everybody who is joined to one of these rooms now. One statement."""
+    rows = await db.all(
+        "SELECT DISTINCT key_id FROM room_current WHERE room_nid = ANY($1) AND key_id >= $2 AND membership = $3",
+        list(room_nids),
+        MEMBER_KEYS,
+        JOIN,
+    )
+    return {row[0] for row in rows}

@@ -26,6 +26,7 @@ class Feed:
     """One user's view of what has happened."""
 
     __slots__ = (
+        "devices",
         "events",
         "memberships",
         "presence",
@@ -50,6 +51,8 @@ class Feed:
         """By room: when it last changed who is typing."""
         self.presence: Marks[str] = Marks()
         """By user, of those whom they share a room with."""
+        self.devices: Marks[str] = Marks()
+        """By user, the same ones and themselves: the last change of their devices or cross-signing keys."""
         self.ready: asyncio.Future[None] | None = None
         self.waiters: set[asyncio.Future[None]] = set()
 

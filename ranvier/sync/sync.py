@@ -7,14 +7,13 @@ without news executes no statement.
 from ranvier.ports import Clock
 from ranvier.rooms.append import Appender
 from ranvier.sync.account_stream import AccountDataStream
+from ranvier.sync.encryption import EncryptionSections
 from ranvier.sync.feed import Feed, Feeds
 from ranvier.sync.query import SyncQuery
 from ranvier.sync.receipt_stream import ReceiptStream
 from ranvier.sync.room_sections import RoomSections, account_event
 from ranvier.sync.token import SyncToken
 from ranvier.sync.typing_stream import TypingStream
-
-EMPTY = b'"device_lists":{"changed":[],"left":[]},"device_one_time_keys_count":{"signed_curve25519":0}'
 
 
 class Sync:
@@ -29,6 +28,7 @@ class Sync:
         account_data: AccountDataStream,
         receipts: ReceiptStream,
         typing: TypingStream,
+        encryption: EncryptionSections,
         clock: Clock,
     ) -> None:
         self._feeds = feeds
@@ -37,11 +37,13 @@ class Sync:
         self._account_data = account_data
         self._receipts = receipts
         self._typing = typing
+        self._encryption = encryption
         self._clock = clock
 
     async def sync(self, query: SyncQuery) -> bytes:
         """The answer's JSON. Waits up to `timeout_ms` if `since` is given and nothing is new."""
         feed = await self._feeds.get(query.user_id)
+        await self._encryption.acknowledge(query)
         since = query.since
         end = self._clock.monotonic() + query.timeout_ms / 1000
         while True:
@@ -51,6 +53,7 @@ class Sync:
                 return body
             if (
                 self._may_have_news(feed, since)
+                or await self._encryption.may_have_news(query, feed, since)
                 or await self._account_data.newest_of(feed.user_id) > since.account_data
             ):
                 body, has_news = await self._build(query, feed, since, now)
@@ -58,7 +61,7 @@ class Sync:
                     return body
             left_s = end - self._clock.monotonic()
             if left_s <= 0:
-                return b'{"next_batch":"%s",%s}' % (str(now).encode(), EMPTY)
+                return b'{"next_batch":"%s",%s}' % (str(now).encode(), await self._encryption.idle(query))
             since = now
             await feed.wait(left_s)
 
@@ -68,6 +71,8 @@ class Sync:
             account_data=self._account_data.newest,
             receipts=self._receipts.newest,
             typing=self._typing.newest,
+            to_device=self._encryption.to_device.newest,
+            device_lists=self._encryption.device_lists.newest,
         )
 
     def _may_have_news(self, feed: Feed, since: SyncToken) -> bool:
@@ -85,9 +90,10 @@ class Sync:
         wanted = query.filter.account_data
         account = [account_event(*change) for change in by_room.pop("", []) if wanted.allows_type(change[0])]
         rooms = await self._rooms.build(query, feed, since, now, by_room)
-        parts = [b'"next_batch":"%s"' % str(now).encode(), EMPTY]
+        encryption, now, has_news = await self._encryption.build(query, feed, since, now)
+        parts = [b'"next_batch":"%s"' % str(now).encode(), *encryption]
         if rooms:
             parts.append(b'"rooms":{%s}' % rooms)
         if account:
             parts.append(b'"account_data":{"events":[%s]}' % b",".join(account))
-        return b"{%s}" % b",".join(parts), bool(rooms or account)
+        return b"{%s}" % b",".join(parts), bool(rooms or account or has_news)

@@ -24,9 +24,14 @@ class SyncToken:
     receipts: int = 0
     typing: int = 0
     presence: int = 0
+    to_device: int = 0
+    device_lists: int = 0
 
     def __str__(self) -> str:
-        return f"s{self.events}_{self.account_data}_{self.receipts}_{self.typing}_{self.presence}"
+        return (
+            f"s{self.events}_{self.account_data}_{self.receipts}_{self.typing}_{self.presence}"
+            f"_{self.to_device}_{self.device_lists}"
+        )
 
     @property
     def pos(self) -> int:

@@ -1,6 +1,6 @@
 """The devices of a user. Spec: client-server API, "Device Management"."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -36,7 +36,7 @@ class Devices:
         self._last_seen = last_seen
         self._removal = removal
         self._reauthentication = reauthentication
-        self.on_renamed: list[Callable[[str, str], None]] = []
+        self.on_renamed: list[Callable[[str, str], Awaitable[None]]] = []
         """Told after the commit: `(user_id, device_id)`."""
 
     async def all(self, user_id: str) -> list[DeviceInfo]:
@@ -62,7 +62,7 @@ class Devices:
             if not await store.rename(tx, user_id, device_id, display_name):
                 raise _unknown()
         for listener in self.on_renamed:
-            listener(user_id, device_id)
+            await listener(user_id, device_id)
 
     async def delete(
         self, requester: Requester, device_ids: Sequence[str], auth: Mapping[str, Any] | None, *, operation: str

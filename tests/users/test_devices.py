@@ -24,7 +24,11 @@ def _password(session: str, user: str = "alice", password: str = "wonderland") -
 async def test_renaming(world: World) -> None:
     await world.register(device_id="PHONE", initial_device_display_name="Phone")
     told: list[tuple[str, str]] = []
-    world.devices.on_renamed.append(lambda user_id, device_id: told.append((user_id, device_id)))
+
+    async def listen(user_id: str, device_id: str) -> None:
+        told.append((user_id, device_id))
+
+    world.devices.on_renamed.append(listen)
     await world.devices.rename(ALICE, "PHONE", None)
     assert told == []
     await world.devices.rename(ALICE, "PHONE", "Telephone")

@@ -1,0 +1,147 @@
+"""`/keys/...`: devices publish, find and claim keys. Spec: client-server API, "Key management API"."""
+
+from typing import Any
+
+import msgspec
+
+from ranvier.e2ee.claim_keys import Claims
+from ranvier.e2ee.query_keys import KeyQueries
+from ranvier.e2ee.upload_keys import KeyUpload
+from ranvier.http.request import Request
+from ranvier.http.response import Response, json_bytes, json_response
+from ranvier.http.route import Auth, Route, paths, routes
+from ranvier.sync.device_list_stream import DeviceListStream
+from ranvier.sync.token import parse_sync_token
+
+MAX_UPLOAD_BYTES = 4 << 20
+"""Enough for ten thousand one-time keys."""
+
+
+class KeysUpload(msgspec.Struct):
+    """The body of `POST /keys/upload`."""
+
+    device_keys: dict[str, Any] | None = None
+    one_time_keys: dict[str, Any] | None = None
+    fallback_keys: dict[str, Any] | None = None
+    unstable_fallback_keys: dict[str, Any] | None = msgspec.field(default=None, name="org.matrix.msc2732.fallback_keys")
+
+
+class KeysUploaded(msgspec.Struct):
+    """How many one-time keys the device has, by algorithm."""
+
+    one_time_key_counts: dict[str, int]
+
+
+class KeysQuery(msgspec.Struct):
+    """The body of `POST /keys/query`."""
+
+    device_keys: dict[str, list[str]]
+    timeout: int = 10_000
+
+
+class KeysClaim(msgspec.Struct):
+    """The body of `POST /keys/claim`."""
+
+    one_time_keys: dict[str, dict[str, str]]
+    timeout: int = 10_000
+
+
+class KeyChangesParams(msgspec.Struct, rename={"from_": "from"}):
+    """The query string of `GET /keys/changes`."""
+
+    from_: str
+    to: str
+
+
+class KeyChanges(msgspec.Struct):
+    """Users whose devices are to be asked for again, and users who are of no interest any more."""
+
+    changed: list[str]
+    left: list[str]
+
+
+class KeysApi:
+    """Keys of devices."""
+
+    def __init__(
+        self, *, upload: KeyUpload, queries: KeyQueries, claims: Claims, device_lists: DeviceListStream
+    ) -> None:
+        self._upload = upload
+        self._queries = queries
+        self._claims = claims
+        self._device_lists = device_lists
+
+    def routes(self) -> list[Route]:
+        """The module's routes."""
+        return [
+            *routes(
+                "POST",
+                paths("/keys/upload"),
+                self.upload,
+                auth=Auth.USER,
+                guest=True,
+                body=KeysUpload,
+                answer=KeysUploaded,
+                body_limit_bytes=MAX_UPLOAD_BYTES,
+                spec="uploadKeys",
+                summary="Publish keys of this device",
+            ),
+            *routes(
+                "POST",
+                paths("/keys/query"),
+                self.query,
+                auth=Auth.USER,
+                guest=True,
+                body=KeysQuery,
+                answer=dict[str, Any],
+                spec="queryKeys",
+                summary="Devices and identity keys of users",
+            ),
+            *routes(
+                "POST",
+                paths("/keys/claim"),
+                self.claim,
+                auth=Auth.USER,
+                guest=True,
+                body=KeysClaim,
+                answer=dict[str, Any],
+                spec="claimKeys",
+                summary="Claim one-time keys of devices",
+            ),
+            *routes(
+                "GET",
+                paths("/keys/changes"),
+                self.changes,
+                auth=Auth.USER,
+                query=KeyChangesParams,
+                answer=KeyChanges,
+                spec="getKeysChanges",
+                summary="Users whose devices have changed between two sync tokens",
+            ),
+        ]
+
+    async def upload(self, request: Request) -> Response:
+        """Publish keys of this device."""
+        body = request.json(KeysUpload)
+        counts = await self._upload.upload(
+            request.requester,
+            device_keys=body.device_keys,
+            one_time_keys=body.one_time_keys,
+            fallback_keys=body.fallback_keys or body.unstable_fallback_keys,
+        )
+        return json_response(KeysUploaded(counts))
+
+    async def query(self, request: Request) -> Response:
+        """Devices and identity keys of users."""
+        wanted = request.json(KeysQuery).device_keys
+        return json_bytes(await self._queries.query(request.requester.user_id, wanted))
+
+    async def claim(self, request: Request) -> Response:
+        """Claim one-time keys of devices."""
+        return json_bytes(await self._claims.claim(request.json(KeysClaim).one_time_keys))
+
+    async def changes(self, request: Request) -> Response:
+        """Users whose devices have changed between two sync tokens."""
+        params = request.query(KeyChangesParams)
+        since, upto = parse_sync_token(params.from_), parse_sync_token(params.to)
+        return json_bytes((await self._device_lists.of_user(request.requester.user_id, since, upto)).json)
