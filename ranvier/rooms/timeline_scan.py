@@ -6,11 +6,13 @@ Spec: client-server API, "Filtering", "Room History Visibility".
 from dataclasses import dataclass, field
 from typing import Final
 
+from ranvier.proto.events import Event
 from ranvier.proto.filters import NO_EVENT_FILTER, RoomEventFilter
 from ranvier.rooms.history import History, Viewer
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.timeline_token import START
 from ranvier.store.events import StoredEvent, timeline_rows
+from ranvier.users.ignored_users import IgnoredUsers
 
 LIMIT: Final = 1000
 """The most events in an answer."""
@@ -52,12 +54,17 @@ class Scan:
 class TimelineScan:
     """Reads timelines."""
 
-    def __init__(self, *, rooms: Rooms, history: History) -> None:
+    def __init__(self, *, rooms: Rooms, history: History, ignored_users: IgnoredUsers) -> None:
         self._rooms = rooms
         self._history = history
+        self._ignored_users = ignored_users
 
     async def scan(self, viewer: Viewer, span: Span, *, limit: int, choice: RoomEventFilter = NO_EVENT_FILTER) -> Scan:
-        """At most `limit` events that the viewer may see and `choice` lets pass. One statement in most cases."""
+        """At most `limit` events that the viewer may see and `choice` lets pass. One statement in most cases.
+
+        What users say whom the viewer ignores is left out.
+        """
+        ignored = await self._ignored_users.of(viewer.user_id)
         low, high = span.bounds
         if viewer.horizon is not None:
             high = min(high, viewer.horizon + 1)
@@ -71,11 +78,15 @@ class TimelineScan:
             )
             events = await self._rooms.cache.from_rows(rows[:wanted])
             scanned += len(events)
-            chosen = events if choice.is_open else [stored for stored in events if choice.allows(stored.event)]
+            chosen = [stored for stored in events if _is_chosen(stored.event, choice, ignored)]
             scan.found += (await self._history.visible(viewer, chosen))[: limit - len(scan.found)]
             last = _go_on(scan, events, full=len(scan.found) == limit, more=len(rows) > wanted, span=span)
             low, high = (low, last) if span.backwards else (last, high)
         return scan
+
+
+def _is_chosen(event: Event, choice: RoomEventFilter, ignored: frozenset[str]) -> bool:
+    return choice.allows(event) and (event.sender not in ignored or event.state_key is not None)
 
 
 def _go_on(scan: Scan, events: list[StoredEvent], *, full: bool, more: bool, span: Span) -> int:

@@ -33,11 +33,12 @@ class Device:
 
     async def settle(self) -> None:
         """Follow until there is nothing new."""
+        news: set[str] = set()
         for _ in range(5):
-            answer = await self.sync()
-            if not {"rooms", "account_data", "presence"} & answer.keys():
+            news = {"rooms", "account_data", "presence"} & (await self.sync()).keys()
+            if not news:
                 return
-        raise AssertionError(f"there is always something new: {answer}")
+        raise AssertionError(f"there is always something new: {news}")
 
     async def waiting(self, timeout_ms: int = 5000) -> "asyncio.Task[Any]":
         """A sync that is under way, waiting for news."""

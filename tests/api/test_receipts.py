@@ -155,7 +155,8 @@ async def test_strangers_are_refused(alice: Client, carol: Client, room_id: str)
 
 async def test_a_filter_can_leave_receipts_out(alice: Client, bob: Client, room_id: str) -> None:
     event_id = await alice.say(room_id, "x")
-    for choice in ({"not_types": ["m.receipt"]}, {"types": []}, {"not_rooms": [room_id]}):
+    choices: list[dict[str, list[str]]] = [{"not_types": ["m.receipt"]}, {"types": []}, {"not_rooms": [room_id]}]
+    for choice in choices:
         device = Device(alice, **filtered(room={"ephemeral": choice}))
         await device.settle()
         await receipt(bob, room_id, event_id)

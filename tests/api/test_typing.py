@@ -22,8 +22,8 @@ async def device(alice: Client, room_id: str) -> Device:
     return device
 
 
-async def types(client: Client, room_id: str, *, typing: bool = True, timeout: int | None = None) -> Answer:
-    body = {"typing": typing} | ({} if timeout is None else {"timeout": timeout})
+async def types(client: Client, room_id: str, *, typing: bool = True, timeout_ms: int | None = None) -> Answer:
+    body = {"typing": typing} | ({} if timeout_ms is None else {"timeout": timeout_ms})
     return await client.put(f"{in_room(room_id)}/typing/{part(client.user_id)}", body)
 
 
@@ -42,7 +42,7 @@ async def test_typing_begins_and_stops(bob: Client, device: Device, room_id: str
 
 
 async def test_typing_stops_by_itself(bob: Client, device: Device, room_id: str) -> None:
-    await types(bob, room_id, timeout=50)
+    await types(bob, room_id, timeout_ms=50)
     assert await device.ephemeral(room_id, "m.typing") == [{"user_ids": [bob.user_id]}]
     answer = await asyncio.wait_for(device.sync(timeout="5000"), 3)
     (event,) = answer["rooms"]["join"][room_id]["ephemeral"]["events"]
@@ -50,8 +50,8 @@ async def test_typing_stops_by_itself(bob: Client, device: Device, room_id: str)
 
 
 async def test_whoever_goes_on_typing_is_typing_longer(bob: Client, device: Device, room_id: str) -> None:
-    await types(bob, room_id, timeout=50)
-    await types(bob, room_id, timeout=30_000)
+    await types(bob, room_id, timeout_ms=50)
+    await types(bob, room_id, timeout_ms=30_000)
     await device.ephemeral(room_id, "m.typing")
     await asyncio.sleep(0.1)
     assert await device.ephemeral(room_id, "m.typing") == []
@@ -90,8 +90,8 @@ async def test_malformed_bodies_are_refused(bob: Client, room_id: str, body: obj
 
 
 async def test_a_timeout_that_is_no_time(bob: Client, device: Device, room_id: str) -> None:
-    for timeout in (0, -5):
-        (await types(bob, room_id, timeout=timeout)).ok()
+    for timeout_ms in (0, -5):
+        (await types(bob, room_id, timeout_ms=timeout_ms)).ok()
     assert await device.ephemeral(room_id, "m.typing") == []
 
 
