@@ -53,7 +53,6 @@ OPTIONS = (
         RATE,
         {"per_second": 0.003, "burst_count": 5},
         "3PID validation per user or IP",
-        honoured=True,
     ),
     Option(
         "rc_invites.per_room",
@@ -70,41 +69,32 @@ OPTIONS = (
         honoured=True,
     ),
     Option("rc_invites.per_issuer", RATE, {"per_second": 0.3, "burst_count": 10}, "Invites per sender", honoured=True),
-    Option(
-        "rc_third_party_invite", RATE, {"per_second": 0.2, "burst_count": 10}, "3PID invites per sender", honoured=True
-    ),
-    Option("rc_federation.window_size", COUNT, 1000, "Sliding window", honoured=True),
-    Option("rc_federation.sleep_limit", COUNT, 10, "Requests per window before delaying", honoured=True),
-    Option("rc_federation.sleep_delay", COUNT, 500, "Delay", honoured=True),
-    Option(
-        "rc_federation.reject_limit", COUNT, 50, "Concurrent queued requests per origin before rejection", honoured=True
-    ),
-    Option("rc_federation.concurrent", COUNT, 3, "Requests processed at once per origin", honoured=True),
+    Option("rc_third_party_invite", RATE, {"per_second": 0.2, "burst_count": 10}, "3PID invites per sender"),
+    Option("rc_federation.window_size", COUNT, 1000, "Sliding window"),
+    Option("rc_federation.sleep_limit", COUNT, 10, "Requests per window before delaying"),
+    Option("rc_federation.sleep_delay", COUNT, 500, "Delay"),
+    Option("rc_federation.reject_limit", COUNT, 50, "Concurrent queued requests per origin before rejection"),
+    Option("rc_federation.concurrent", COUNT, 3, "Requests processed at once per origin"),
     Option(
         "rc_key_requests",
         RATE,
         {"per_second": 20, "burst_count": 100},
         "Outgoing signing-key requests per origin (undocumented)",
-        honoured=True,
     ),
     Option(
         "rc_media_create",
         RATE,
         {"per_second": 10.0, "burst_count": 50.0},
         "POST /media/v1/create per user",
-        honoured=True,
     ),
-    Option("rc_presence", SECTION, None, "Presence updates", honoured=True),
+    Option("rc_presence", SECTION, None, "Presence updates"),
     Option(
         "rc_presence.per_user",
         RATE,
         {"per_second": 0.1, "burst_count": 1},
         "Presence updates of one user",
-        honoured=True,
     ),
-    Option(
-        "rc_delayed_event_mgmt", RATE, {"per_second": 1.0, "burst_count": 5.0}, "Managing delayed events", honoured=True
-    ),
+    Option("rc_delayed_event_mgmt", RATE, {"per_second": 1.0, "burst_count": 5.0}, "Managing delayed events"),
     Option("rc_reports", RATE, {"per_second": 1.0, "burst_count": 5.0}, "Reporting content", honoured=True),
     Option(
         "rc_room_creation", RATE, {"per_second": 0.016, "burst_count": 10.0}, "Room creation per user", honoured=True
@@ -114,6 +104,5 @@ OPTIONS = (
         RATE,
         {"per_second": 0.016, "burst_count": 200.0},
         "User directory search per user",
-        honoured=True,
     ),
 )

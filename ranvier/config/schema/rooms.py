@@ -70,7 +70,6 @@ OPTIONS = (
         DURATION_OR_NULL,
         None,
         "Longest delay of MSC4140 delayed events; null disables them",
-        honoured=True,
     ),
     Option("push.jitter_delay", DURATION, "0s", "Random delay of pushes"),
     Option("forget_rooms_on_leave", BOOL, False, "Forget a room on leave", honoured=True),

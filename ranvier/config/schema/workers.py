@@ -40,7 +40,7 @@ OPTIONS = (
     Option("worker_manhole", PORT, None, "Short for a manhole listener on 127.0.0.1; also uses manhole_settings"),
     Option("worker_daemonize", BOOL, False, "Daemonize (not with systemd)"),
     Option("worker_pid_file", PATH, None, "PID file"),
-    Option("worker_log_config", PATH, None, "Logging config of the worker", reloadable=True),
+    Option("worker_log_config", PATH, None, "Logging config of the worker"),
     Option("background_updates.background_update_duration_ms", COUNT, 100, "Target batch duration"),
     Option("background_updates.sleep_enabled", BOOL, True, "Sleep between batches"),
     Option("background_updates.sleep_duration_ms", COUNT, 1000, "Sleep"),

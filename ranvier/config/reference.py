@@ -1,0 +1,32 @@
+"""`python -m ranvier.config.reference`: every option as a table in Markdown."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+
+from ranvier.config.option import Option
+from ranvier.config.schema import OPTIONS
+
+
+def reference(options: Iterable[Option]) -> Iterator[str]:
+    """The lines of the table."""
+    yield "| option | takes | default | meaning | honoured | on SIGHUP |"
+    yield "|---|---|---|---|---|---|"
+    for option in options:
+        cells = (
+            f"`{option.path}`",
+            option.kind.expected,
+            "required" if option.required else _default(option.default),
+            option.doc,
+            "yes" if option.honoured else "not yet",
+            "yes" if option.reloadable else "",
+        )
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _default(value: object) -> str:
+    return "" if value is None else f"`{json.dumps(value, ensure_ascii=False)}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.writelines(f"{line}\n" for line in reference(OPTIONS))

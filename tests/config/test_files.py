@@ -1,0 +1,84 @@
+"""Configurations in several files and folders."""
+
+from pathlib import Path
+
+import pytest
+
+from ranvier.config.load import ConfigError, load
+
+_KEY = f"signing_key: ed25519 a_test {'A' * 43}\n"
+
+
+def _write(path: Path, text: str) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_later_file_replaces_top_level_options(tmp_path: Path) -> None:
+    first = _write(
+        tmp_path / "a.yaml", f"server_name: one\n{_KEY}rc_login: {{address: {{per_second: 9}}}}\nbcrypt_rounds: 4\n"
+    )
+    second = _write(tmp_path / "b.yaml", "server_name: two\nrc_login: {account: {per_second: 8}}\n")
+    config = load([first, second])
+    assert (config.server_name, config.bcrypt_rounds) == ("two", 4)
+    # The whole of rc_login was replaced, not merged.
+    assert (config.rc_login.address.per_second, config.rc_login.account.per_second) == (0.17, 8)
+    assert config.paths == (first, second)
+
+
+def test_a_folder_is_its_yaml_files_in_order(tmp_path: Path) -> None:
+    _write(tmp_path / "conf.d" / "20.yaml", "server_name: twenty\n")
+    _write(tmp_path / "conf.d" / "10.yaml", f"server_name: ten\n{_KEY}")
+    _write(tmp_path / "conf.d" / "99.yml", "server_name: not_read\n")
+    _write(tmp_path / "conf.d" / "30.yaml" / "inner.yaml", "server_name: not_read\n")
+    assert load([str(tmp_path / "conf.d")]).server_name == "twenty"
+
+
+def test_errors_name_the_file_they_are_in(tmp_path: Path) -> None:
+    first = _write(tmp_path / "a.yaml", "server_name: test\nbcrypt_rounds: 1\n")
+    second = _write(tmp_path / "b.yaml", "\nenable_registration: perhaps\n")
+    with pytest.raises(ConfigError) as raised:
+        load([first, second])
+    assert [error.split(": option")[0] for error in raised.value.errors] == [f"{first}:2", f"{second}:2"]
+
+
+def test_every_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
+    files = [_write(tmp_path / name, "a: [\n") for name in ("a.yaml", "b.yaml")]
+    with pytest.raises(ConfigError) as raised:
+        load(files)
+    assert len(raised.value.errors) == 2
+
+
+def test_files_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load([str(tmp_path / "a.yaml"), str(tmp_path / "b")])
+    assert [error.split(": ")[1] for error in raised.value.errors] == ["no such file or folder"] * 2
+    with pytest.raises(ConfigError, match=r"no \*\.yaml file there"):
+        load([str(tmp_path)])
+
+
+def test_a_file_that_is_not_text(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="is not UTF-8 text"):
+        load([str(tmp_path / "a.yaml")])
+
+
+def test_the_command_line_replaces_the_files(tmp_path: Path) -> None:
+    file = _write(tmp_path / "a.yaml", f"server_name: test\n{_KEY}report_stats: false\n")
+    assert load([file], overrides={"report_stats": True}).report_stats
+    with pytest.raises(ConfigError, match="command line: option enable_registration: needs"):
+        load([file], overrides={"enable_registration": True})
+
+
+def test_the_environment_sets_the_cache_factor(tmp_path: Path) -> None:
+    file = _write(tmp_path / "a.yaml", f"server_name: test\n{_KEY}caches: {{global_factor: 2, expire_caches: true}}\n")
+    assert load([file]).cache_factor == 2
+    assert load([file], environment={"SYNAPSE_CACHE_FACTOR": "3.5"}).cache_factor == 3.5
+    with pytest.raises(ConfigError, match="SYNAPSE_CACHE_FACTOR"):
+        load([file], environment={"SYNAPSE_CACHE_FACTOR": "big"})
+
+
+def test_the_database_is_in_the_data_folder_if_the_file_does_not_say(tmp_path: Path) -> None:
+    file = _write(tmp_path / "a.yaml", f"server_name: test\n{_KEY}")
+    assert load([file], data_directory="/data").database.args == {"database": "/data/homeserver.db"}
