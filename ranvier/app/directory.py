@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 from ranvier.api.client.directory import DirectoryApi
 from ranvier.api.client.public_rooms import PublicRoomsApi
+from ranvier.api.client.room_upgrade import RoomUpgradeApi
 from ranvier.app.rooms import RoomServices
 from ranvier.config.model import Config
 from ranvier.http.route import Route
 from ranvier.rooms.aliases import Aliases
 from ranvier.rooms.directory_rules import DirectoryRules
 from ranvier.rooms.public_rooms import PublicRooms
+from ranvier.rooms.upgrade import Upgrades
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +20,7 @@ class DirectoryServices:
 
     aliases: Aliases
     public_rooms: PublicRooms
+    upgrades: Upgrades
 
 
 def build_directory(*, config: Config, rooms: RoomServices) -> DirectoryServices:
@@ -35,6 +38,13 @@ def build_directory(*, config: Config, rooms: RoomServices) -> DirectoryServices
             rules=DirectoryRules(config.room_list_publication_rules),
             searchable=config.enable_room_list_search,
         ),
+        upgrades=Upgrades(
+            rooms=rooms.rooms,
+            writer=rooms.writer,
+            member_content=rooms.member_content,
+            new_rooms=rooms.new_rooms,
+            carry_over=rooms.carry_over,
+        ),
     )
 
 
@@ -47,4 +57,5 @@ def directory_routes(*, config: Config, directory: DirectoryServices) -> list[Ro
             server_name=config.server_name,
             without_auth=config.allow_public_rooms_without_auth,
         ).routes(),
+        *RoomUpgradeApi(upgrades=directory.upgrades).routes(),
     ]

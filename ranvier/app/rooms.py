@@ -12,6 +12,7 @@ from ranvier.ratelimit import RateLimiter
 from ranvier.rooms.access import Access
 from ranvier.rooms.aggregations import Aggregations
 from ranvier.rooms.append import Appender
+from ranvier.rooms.carry_over import CarryOver
 from ranvier.rooms.children import Children
 from ranvier.rooms.context import Context
 from ranvier.rooms.create import Creating
@@ -85,6 +86,7 @@ class RoomServices:
     access: Access
     appender: Appender
     cache: EventCache
+    carry_over: CarryOver
     context: Context
     creating: Creating
     history: History
@@ -209,12 +211,14 @@ async def build_rooms(
     )
     restricted_joins = RestrictedJoins(rooms=rooms, server_name=config.server_name)
     new_rooms = NewRooms(rooms=rooms, writer=writer, random=random)
+    carry_over = CarryOver(account_data=account_data, push_rules=push_rules)
     memberships = Memberships(
         rooms=rooms,
         writer=writer,
         member_content=member_content,
         invitations=invitations,
         restricted_joins=restricted_joins,
+        carry_over=carry_over,
     )
     memberships.forgotten.append(feeds.forget)
     scan = TimelineScan(rooms=rooms, history=history, ignored_users=ignored_users)
@@ -223,6 +227,7 @@ async def build_rooms(
         access=access,
         appender=appender,
         cache=cache,
+        carry_over=carry_over,
         context=Context(rooms=rooms, history=history, timeline=scan, messages=messages),
         creating=Creating(
             rooms=rooms,

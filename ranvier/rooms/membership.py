@@ -8,6 +8,7 @@ from typing import Any
 
 from ranvier.proto.errors import MatrixError, forbidden, invalid_param, not_found
 from ranvier.proto.ids import is_room_alias, is_room_id, is_user_id
+from ranvier.rooms.carry_over import CarryOver
 from ranvier.rooms.guest_access import check_guest_may_join
 from ranvier.rooms.invite_rules import InviteRules
 from ranvier.rooms.member_content import MemberContent
@@ -32,12 +33,14 @@ class Memberships:
         member_content: MemberContent,
         invitations: InviteRules,
         restricted_joins: RestrictedJoins,
+        carry_over: CarryOver,
     ) -> None:
         self._rooms = rooms
         self._writer = writer
         self._member_content = member_content
         self._invitations = invitations
         self._restricted_joins = restricted_joins
+        self._carry_over = carry_over
         self.forgotten: list[Callable[[str, int], None]] = []
         """Told the user and the room's number when somebody has forgotten a room."""
 
@@ -65,7 +68,8 @@ class Memberships:
             await self._restricted_joins.authorise(room, user_id, content)
             return [_member(user_id, user_id, content)]
 
-        await self._writer.write(room_id, decide)
+        if await self._writer.write(room_id, decide):
+            await self._follow(user_id, await self._rooms.get(room_id))
         return room_id
 
     async def knock(self, requester: Requester, room_id: str, *, reason: str | None = None) -> str:
@@ -152,6 +156,13 @@ class Memberships:
         mine = await store.memberships_of(self._rooms.db, user_nid)
         nids = [membership.room_nid for membership in mine if membership.membership == JOIN]
         return list((await store.room_ids(self._rooms.db, nids)).values()) if nids else []
+
+    async def _follow(self, user_id: str, room: Room) -> None:
+        """Somebody has come into a room: if it replaces another, what they had set for that one comes along."""
+        predecessor = room.content("m.room.create").get("predecessor")
+        old_id = predecessor.get("room_id") if isinstance(predecessor, dict) else None
+        if isinstance(old_id, str) and is_room_id(old_id):
+            await self._carry_over.carry_over(user_id, old_id, room.room_id)
 
     async def _check_joined(self, room: Room, user_id: str) -> None:
         if await self._rooms.membership(room, user_id) != "join":

@@ -6,7 +6,7 @@ submit to the appender. Outside it: wait until that is durable. In a room that i
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ranvier.db.engine import DatabaseError, Tx
@@ -39,6 +39,8 @@ class Draft:
     state_key: str | None = None
     redacts: str | None = None
     unsigned: Mapping[str, Any] | None = None
+    built: tuple[Event, list[StoredEvent]] | None = None
+    """The event itself and its auth events, if `Writer.prepare` has made it already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +143,14 @@ class Writer:
             )
         return result, self._appender.submit(append)
 
+    async def prepare(self, room: Room, draft: Draft) -> Draft:
+        """Make the event now, so that its id is known before it is written; under the room's lock, and as its next one.
+
+        Raises what `write` raises.
+        """
+        await self._meet_members(room, draft)
+        return replace(draft, built=self._build(room, draft))
+
     async def _meet_members(self, room: Room, draft: Draft) -> None:
         """Have in memory every member that the auth rules will ask for."""
         for type_, state_key in auth_types_for(room.version, draft.type, draft.sender, draft.state_key, draft.content):
@@ -148,7 +158,7 @@ class Writer:
                 await self._rooms.member(room, state_key)
 
     async def _write_one(self, room: Room, draft: Draft, append: Append) -> StoredEvent:
-        event, auth = self._build(room, draft)
+        event, auth = draft.built or self._build(room, draft)
         redacted = None if event.redacts is None else await self._redaction_target(room, event)
         stored = StoredEvent(
             event=event,
