@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ranvier.proto.auth.power_levels import CREATOR_LEVEL, LEVEL_NAMES, power_levels
-from ranvier.proto.canonical_json import encode_checked
+from ranvier.proto.canonical_json import encode
 from ranvier.proto.events import Event
 from ranvier.proto.ids import is_user_id
 from ranvier.proto.room_versions import RoomVersion
@@ -149,7 +149,7 @@ def _is_encodable(content: dict[str, Any], version: RoomVersion) -> bool:
     if not version.strict_canonical_json:
         return True
     try:
-        encode_checked(content)
+        encode(content)
     except ValueError:
         return False
     return True
