@@ -105,11 +105,10 @@ class _Refused(RegistrationError):
 def _request(url: str, body: dict[str, object] | None = None) -> dict[str, Any]:
     """GET, or POST a body; the answer's object. Raises `RegistrationError`."""
     data = None if body is None else json.dumps(body).encode()
-    if not url.startswith(("http://", "https://")):
-        raise RegistrationError(f"{url}: expected a URL that begins with http:// or https://")
+    hostname = _hostname(url)
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310  # checked above
     # A proxy of the environment is for the outside, and would be told the password.
-    is_local = urllib.parse.urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+    is_local = hostname in ("localhost", "127.0.0.1", "::1")
     opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if is_local else []))
     try:
         with opener.open(request, timeout=_TIMEOUT_S) as response:
@@ -122,6 +121,19 @@ def _request(url: str, body: dict[str, object] | None = None) -> dict[str, Any]:
         reason = getattr(error, "reason", error)
         raise RegistrationError(f"no server answers at {url.removesuffix(_PATH)} ({reason}); is it running?") from error
     return answer if isinstance(answer, dict) else {}
+
+
+def _hostname(url: str) -> str:
+    """The host of an http or https URL. Raises `RegistrationError` for any other text."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        _ = parts.port  # a ValueError for what is none
+    except ValueError:
+        parts = urllib.parse.urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        address = url.removesuffix(_PATH)
+        raise RegistrationError(f"{address}: expected the address of a server, such as {DEFAULT_URL}")
+    return parts.hostname
 
 
 def _decoded(body: bytes) -> object:

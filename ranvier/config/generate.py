@@ -1,7 +1,7 @@
 """Writing what a new server needs: configuration, log configuration, signing key. What exists is never touched."""
 
 import os
-from pathlib import Path
+import socket
 
 from ranvier.config.kinds import SERVER_NAME, Unacceptable
 from ranvier.config.load import ConfigError
@@ -23,7 +23,7 @@ def generate_config(
 ) -> bool:
     """Write a new configuration with fresh secrets, readable by its owner only; whether there was none before.
 
-    Raises `ConfigError`.
+    The port is open for this machine and a proxy on it, or with `open_private_ports` for everybody. Raises `ConfigError`.
     """
     try:
         SERVER_NAME.parse(server_name)
@@ -42,11 +42,16 @@ def generate_config(
             macaroon_secret_key=random_secret(),
             form_secret=random_secret(),
             report_stats=report_stats,
-            open_private_ports=open_private_ports,
+            bind_addresses=("::", "0.0.0.0") if open_private_ports else _loopback(),  # noqa: S104  # asked for
+            # Who can reach the port directly could otherwise claim any address.
+            x_forwarded=not open_private_ports,
             enable_registration=enable_registration,
         )
     )
-    return _write_new(path, text)
+    if not _write_new(path, text):
+        return False
+    _make_folder(data)
+    return True
 
 
 def generate_log_config(path: str, *, data_directory: str) -> bool:
@@ -54,12 +59,33 @@ def generate_log_config(path: str, *, data_directory: str) -> bool:
 
     Raises `ConfigError`.
     """
-    return _write_new(path, log_config_text(os.path.join(os.path.abspath(data_directory), "homeserver.log")))
+    data = os.path.abspath(data_directory)
+    if not _write_new(path, log_config_text(os.path.join(data, "homeserver.log"))):
+        return False
+    _make_folder(data)
+    return True
+
+
+def _loopback() -> tuple[str, ...]:
+    """The addresses by which this machine reaches itself; many a container has no IPv6."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return ("127.0.0.1",)
+    return ("::1", "127.0.0.1")
+
+
+def _make_folder(path: str) -> None:
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be made: {error.strerror}"]) from error
 
 
 def _write_new(path: str, text: str) -> bool:
+    _make_folder(os.path.dirname(os.path.abspath(path)))
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
         write_private(path, text)
     except FileExistsError:
         return False

@@ -90,8 +90,8 @@ class NewConfig:
     macaroon_secret_key: str
     form_secret: str
     report_stats: bool
-    open_private_ports: bool
-    """Whether the port is open on every address instead of only for this machine and the proxy on it."""
+    bind_addresses: tuple[str, ...]
+    x_forwarded: bool
     enable_registration: bool
 
 
@@ -101,8 +101,8 @@ def config_text(new: NewConfig) -> str:
         bare_name=new.server_name,
         server_name=_quoted(new.server_name),
         pid_file=_quoted(new.pid_file),
-        bind_addresses="['::', '0.0.0.0']" if new.open_private_ports else "['::1', '127.0.0.1']",
-        x_forwarded="false" if new.open_private_ports else "true",
+        bind_addresses=json.dumps(new.bind_addresses),
+        x_forwarded="true" if new.x_forwarded else "false",
         database_path=_quoted(new.database_path),
         log_config=_quoted(new.log_config),
         media_store_path=_quoted(new.media_store_path),
