@@ -53,6 +53,7 @@ from ranvier.sync.encryption import EncryptionSections
 from ranvier.sync.feed import Feeds
 from ranvier.sync.joined import JoinedRooms
 from ranvier.sync.member_changes import MemberChanges
+from ranvier.sync.notifications import Notifications
 from ranvier.sync.outside import OutsideRooms
 from ranvier.sync.receipt_stream import ReceiptStream
 from ranvier.sync.recent import RecentEvents
@@ -95,6 +96,7 @@ class RoomServices:
     memberships: Memberships
     messages: Messages
     new_rooms: NewRooms
+    notifications: Notifications
     of_user: RoomsOfUser
     profile_changes: ProfileChanges
     event_reading: EventReading
@@ -129,7 +131,14 @@ async def build_rooms(
     cache = EventCache(db=db, size=config.event_cache_size)
     last_event_nid, last_stream_pos = await event_store.greatest_numbers(db)
     rooms = Rooms(db=db, keys=keys, cache=cache, last_room_nid=await room_store.greatest_nid(db))
-    appender = Appender(db=db, keys=keys, cache=cache, last_event_nid=last_event_nid, last_stream_pos=last_stream_pos)
+    appender = Appender(
+        db=db,
+        keys=keys,
+        cache=cache,
+        last_event_nid=last_event_nid,
+        last_stream_pos=last_stream_pos,
+        forget_on_leave=config.forget_rooms_on_leave,
+    )
     appender.on_spoilt = rooms.drop
     own_key = config.signing_keys[0]
     writer = Writer(
@@ -146,6 +155,7 @@ async def build_rooms(
     children = await Children.load(db, server_name=config.server_name)
     appender.listeners.append(children.on_commit)
     ignored_users = IgnoredUsers(account_data=account_data)
+    invite_permission = InvitePermission(account_data=account_data)
     aggregations = Aggregations(children=children, ignored_users=ignored_users)
     serving = Serving(rooms=rooms, clock=clock, history=history, aggregations=aggregations)
     recent = RecentEvents()
@@ -193,6 +203,7 @@ async def build_rooms(
             receipts=receipt_stream,
             typing=typing_stream,
             ignored_users=ignored_users,
+            invite_permission=invite_permission,
         ),
         account_data=AccountDataStream(db=db, account_data=account_data, push_rules=push_rules, feeds=feeds),
         receipts=receipt_stream,
@@ -206,7 +217,7 @@ async def build_rooms(
     )
     invitations = InviteRules(
         server_name=config.server_name,
-        permission=InvitePermission(account_data=account_data),
+        permission=invite_permission,
         only_admins_invite=config.block_non_admin_invites,
     )
     restricted_joins = RestrictedJoins(rooms=rooms, server_name=config.server_name)
@@ -250,6 +261,7 @@ async def build_rooms(
         profile_changes=ProfileChanges(rooms=rooms, writer=writer, member_content=member_content),
         event_reading=EventReading(rooms=rooms, history=history, messages=messages),
         state_reading=StateReading(rooms=rooms, access=access),
+        notifications=Notifications(rooms=rooms, feeds=feeds, notifying=notifying, unread=unread, serving=serving),
         read_markers=ReadMarkers(rooms=rooms, receipts=receipts, account_data=account_data),
         rooms=rooms,
         relations=Relations(rooms=rooms, history=history, messages=messages, ignored_users=ignored_users),

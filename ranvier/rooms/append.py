@@ -21,7 +21,7 @@ from ranvier.store.event_cache import EventCache
 from ranvier.store.events import POS_BITS, StoredEvent
 from ranvier.store.relations import RelationRow
 from ranvier.store.room_descriptions import RoomDescription
-from ranvier.store.rooms import RoomRow
+from ranvier.store.rooms import BAN, LEAVE, RoomRow
 from ranvier.store.state_keys import StateKeys
 
 logger = logging.getLogger(__name__)
@@ -83,12 +83,20 @@ class Appender:
     """One a process. `run` must be running for submissions to be served."""
 
     def __init__(
-        self, *, db: Database, keys: StateKeys, cache: EventCache, last_event_nid: int, last_stream_pos: int
+        self,
+        *,
+        db: Database,
+        keys: StateKeys,
+        cache: EventCache,
+        last_event_nid: int,
+        last_stream_pos: int,
+        forget_on_leave: bool = False,
     ) -> None:
         self._db = db
         self._keys = keys
         self._cache = cache
         self._next_nid = last_event_nid + 1
+        self._forgetting = frozenset((LEAVE, BAN)) if forget_on_leave else frozenset[int]()
         self.stream_pos = last_stream_pos
         """The greatest position given out."""
         self.committed_pos = last_stream_pos
@@ -180,7 +188,7 @@ class Appender:
             await events.insert(tx, [(entry.stored, entry.auth) for entry in appended])
             await state_history.insert(tx, [state for append in batch for state in append.states])
             await rooms.save_current(tx, _current_rows(appended))
-            await rooms.save_memberships(tx, _membership_rows(appended))
+            await rooms.save_memberships(tx, _membership_rows(appended, self._forgetting))
             heads = {append.room.room_nid: append.head for append in batch if append.head}
             await rooms.save_heads(tx, heads.values())
             await room_descriptions.save(tx, _descriptions(batch))
@@ -268,7 +276,9 @@ def _current_rows(appended: Iterable[Appended]) -> list[tuple[int, int, int, int
     ]
 
 
-def _membership_rows(appended: Iterable[Appended]) -> list[tuple[int, int, int, int, int]]:
+def _membership_rows(
+    appended: Iterable[Appended], forgetting: frozenset[int]
+) -> list[tuple[int, int, int, int, int, int]]:
     return [
         (
             entry.membership.user_nid,
@@ -276,6 +286,7 @@ def _membership_rows(appended: Iterable[Appended]) -> list[tuple[int, int, int, 
             entry.stored.event_nid,
             entry.membership.membership,
             entry.stored.stream_pos,
+            int(entry.membership.membership in forgetting),
         )
         for entry in appended
         if entry.membership is not None and entry.membership.is_local

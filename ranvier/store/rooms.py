@@ -121,18 +121,19 @@ async def save_current(tx: Tx, rows: Sequence[tuple[int, int, int, int | None]])
     )
 
 
-async def save_memberships(tx: Tx, rows: Sequence[tuple[int, int, int, int, int]]) -> None:
-    """`(user_nid, room_nid, event_nid, membership, stream_pos)` of local users. One statement.
+async def save_memberships(tx: Tx, rows: Sequence[tuple[int, int, int, int, int, int]]) -> None:
+    """`(user_nid, room_nid, event_nid, membership, stream_pos, forgotten)` of local users. One statement.
 
     `stream_pos` stays where it is while the membership does (a new display name is no new membership). Whoever comes
     back to a room has not forgotten it any more.
     """
     await tx.many(
-        "INSERT INTO local_members (user_nid, room_nid, event_nid, membership, stream_pos) VALUES ($1, $2, $3, $4, $5)"
+        "INSERT INTO local_members (user_nid, room_nid, event_nid, membership, stream_pos, forgotten)"
+        " VALUES ($1, $2, $3, $4, $5, $6)"
         " ON CONFLICT (user_nid, room_nid) DO UPDATE SET event_nid = excluded.event_nid,"
         " stream_pos = CASE WHEN local_members.membership = excluded.membership"
         " THEN local_members.stream_pos ELSE excluded.stream_pos END,"
-        " membership = excluded.membership, forgotten = 0",
+        " membership = excluded.membership, forgotten = excluded.forgotten",
         rows,
     )
 

@@ -19,6 +19,7 @@ from ranvier.sync.token import SyncToken, end_of
 from ranvier.sync.typing_stream import TypingStream
 from ranvier.sync.unread import Unread
 from ranvier.users.ignored_users import IgnoredUsers
+from ranvier.users.invite_permission import InvitePermission
 
 AccountEvents = Mapping[str, Sequence[tuple[str, bytes]]]
 """`(type, content)` of what has changed in account data, by room id."""
@@ -52,6 +53,7 @@ class RoomSections:
         receipts: ReceiptStream,
         typing: TypingStream,
         ignored_users: IgnoredUsers,
+        invite_permission: InvitePermission,
     ) -> None:
         self._feeds = feeds
         self._joined = joined
@@ -60,6 +62,7 @@ class RoomSections:
         self._receipts = receipts
         self._typing = typing
         self._ignored_users = ignored_users
+        self._invite_permission = invite_permission
 
     async def build(
         self, query: SyncQuery, feed: Feed, since: SyncToken | None, now: SyncToken, account_data: AccountEvents
@@ -78,7 +81,7 @@ class RoomSections:
         changed = [feed.memberships[room_nid] for room_nid in news.events if room_nid in feed.memberships]
         sections = [
             (b"join", await self._join(query, feed, news)),
-            (b"invite", await self._doors(query, changed, news, INVITE, "invite_state")),
+            (b"invite", await self._invitations(query, changed, news)),
             (b"knock", await self._doors(query, changed, news, KNOCK, "knock_state")),
             (b"leave", await self._leave(query, changed, news)),
         ]
@@ -153,6 +156,13 @@ class RoomSections:
         if has_typing and wanted.allows_type("m.typing"):
             events.append(self._typing.event(head.room_nid, news.ignored))
         return events
+
+    async def _invitations(self, query: SyncQuery, changed: Sequence[Membership], news: _News) -> list[bytes]:
+        """Who accepts no invitations is not told of those that there are."""
+        invited = [entry for entry in changed if entry.membership == INVITE]
+        if not invited or await self._invite_permission.blocks(query.user_id):
+            return []
+        return await self._doors(query, invited, news, INVITE, "invite_state")
 
     async def _doors(
         self, query: SyncQuery, changed: Sequence[Membership], news: _News, membership: int, key: str

@@ -59,6 +59,7 @@ def _capabilities(config: Config) -> dict[str, dict[str, Any]]:
         "m.set_displayname": {"enabled": config.enable_set_displayname},
         "m.set_avatar_url": {"enabled": config.enable_set_avatar_url},
         "m.profile_fields": profile_fields,
+        "m.forget_forced_upon_leave": {"enabled": config.forget_rooms_on_leave},
         "m.3pid_changes": {"enabled": False},
         "m.get_login_token": {"enabled": False},
     }
