@@ -28,6 +28,7 @@ from ranvier.users.registration_tokens import RegistrationTokens
 from ranvier.users.sessions import Sessions
 from ranvier.users.shared_secret import SharedSecretRegistration
 from ranvier.users.stages import DummyStage, PasswordStage, RegistrationTokenStage
+from ranvier.users.tags import RoomTags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,7 @@ class UserServices:
     removal: DeviceRemoval
     sessions: Sessions
     shared_secret: SharedSecretRegistration
+    tags: RoomTags
 
 
 async def build_users(
@@ -125,4 +127,5 @@ async def build_users(
         shared_secret=SharedSecretRegistration(
             clock=clock, random=random, config=config, accounts=accounts, passwords=passwords
         ),
+        tags=RoomTags(account_data=account_data),
     )

@@ -18,6 +18,7 @@ from ranvier.api.client.login import LoginApi
 from ranvier.api.client.membership import MembershipApi
 from ranvier.api.client.membership_limits import MembershipLimits
 from ranvier.api.client.messages import MessagesApi
+from ranvier.api.client.notifications import NotificationsApi
 from ranvier.api.client.profile import ProfileApi
 from ranvier.api.client.push_rules import PushRulesApi
 from ranvier.api.client.read_markers import ReadMarkersApi
@@ -27,6 +28,7 @@ from ranvier.api.client.relations import RelationsApi
 from ranvier.api.client.room_send import RoomSendApi
 from ranvier.api.client.room_state import RoomStateApi
 from ranvier.api.client.sync import SyncApi
+from ranvier.api.client.tags import TagsApi
 from ranvier.api.client.threads import ThreadsApi
 from ranvier.api.client.typing import TypingApi
 from ranvier.api.client.versions import VersionsApi
@@ -76,6 +78,8 @@ def all_routes(
         *ThreadsApi(threads=rooms.thread_list).routes(),
         *ReceiptsApi(markers=rooms.read_markers).routes(),
         *ReadMarkersApi(markers=rooms.read_markers).routes(),
+        *NotificationsApi(notifications=rooms.notifications).routes(),
+        *TagsApi(tags=users.tags).routes(),
         *TypingApi(typing=rooms.typing).routes(),
         *SyncApi(sync=rooms.sync, filters=users.filters, timeline_limit=config.filter_timeline_limit).routes(),
     ]

@@ -48,7 +48,7 @@ class AccountDataStream:
         found: dict[str, list[tuple[str, bytes]]] = {}
         if since < 0:
             found[GLOBAL] = [(PUSH_RULES, await self._push_rules.content(user_id))]
-        if await self.newest_of(user_id) > since:
+        if await self.newest_of(user_id) > max(since, 0):
             for datum in await store.changes(self._db, user_id, since, upto):
                 if datum.type != PUSH_RULES or datum.room_id != GLOBAL:
                     found.setdefault(datum.room_id, []).append((datum.type, datum.content))

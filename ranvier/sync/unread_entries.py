@@ -48,11 +48,15 @@ class UnreadEntries:
     def remove(self, pos: int) -> None:
         """The event at `pos` notifies nobody any more."""
         for name, entries in list(self._threads.items()):
-            index = bisect_right(entries, pos << 1 | 1) - 1
-            if index >= 0 and entries[index] >> 1 == pos:
+            index = _index(entries, pos)
+            if index is not None:
                 del entries[index]
                 if not entries:
                     del self._threads[name]
+
+    def holds(self, pos: int) -> bool:
+        """Whether the event at `pos` is unread, and notifies."""
+        return any(_index(entries, pos) is not None for entries in self._threads.values())
 
     def total(self) -> Counts:
         """The counts of all threads together."""
@@ -81,6 +85,12 @@ class UnreadEntries:
         for name, positions in msgspec.json.decode(encoded, type=dict[str, list[int]]).items():
             entries._threads[name] = array("q", positions)
         return entries
+
+
+def _index(entries: "array[int]", pos: int) -> int | None:
+    """Where the event at `pos` stands, if it is there."""
+    index = bisect_right(entries, pos << 1 | 1) - 1
+    return index if index >= 0 and entries[index] >> 1 == pos else None
 
 
 def _highlights(entries: "array[int]") -> int:

@@ -152,10 +152,9 @@ async def test_a_receipt_in_the_main_timeline_leaves_threads_unread(alice: Clien
 async def test_what_relates_to_an_event_of_a_thread_is_in_it(alice: Client, bob: Client, room_id: str) -> None:
     root = await say(alice, room_id)
     answer = await say(alice, room_id, root)
-    reference = {"m.relates_to": {"rel_type": "m.reference", "event_id": answer}}
-    await say(alice, room_id, **reference)
-    to_root = {"m.relates_to": {"rel_type": "m.reference", "event_id": root}}
-    await say(alice, room_id, **to_root)
+    for parent in (answer, root):
+        reference: dict[str, Any] = {"m.relates_to": {"rel_type": "m.reference", "event_id": parent}}
+        await say(alice, room_id, **reference)
     assert await by_thread(bob, room_id) == {"main": 2, root: 2}
 
 
