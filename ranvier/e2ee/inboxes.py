@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ranvier.db.engine import Database, DatabaseError, Tx
+from ranvier.db.engine import Database, DatabaseError
 from ranvier.ports import Clock
 from ranvier.store import to_device as store
 from ranvier.store.to_device import Device, Waiting
@@ -50,18 +50,22 @@ class Inboxes:
 
     @classmethod
     async def load(cls, db: Database, clock: Clock) -> "Inboxes":
-        """Go on after the last position that may have been given out. One statement."""
-        return cls(db=db, clock=clock, reserved=await store.reserved_pos(db))
+        """Go on after the last position that may have been given out. One transaction."""
+        inboxes = cls(db=db, clock=clock, reserved=await store.reserved_pos(db))
+        await inboxes._reserve()
+        return inboxes
 
-    async def reserve(self, tx: Tx, position: int) -> None:
-        """Make sure that this position is not given out again. Mostly no statement."""
-        if position > self._reserved:
-            await store.reserve(tx, position + RESERVED)
+    async def take(self) -> int:
+        """The next position; `close` it, whatever happens. No statement but once in a hundred thousand times.
+
+        Positions show in tokens even if nothing is stored at them, so they are never given out again.
+        """
+        while self.positions.given_out >= self._reserved:
+            await self._reserve()
+        return self.positions.take()
 
     def sent(self, position: int, devices: Iterable[Device]) -> None:
         """Messages at this position have been committed."""
-        if position > self._reserved:
-            self._reserved = position + RESERVED
         for device in devices:
             inbox = self._inboxes.get(device)
             if inbox is not None and inbox.newest < position:
@@ -122,6 +126,12 @@ class Inboxes:
             if self._clock.monotonic() - self._last_expiry >= _EXPIRE_EVERY_S:
                 self._last_expiry = self._clock.monotonic()
                 await self._expire()
+
+    async def _reserve(self) -> None:
+        reserved = self.positions.given_out + RESERVED
+        async with self._db.write() as tx:
+            await store.reserve(tx, reserved)
+        self._reserved = max(self._reserved, reserved)
 
     async def _expire(self) -> None:
         try:

@@ -61,7 +61,7 @@ class ToDevice:
         """Send messages. `request` is the sending device and a digest of what it sent, to know it again."""
         events = _Events(sender, type)
         local, remote = self._by_place(messages, events)
-        position = self._inboxes.positions.take()
+        position = await self._inboxes.take()
         rows: list[_Row] = []
         try:
             async with self._db.write() as tx:
@@ -70,7 +70,6 @@ class ToDevice:
                 if local:
                     rows = list(_rows(local, await store.devices_of(tx, local.keys()), events))
                 if rows:
-                    await self._inboxes.reserve(tx, position)
                     await store.insert(tx, position, rows)
                 if remote:
                     for step in self.remote_steps:
