@@ -1,6 +1,7 @@
 """`POST /keys/claim`. Spec: client-server API, "One-time and fallback keys"."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,7 @@ async def test_who_is_unknown_is_left_out(alice: Person, bob: Person) -> None:
     found = (await bob.client.post("/keys/claim", {"one_time_keys": wanted})).ok()
     assert found["one_time_keys"] == {alice.user_id: {alice.device_id: alice.one_time_keys("a")}}
     assert found["failures"].keys() == {"elsewhere.test"}
-    nothing = {"one_time_keys": {}, "failures": {}}
+    nothing: dict[str, Any] = {"one_time_keys": {}, "failures": {}}
     assert (await bob.client.post("/keys/claim", {"one_time_keys": {}})).ok() == nothing
 
 
@@ -107,7 +108,7 @@ async def test_keys_of_one_upload_that_come_while_others_are_claimed(alice: Pers
             (await alice.upload(one_time_keys=alice.one_time_keys(f"k{number}"))).ok()
 
     async def claim() -> list[str]:
-        found = []
+        found: list[str] = []
         while len(found) < 20:
             name = await bob.claim_name(alice)
             if name is not None:

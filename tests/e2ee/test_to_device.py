@@ -82,7 +82,7 @@ async def test_to_oneself(homeserver: Homeserver, alice: Person) -> None:
 
 
 async def test_who_does_not_exist_is_left_out(alice: Person, bob: Person) -> None:
-    messages = {
+    messages: dict[str, dict[str, Any]] = {
         bob.user_id: {"NONE": {}, bob.device_id: {"n": 1}},
         "@nobody:ranvier.test": {"*": {}},
         "@far:elsewhere.test": {"*": {}},
