@@ -66,6 +66,7 @@ class Homeserver:
             encryption=e2ee,
             limiters=limiters,
         )
+        directory = build_directory(config=config, clock=clock, random=random, rooms=rooms)
         server = cls(
             config=config,
             db=db,
@@ -75,7 +76,7 @@ class Homeserver:
             routes=[
                 *all_routes(config=config, users=users, rooms=rooms, limiters=limiters),
                 *e2ee_routes(e2ee, rooms.device_lists),
-                *directory_routes(config=config, directory=build_directory(config=config, rooms=rooms)),
+                *directory_routes(config=config, directory=directory, rooms=rooms),
             ],
         )
         server.limiters = limiters

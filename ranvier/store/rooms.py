@@ -229,3 +229,14 @@ async def room_ids(db: Reader, room_nids: Collection[int]) -> dict[int, str]:
     """Ids of rooms by their numbers."""
     rows = await db.all("SELECT room_nid, room_id FROM rooms WHERE room_nid = ANY($1)", list(room_nids))
     return {row[0]: row[1] for row in rows}
+
+
+async def rooms_with(db: Reader, room_nids: Collection[int], user_nid: int) -> list[int]:
+    """Those of these rooms that a user, local or not, is joined to. One statement."""
+    rows = await db.all(
+        "SELECT room_nid FROM room_current WHERE room_nid = ANY($1) AND key_id = $2 AND membership = $3",
+        list(room_nids),
+        user_nid,
+        JOIN,
+    )
+    return [row[0] for row in rows]

@@ -1,7 +1,11 @@
 """Rooms as those see them who are not in them. Spec: client-server API, `PublishedRoomsChunk` and `RoomSummary`."""
 
+from typing import Any
+
 import msgspec
 
+from ranvier.proto.client_events import stripped_fields
+from ranvier.proto.events import Event
 from ranvier.store.room_descriptions import RoomSummary
 
 
@@ -26,6 +30,10 @@ class SummarisedRoom(PublishedRoom, omit_defaults=True, kw_only=True):
     allowed_room_ids: tuple[str, ...] = ()
     encryption: str | None = None
     room_version: str | None = None
+    membership: str | None = None
+    """The asker's, in `GET /room_summary`."""
+    children_state: list[dict[str, Any]] | None = None
+    """In `GET /hierarchy`."""
 
 
 def published_room(room: RoomSummary) -> PublishedRoom:
@@ -42,3 +50,21 @@ def published_room(room: RoomSummary) -> PublishedRoom:
         join_rule=room.join_rule,
         room_type=room.room_type,
     )
+
+
+def summarised_room(
+    room: RoomSummary, *, membership: str | None = None, children: list[Event] | None = None
+) -> SummarisedRoom:
+    """A room for a summary, or for a space's hierarchy, where `children` are its `m.space.child` events."""
+    return SummarisedRoom(
+        **msgspec.structs.asdict(published_room(room)),
+        allowed_room_ids=room.allowed,
+        encryption=room.encryption,
+        room_version=room.room_version,
+        membership=membership,
+        children_state=None if children is None else [_child(child) for child in children],
+    )
+
+
+def _child(event: Event) -> dict[str, Any]:
+    return {**stripped_fields(event), "origin_server_ts": event.origin_server_ts}

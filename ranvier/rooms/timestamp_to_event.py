@@ -1,0 +1,94 @@
+"""The event of a room that is nearest to a moment.
+
+Spec: client-server API, `GET /rooms/{roomId}/timestamp_to_event`. There is no index by `origin_server_ts`: every event
+would have to be put into it, for a question that is hardly ever asked. The timeline is nearly in the order of time, so
+the moment is found by halving it (about a dozen point reads), and the exact event among those around that place:
+`WINDOW` events to either side make up for clocks that differ.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from ranvier.proto.errors import not_found
+from ranvier.rooms.history import History, Viewer
+from ranvier.rooms.rooms import Rooms
+from ranvier.rooms.timeline_token import START
+from ranvier.store.events import POS_BITS, StoredEvent, timeline_rows
+from ranvier.users.requester import Requester
+
+WINDOW: Final = 100
+CLOSE: Final = WINDOW // 2 << POS_BITS
+"""Positions this near to each other mostly have few events between them."""
+SEEN_THROUGH: Final = 20
+"""How many windows are looked through for an event that the user may see."""
+
+
+class TimestampToEvent:
+    """Finds events by time."""
+
+    def __init__(self, *, rooms: Rooms, history: History) -> None:
+        self._rooms = rooms
+        self._history = history
+
+    async def find(self, requester: Requester, room_id: str, ts: int, *, forwards: bool) -> StoredEvent:
+        """The nearest event at `ts` or after it (or before it), of those that the user may see. Raises 403, 404."""
+        viewer = await self._history.viewer(requester.user_id, room_id)
+        last = viewer.room.last_pos if viewer.horizon is None else viewer.horizon
+        place = await self._halve(viewer, ts, last)
+        around = [
+            *reversed(await self._read(viewer, START, place, backwards=True)),
+            *await self._read(viewer, place - 1, last + 1, backwards=False),
+        ]
+        found = await self._nearest(viewer, around, ts, forwards=forwards)
+        # Nothing there that fits and may be seen: further on in the direction asked for.
+        for _ in range(SEEN_THROUGH):
+            if found is not None or not around:
+                break
+            edge = around[-1 if forwards else 0].pos or 0
+            low, high = (edge, last + 1) if forwards else (START, edge)
+            around = await self._read(viewer, low, high, backwards=not forwards)
+            if not forwards:
+                around.reverse()
+            found = await self._nearest(viewer, around, ts, forwards=forwards)
+        if found is None:
+            raise not_found(f"There is no event {'after' if forwards else 'before'} this moment")
+        return found
+
+    async def _halve(self, viewer: Viewer, ts: int, last: int) -> int:
+        """The position of the first event that is not before `ts`, if the timeline is in the order of time."""
+        first = await self._read(viewer, START, last + 1, backwards=False, limit=1)
+        if not first:
+            return last + 1
+        low, high = first[0].pos or 0, last + 1
+        while low < high:
+            if high - low <= CLOSE and len(await self._read(viewer, low - 1, high, backwards=False)) < WINDOW:
+                break
+            middle = (low + high) // 2
+            found = await self._read(viewer, middle - 1, high, backwards=False, limit=1)
+            if not found or found[0].event.origin_server_ts >= ts:
+                high = middle
+            else:
+                low = (found[0].pos or 0) + 1
+        return low
+
+    async def _nearest(
+        self, viewer: Viewer, events: Sequence[StoredEvent], ts: int, *, forwards: bool
+    ) -> StoredEvent | None:
+        def fits(stored: StoredEvent) -> bool:
+            sent = stored.event.origin_server_ts
+            return sent >= ts if forwards else sent <= ts
+
+        visible = await self._history.visible(viewer, [stored for stored in events if fits(stored)])
+        if not visible:
+            return None
+        # Of those that are equally near the first one met in the direction asked for.
+        candidates = visible if forwards else list(reversed(visible))
+        return min(candidates, key=lambda stored: abs(stored.event.origin_server_ts - ts))
+
+    async def _read(
+        self, viewer: Viewer, after: int, before: int, *, backwards: bool, limit: int = WINDOW
+    ) -> list[StoredEvent]:
+        rows = await timeline_rows(
+            self._rooms.db, viewer.room.room_nid, after=after, before=before, limit=limit, backwards=backwards
+        )
+        return await self._rooms.cache.from_rows(rows)
