@@ -7,6 +7,7 @@ and whenever the process dies.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,7 +19,7 @@ from ranvier.e2ee.key_counts import KeyCounts
 from ranvier.ports import Clock
 from ranvier.proto.ids import domain_of
 from ranvier.store import one_time_keys as store
-from ranvier.store.one_time_keys import ClaimedKey
+from ranvier.store.one_time_keys import ClaimedKey, Device
 from ranvier.users.text import is_storable
 
 logger = logging.getLogger(__name__)
@@ -102,25 +103,23 @@ class Claims:
                     claim.done.set_result(None)
 
     async def _serve_batch(self, tx: Tx, batch: list[_Claim]) -> None:
-        """One statement an algorithm, another for devices without one-time keys; more if one device is wanted twice."""
-        waiting: dict[Wanted, list[_Claim]] = {}
+        """One statement for all devices of whom one key of one algorithm is wanted, another if some have none."""
+        waiting: dict[Wanted, deque[_Claim]] = {}
         for claim in batch:
             for want in claim.wanted:
-                waiting.setdefault(want, []).append(claim)
-        while waiting:
-            for algorithm in {want[2] for want in waiting}:
-                devices = [(want[0], want[1]) for want in waiting if want[2] == algorithm]
-                given = await store.claim(tx, algorithm, devices, now_ms=self._clock.now_ms())
-                by_device = {(key.user_id, key.device_id): key for key in given}
-                for device, key in by_device.items():
-                    waiting[*device, algorithm].pop(0).found.append(key)
-                without = [device for device in devices if device not in by_device]
-                for key in await store.claim_fallback(tx, algorithm, without) if without else ():
-                    for claim in waiting[key.user_id, key.device_id, algorithm]:
-                        claim.found.append(key)
-                for device in without:
-                    del waiting[*device, algorithm]
-            waiting = {want: claims for want, claims in waiting.items() if claims}
+                waiting.setdefault(want, deque()).append(claim)
+        alike: dict[tuple[str, int], list[Device]] = {}
+        for (user_id, device_id, algorithm), claims in waiting.items():
+            alike.setdefault((algorithm, len(claims)), []).append((user_id, device_id))
+        for (algorithm, each), devices in alike.items():
+            for key in await store.claim(tx, algorithm, devices, each=each, now_ms=self._clock.now_ms()):
+                claims = waiting[key.user_id, key.device_id, algorithm]
+                if claims:
+                    claims.popleft().found.append(key)
+            without = [device for device in devices if waiting[*device, algorithm]]
+            for key in await store.claim_fallback(tx, algorithm, without) if without else ():
+                for claim in waiting[key.user_id, key.device_id, algorithm]:
+                    claim.found.append(key)
 
 
 def unreachable(server_names: Iterable[str]) -> dict[str, object]:

@@ -82,21 +82,23 @@ async def counts(db: Reader, user_id: str, device_id: str) -> Counts:
     return found
 
 
-async def claim(tx: Tx, algorithm: str, devices: Sequence[Device], *, now_ms: int) -> list[ClaimedKey]:
-    """Give out the oldest key of each device, of those that have one. One statement.
+async def claim(tx: Tx, algorithm: str, devices: Sequence[Device], *, each: int, now_ms: int) -> list[ClaimedKey]:
+    """Give out the oldest keys of each device, at most `each`. One statement.
 
     Run by one caller at a time: on PostgreSQL the second of two would miss keys that the first did not take.
     """
     rows = await tx.all(
-        "UPDATE one_time_keys SET seq = $1 WHERE (user_id, device_id, algorithm, seq) IN"
-        " (SELECT d.user_id, d.device_id, $2, (SELECT MIN(k.seq) FROM one_time_keys k WHERE k.user_id = d.user_id"
-        " AND k.device_id = d.device_id AND k.algorithm = $2 AND k.seq > 0) FROM devices d"
-        " WHERE d.user_id = ANY($3) AND d.user_id || ' ' || d.device_id = ANY($4))"
-        " RETURNING user_id, device_id, key_id, key",
+        "WITH picked AS MATERIALIZED (SELECT d.user_id AS owner, d.device_id AS device, (SELECT MAX(oldest.seq) FROM"
+        " (SELECT k.seq FROM one_time_keys k WHERE k.user_id = d.user_id AND k.device_id = d.device_id"
+        " AND k.algorithm = $2 AND k.seq > 0 ORDER BY k.seq LIMIT $5) oldest) AS last"
+        " FROM devices d WHERE d.user_id = ANY($3) AND d.user_id || ' ' || d.device_id = ANY($4))"
+        " UPDATE one_time_keys SET seq = $1 FROM picked WHERE user_id = owner AND device_id = device"
+        " AND algorithm = $2 AND seq > 0 AND seq <= last RETURNING user_id, device_id, key_id, key",
         -now_ms,
         algorithm,
         list({user_id for user_id, _ in devices}),
         [_text(device) for device in devices],
+        each,
     )
     return [ClaimedKey(row[0], row[1], algorithm, row[2], bytes(row[3])) for row in rows]
 

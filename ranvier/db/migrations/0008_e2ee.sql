@@ -18,7 +18,8 @@ CREATE TABLE one_time_keys (
     key {{bytes}} NOT NULL,
     PRIMARY KEY (user_id, device_id, algorithm, seq, key_id)
 ) {{without_rowid}};
-CREATE UNIQUE INDEX one_time_keys_id ON one_time_keys (user_id, device_id, algorithm, key_id);
+-- The key id first: else PostgreSQL prefers this index where it should take the oldest keys from the primary key.
+CREATE UNIQUE INDEX one_time_keys_id ON one_time_keys (key_id, user_id, device_id, algorithm);
 CREATE INDEX one_time_keys_claimed ON one_time_keys (seq) WHERE seq < 0;
 
 CREATE TABLE fallback_keys (
