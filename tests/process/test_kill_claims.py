@@ -38,7 +38,7 @@ async def test_no_key_is_given_out_twice(homeserver_process: HomeserverProcess) 
         names = [f"{_ALGORITHM}:k{number}" for number in range(_KEYS)]
         status, _ = await owner.ask("POST", "/keys/upload", {"one_time_keys": dict.fromkeys(names, "key")})
         assert status == HTTPStatus.OK
-        wanted = {"one_time_keys": {me["user_id"]: {me["device_id"]: _ALGORITHM}}}
+        wanted: dict[str, object] = {"one_time_keys": {me["user_id"]: {me["device_id"]: _ALGORITHM}}}
         kills = 0
         while not claimed.is_over:
             async with asyncio.TaskGroup() as tasks:
