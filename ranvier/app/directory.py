@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ranvier.api.client.directory import DirectoryApi
 from ranvier.api.client.hierarchy import HierarchyApi
+from ranvier.api.client.initial_sync import InitialSyncApi
 from ranvier.api.client.mutual_rooms import MutualRoomsApi
 from ranvier.api.client.openid import OpenIdApi
 from ranvier.api.client.public_rooms import PublicRoomsApi
@@ -19,7 +20,9 @@ from ranvier.http.route import Route
 from ranvier.ports import Clock, Random
 from ranvier.rooms.aliases import Aliases
 from ranvier.rooms.directory_rules import DirectoryRules
+from ranvier.rooms.event_stream import EventStream
 from ranvier.rooms.hierarchy import Hierarchy
+from ranvier.rooms.initial_sync import InitialSync
 from ranvier.rooms.mutual import MutualRooms
 from ranvier.rooms.public_rooms import PublicRooms
 from ranvier.rooms.report import Reports
@@ -35,7 +38,9 @@ class DirectoryServices:
     """What the API modules about rooms seen from outside call."""
 
     aliases: Aliases
+    event_stream: EventStream
     hierarchy: Hierarchy
+    initial_sync: InitialSync
     mutual_rooms: MutualRooms
     openid: OpenId
     public_rooms: PublicRooms
@@ -48,6 +53,15 @@ class DirectoryServices:
 
 def build_directory(*, config: Config, clock: Clock, random: Random, rooms: RoomServices) -> DirectoryServices:
     """Every object about rooms seen from outside."""
+    event_stream = EventStream(
+        rooms=rooms.rooms,
+        appender=rooms.appender,
+        history=rooms.history,
+        timeline=rooms.timeline,
+        messages=rooms.messages,
+        clock=clock,
+    )
+    rooms.appender.listeners.append(event_stream.on_commit)
     return DirectoryServices(
         aliases=Aliases(
             rooms=rooms.rooms,
@@ -56,7 +70,11 @@ def build_directory(*, config: Config, clock: Clock, random: Random, rooms: Room
             rules=DirectoryRules(config.alias_creation_rules),
             require_membership=config.require_membership_for_aliases,
         ),
+        event_stream=event_stream,
         hierarchy=Hierarchy(rooms=rooms.rooms),
+        initial_sync=InitialSync(
+            rooms=rooms.rooms, appender=rooms.appender, messages=rooms.messages, reading=rooms.state_reading
+        ),
         mutual_rooms=MutualRooms(rooms=rooms.rooms),
         openid=OpenId(db=rooms.rooms.db, clock=clock, random=random),
         public_rooms=PublicRooms(
@@ -88,6 +106,9 @@ def directory_routes(*, config: Config, directory: DirectoryServices, rooms: Roo
             without_auth=config.allow_public_rooms_without_auth,
         ).routes(),
         *RoomUpgradeApi(upgrades=directory.upgrades).routes(),
+        *InitialSyncApi(
+            initial_sync=directory.initial_sync, stream=directory.event_stream, reading=rooms.event_reading
+        ).routes(),
         *HierarchyApi(hierarchy=directory.hierarchy).routes(),
         *RoomSummaryApi(summaries=directory.summaries, memberships=rooms.memberships).routes(),
         *MutualRoomsApi(mutual_rooms=directory.mutual_rooms).routes(),

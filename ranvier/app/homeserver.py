@@ -84,8 +84,9 @@ class Homeserver:
         server._tasks = [
             asyncio.create_task(_watched(users.last_seen.run), name="last seen"),
             asyncio.create_task(_watched(rooms.transactions.run), name="transactions"),
-            asyncio.create_task(_watched(rooms.typing.run), name="typing"),
-            asyncio.create_task(_watched(rooms.unread_notes.run), name="unread"),
+            asyncio.create_task(_watched(rooms.ephemeral.typing.run), name="typing"),
+            asyncio.create_task(_watched(rooms.ephemeral.unread_notes.run), name="unread"),
+            asyncio.create_task(_watched(rooms.ephemeral.presence.run), name="presence"),
             asyncio.create_task(_watched(e2ee.inboxes.run), name="inboxes"),
             asyncio.create_task(_watched(e2ee.claims.run), name="claimed keys"),
         ]
@@ -123,7 +124,7 @@ class Homeserver:
             await self._appending
         self.users.passwords.close()
         await self.users.last_seen.flush()
-        await self.rooms.unread_notes.flush()
+        await self.rooms.ephemeral.unread_notes.flush()
         await self.e2ee.inboxes.flush()
         await self.db.close()
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ranvier.app.e2ee import E2eeServices
+from ranvier.app.ephemeral import EphemeralServices, build_ephemeral
 from ranvier.config.model import Config
 from ranvier.db.engine import Database
 from ranvier.ports import Clock, Random
@@ -23,13 +24,10 @@ from ranvier.rooms.member_content import MemberContent
 from ranvier.rooms.membership import Memberships
 from ranvier.rooms.messages import Messages
 from ranvier.rooms.new_room import NewRooms
-from ranvier.rooms.notifying import Notifying
 from ranvier.rooms.profile_change import ProfileChanges
 from ranvier.rooms.read_event import EventReading
 from ranvier.rooms.read_markers import ReadMarkers
 from ranvier.rooms.read_state import StateReading
-from ranvier.rooms.receipt_writer import ReceiptWriter
-from ranvier.rooms.receipts import Receipts
 from ranvier.rooms.relation_checks import RelationChecks
 from ranvier.rooms.relations import Relations
 from ranvier.rooms.restricted_join import RestrictedJoins
@@ -38,10 +36,8 @@ from ranvier.rooms.rooms_of_user import RoomsOfUser
 from ranvier.rooms.send import Sending
 from ranvier.rooms.serve import Serving
 from ranvier.rooms.thread_list import ThreadList
-from ranvier.rooms.threads import Threads
 from ranvier.rooms.timeline_scan import TimelineScan
 from ranvier.rooms.transactions import Transactions
-from ranvier.rooms.typing import Typing
 from ranvier.rooms.write import Writer
 from ranvier.store import events as event_store
 from ranvier.store import rooms as room_store
@@ -55,7 +51,7 @@ from ranvier.sync.joined import JoinedRooms
 from ranvier.sync.member_changes import MemberChanges
 from ranvier.sync.notifications import Notifications
 from ranvier.sync.outside import OutsideRooms
-from ranvier.sync.receipt_stream import ReceiptStream
+from ranvier.sync.presence_status import PresenceStatus
 from ranvier.sync.recent import RecentEvents
 from ranvier.sync.room_sections import RoomSections
 from ranvier.sync.sharing import Sharers
@@ -63,9 +59,6 @@ from ranvier.sync.state_section import StateSections
 from ranvier.sync.sync import Sync
 from ranvier.sync.timeline import Timelines
 from ranvier.sync.to_device_stream import ToDeviceStream
-from ranvier.sync.typing_stream import TypingStream
-from ranvier.sync.unread import Unread
-from ranvier.sync.unread_notes import UnreadNotes
 from ranvier.users.account_data import AccountData
 from ranvier.users.ignored_users import IgnoredUsers
 from ranvier.users.invite_permission import InvitePermission
@@ -93,11 +86,13 @@ class RoomServices:
     history: History
     member_content: MemberContent
     device_lists: DeviceListStream
+    ephemeral: EphemeralServices
     memberships: Memberships
     messages: Messages
     new_rooms: NewRooms
     notifications: Notifications
     of_user: RoomsOfUser
+    presence_status: PresenceStatus
     profile_changes: ProfileChanges
     event_reading: EventReading
     state_reading: StateReading
@@ -108,9 +103,8 @@ class RoomServices:
     sending: Sending
     sync: Sync
     thread_list: ThreadList
+    timeline: TimelineScan
     transactions: Transactions
-    typing: Typing
-    unread_notes: UnreadNotes
     writer: Writer
 
 
@@ -166,25 +160,18 @@ async def build_rooms(
     timelines = Timelines(rooms=rooms, recent=recent)
     states = StateSections(rooms=rooms)
     transactions = Transactions(db=db, keys=keys, clock=clock)
-    threads = Threads(rooms=rooms)
-    receipt_writer = await ReceiptWriter.load(db)
-    receipts = Receipts(rooms=rooms, threads=threads, writer=receipt_writer, clock=clock)
-    typing = Typing(rooms=rooms, clock=clock)
-    appender.listeners.append(typing.on_commit)
-    notifying = Notifying(rooms=rooms, threads=threads, push_rules=push_rules, ignored_users=ignored_users)
-    unread_notes = UnreadNotes(db=db, clock=clock)
-    unread = Unread(
+    ephemeral = await build_ephemeral(
+        db=db,
+        clock=clock,
+        config=config,
         rooms=rooms,
+        appender=appender,
         feeds=feeds,
         timelines=timelines,
-        notifying=notifying,
-        receipts=receipts,
-        notes=unread_notes,
+        account_data=account_data,
+        push_rules=push_rules,
+        ignored_users=ignored_users,
     )
-    account_data.listeners.append(unread.on_account_data)
-    receipt_writer.listeners.append(unread.on_receipts)
-    receipt_stream = ReceiptStream(db=db, receipts=receipts, writer=receipt_writer, feeds=feeds)
-    typing_stream = TypingStream(typing=typing, feeds=feeds)
     device_lists = DeviceListStream(
         db=db,
         keys=keys,
@@ -199,15 +186,16 @@ async def build_rooms(
             feeds=feeds,
             joined=JoinedRooms(rooms=rooms, history=history, serving=serving, timelines=timelines, states=states),
             outside=OutsideRooms(rooms=rooms, history=history, serving=serving, timelines=timelines, states=states),
-            unread=unread,
-            receipts=receipt_stream,
-            typing=typing_stream,
+            unread=ephemeral.unread,
+            receipts=ephemeral.receipt_stream,
+            typing=ephemeral.typing_stream,
             ignored_users=ignored_users,
             invite_permission=invite_permission,
         ),
         account_data=AccountDataStream(db=db, account_data=account_data, push_rules=push_rules, feeds=feeds),
-        receipts=receipt_stream,
-        typing=typing_stream,
+        receipts=ephemeral.receipt_stream,
+        typing=ephemeral.typing_stream,
+        presence=ephemeral.presence_stream,
         encryption=EncryptionSections(
             to_device=ToDeviceStream(inboxes=encryption.inboxes, to_device=encryption.to_device, feeds=feeds),
             device_lists=device_lists,
@@ -232,6 +220,7 @@ async def build_rooms(
         carry_over=carry_over,
     )
     memberships.forgotten.append(feeds.forget)
+    of_user = RoomsOfUser(rooms=rooms, memberships=memberships)
     scan = TimelineScan(rooms=rooms, history=history, ignored_users=ignored_users)
     messages = Messages(rooms=rooms, history=history, timeline=scan, serving=serving)
     return RoomServices(
@@ -254,15 +243,21 @@ async def build_rooms(
         history=history,
         member_content=member_content,
         device_lists=device_lists,
+        ephemeral=ephemeral,
         memberships=memberships,
         messages=messages,
         new_rooms=new_rooms,
-        of_user=RoomsOfUser(rooms=rooms, memberships=memberships),
+        of_user=of_user,
+        presence_status=PresenceStatus(
+            tracker=ephemeral.presence, feeds=feeds, clock=clock, share_room=of_user.share_room
+        ),
         profile_changes=ProfileChanges(rooms=rooms, writer=writer, member_content=member_content),
         event_reading=EventReading(rooms=rooms, history=history, messages=messages),
         state_reading=StateReading(rooms=rooms, access=access),
-        notifications=Notifications(rooms=rooms, feeds=feeds, notifying=notifying, unread=unread, serving=serving),
-        read_markers=ReadMarkers(rooms=rooms, receipts=receipts, account_data=account_data),
+        notifications=Notifications(
+            rooms=rooms, feeds=feeds, notifying=ephemeral.notifying, unread=ephemeral.unread, serving=serving
+        ),
+        read_markers=ReadMarkers(rooms=rooms, receipts=ephemeral.receipts, account_data=account_data),
         rooms=rooms,
         relations=Relations(rooms=rooms, history=history, messages=messages, ignored_users=ignored_users),
         serving=serving,
@@ -284,8 +279,7 @@ async def build_rooms(
             aggregations=aggregations,
             ignored_users=ignored_users,
         ),
+        timeline=scan,
         transactions=transactions,
-        typing=typing,
-        unread_notes=unread_notes,
         writer=writer,
     )

@@ -19,6 +19,7 @@ from ranvier.api.client.membership import MembershipApi
 from ranvier.api.client.membership_limits import MembershipLimits
 from ranvier.api.client.messages import MessagesApi
 from ranvier.api.client.notifications import NotificationsApi
+from ranvier.api.client.presence import PresenceApi
 from ranvier.api.client.profile import ProfileApi
 from ranvier.api.client.push_rules import PushRulesApi
 from ranvier.api.client.read_markers import ReadMarkersApi
@@ -80,6 +81,7 @@ def all_routes(
         *ReadMarkersApi(markers=rooms.read_markers).routes(),
         *NotificationsApi(notifications=rooms.notifications).routes(),
         *TagsApi(tags=users.tags).routes(),
-        *TypingApi(typing=rooms.typing).routes(),
+        *PresenceApi(status=rooms.presence_status).routes(),
+        *TypingApi(typing=rooms.ephemeral.typing).routes(),
         *SyncApi(sync=rooms.sync, filters=users.filters, timeline_limit=config.filter_timeline_limit).routes(),
     ]

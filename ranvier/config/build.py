@@ -5,7 +5,7 @@ from typing import Literal, cast
 from ranvier.config.build_listeners import build_listeners
 from ranvier.config.build_rates import federation_rates, invite_rates, join_rates, login_rates, presence_rates
 from ranvier.config.build_rooms import build_turn, directory_rules
-from ranvier.config.build_sections import build_database, build_old_keys, build_passwords
+from ranvier.config.build_sections import build_database, build_old_keys, build_passwords, build_presence
 from ranvier.config.model import Config
 from ranvier.config.secret_files import SecretFiles
 from ranvier.config.signing_keys import derived_secret
@@ -81,6 +81,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         refresh_token_lifetime_ms=values.integer_or_none("refresh_token_lifetime"),
         nonrefreshable_access_token_lifetime_ms=values.integer_or_none("nonrefreshable_access_token_lifetime"),
         password_config=build_passwords(values),
+        presence=build_presence(values),
         encryption_enabled_by_default_for_room_type=cast(
             Literal["all", "invite", "off"], values.text("encryption_enabled_by_default_for_room_type")
         ),

@@ -1,6 +1,6 @@
-"""`database`, `password_config` and `old_signing_keys` as typed objects."""
+"""`database`, `password_config`, `presence` and `old_signing_keys` as typed objects."""
 
-from ranvier.config.sections import DatabaseConfig, OldSigningKey, PasswordConfig, PasswordPolicy
+from ranvier.config.sections import DatabaseConfig, OldSigningKey, PasswordConfig, PasswordPolicy, PresenceConfig
 from ranvier.config.values import Values
 
 _POOL_MIN = 5
@@ -50,6 +50,23 @@ def build_passwords(values: Values) -> PasswordConfig:
             require_lowercase=values.boolean(f"{policy}.require_lowercase"),
             require_uppercase=values.boolean(f"{policy}.require_uppercase"),
         ),
+    )
+
+
+def build_presence(values: Values) -> PresenceConfig:
+    """`presence`, or what its older name `use_presence` says."""
+    enabled = values.get("presence.enabled")
+    if values.is_set("use_presence") and not values.is_set("presence.enabled"):
+        enabled = values.boolean("use_presence")
+    if values.integer("presence.idle_timeout") <= values.integer("presence.last_active_granularity"):
+        values.error("presence.idle_timeout", "must be longer than presence.last_active_granularity")
+    return PresenceConfig(
+        enabled=enabled is True,
+        include_offline_users_on_sync=values.boolean("presence.include_offline_users_on_sync"),
+        last_active_granularity_ms=values.integer("presence.last_active_granularity"),
+        sync_online_timeout_ms=values.integer("presence.sync_online_timeout"),
+        idle_timeout_ms=values.integer("presence.idle_timeout"),
+        exclude_rooms=frozenset(values.texts("exclude_rooms_from_presence")),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from ranvier.config.rates import FederationRates, InviteRates, JoinRates, LoginRates, PresenceRates, RateLimit
 from ranvier.config.room_sections import DirectoryRule, TurnConfig
-from ranvier.config.sections import DatabaseConfig, Listener, OldSigningKey, PasswordConfig, SigningKey
+from ranvier.config.sections import DatabaseConfig, Listener, OldSigningKey, PasswordConfig, PresenceConfig, SigningKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +87,9 @@ class Config:
     refresh_token_lifetime_ms: int | None
     nonrefreshable_access_token_lifetime_ms: int | None
     password_config: PasswordConfig
+
+    # Presence
+    presence: PresenceConfig
 
     # Rooms
     encryption_enabled_by_default_for_room_type: Literal["all", "invite", "off"]

@@ -84,6 +84,22 @@ class PasswordConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PresenceConfig:
+    """`presence`."""
+
+    enabled: bool
+    """Whether presence is tracked; false for `untracked`, too."""
+    include_offline_users_on_sync: bool
+    last_active_granularity_ms: int
+    """How long somebody who did something is shown as active."""
+    sync_online_timeout_ms: int
+    """How long after the end of a sync its device counts as connected."""
+    idle_timeout_ms: int
+    exclude_rooms: frozenset[str]
+    """`exclude_rooms_from_presence`: room ids."""
+
+
+@dataclass(frozen=True, slots=True)
 class OldSigningKey:
     """One entry of `old_signing_keys`."""
 

@@ -68,8 +68,9 @@ class Body:
             self._wake()
 
     def finish(self) -> None:
-        """That was the last piece."""
+        """That was the last piece. What comes next is not held back for this body's sake."""
         self._is_complete = True
+        self._flow.want_body()
         self._wake()
 
     def fail(self, failure: Exception) -> None:

@@ -203,11 +203,13 @@ class Connection(asyncio.Protocol):
 
     def want_body(self) -> None:
         """Read on."""
-        self._is_held = False
-        self._set_reading()
-        if self._may_continue:
+        if self._is_held:
+            self._is_held = False
+            self._set_reading()
+        exchange = self._current
+        if self._may_continue and exchange is not None and self._reader.incoming is exchange:
             self._may_continue = False
-            if self._current is not None and _expects_continue(self._current):
+            if _expects_continue(exchange):
                 self._transport.write(_CONTINUE)
 
     # What the listener calls.

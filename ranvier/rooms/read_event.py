@@ -28,3 +28,10 @@ class EventReading:
         event = await self._history.require(viewer, event)
         (encoded,) = await self._messages.serve(requester, viewer, [event])
         return encoded
+
+    async def read_anywhere(self, requester: Requester, event_id: str) -> bytes:
+        """The event as JSON, whatever room it is in. Raises 404 `M_NOT_FOUND`."""
+        event = (await self._rooms.cache.by_id([event_id])).get(event_id)
+        if event is None:
+            raise event_not_found()
+        return await self.read(requester, event.event.room_id, event_id)

@@ -14,9 +14,14 @@ class Marks(Generic[K]):
     def __init__(self) -> None:
         self._at: dict[K, int] = {}
         self.newest = 0
-        """The greatest position of all."""
+        """Nothing has changed after this position."""
         self.complete_after = 0
         """What changed after this position is marked; what changed before it may not be."""
+
+    def begin(self, pos: int) -> None:
+        """Everything that changes after `pos` is going to be marked; what came before may not have been."""
+        self.complete_after = pos
+        self.newest = max(self.newest, pos)
 
     def touch(self, key: K, pos: int) -> None:
         """The thing has changed at `pos`."""
@@ -40,7 +45,7 @@ class Marks(Generic[K]):
             yield key
 
     def has_after(self, pos: int) -> bool:
-        """Whether something has changed after `pos`, as far as is known."""
+        """Whether something may have changed after `pos`."""
         return self.newest > pos or pos < self.complete_after
 
     def all(self) -> list[K]:

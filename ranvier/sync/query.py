@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from ranvier.proto.filters import Filter
 from ranvier.sync.token import SyncToken
+from ranvier.users.device_presence import PresenceName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,9 @@ class SyncQuery:
     timeline_limit: int = 10
     state_after: str | None = None
     """The key for the state at the end of the timeline (`state_after`), if the client wants that instead of `state`."""
+
+    set_presence: PresenceName = "online"
+    """How present the request makes the user; `offline`: it changes nothing."""
 
     @property
     def lazy_members(self) -> bool:

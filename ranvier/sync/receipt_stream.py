@@ -32,7 +32,8 @@ class ReceiptStream:
     def __init__(self, *, db: Database, receipts: Receipts, writer: ReceiptWriter, feeds: Feeds) -> None:
         self._db = db
         self._receipts = receipts
-        self._writer = writer
+        self.writer = writer
+        """Whose `committed_pos` is the position of the last receipt that is durable."""
         self._feeds = feeds
         self._recent = RecentReceipts(newest=writer.committed_pos)
         self._whole: OrderedDict[int, Events] = OrderedDict()
@@ -40,11 +41,6 @@ class ReceiptStream:
         self._shared: OrderedDict[tuple[int, int, int], Events] = OrderedDict()
         writer.listeners.append(self._on_receipts)
         feeds.loaded.append(self._on_loaded)
-
-    @property
-    def newest(self) -> int:
-        """Everything up to here is durable."""
-        return self._writer.committed_pos
 
     async def changed(self, feed: Feed, since: int) -> set[int]:
         """The rooms in which the user can see a newer receipt. One statement if memory does not reach back so far."""
@@ -98,7 +94,7 @@ class ReceiptStream:
     async def _load_whole(self, room_nids: Sequence[int]) -> dict[int, Events]:
         if not room_nids:
             return {}
-        before = self.newest
+        before = self.writer.committed_pos
         loaded = _by_room(await store.of_rooms(self._db, room_nids, after=0))
         found: dict[int, Events] = {}
         for room_nid in room_nids:
@@ -130,7 +126,7 @@ class ReceiptStream:
             feed.wake()
 
     def _on_loaded(self, feed: Feed) -> None:
-        feed.receipts.complete_after = self.newest
+        feed.receipts.begin(self.writer.committed_pos)
 
 
 def _by_room(receipts: Iterable[Receipt]) -> dict[int, list[Receipt]]:

@@ -9,6 +9,7 @@ from ranvier.rooms.append import Appender
 from ranvier.sync.account_stream import AccountDataStream
 from ranvier.sync.encryption import EncryptionSections
 from ranvier.sync.feed import Feed, Feeds
+from ranvier.sync.presence_stream import PresenceStream
 from ranvier.sync.query import SyncQuery
 from ranvier.sync.receipt_stream import ReceiptStream
 from ranvier.sync.room_sections import RoomSections, account_event
@@ -28,6 +29,7 @@ class Sync:
         account_data: AccountDataStream,
         receipts: ReceiptStream,
         typing: TypingStream,
+        presence: PresenceStream,
         encryption: EncryptionSections,
         clock: Clock,
     ) -> None:
@@ -37,6 +39,7 @@ class Sync:
         self._account_data = account_data
         self._receipts = receipts
         self._typing = typing
+        self._presence = presence
         self._encryption = encryption
         self._clock = clock
 
@@ -44,6 +47,15 @@ class Sync:
         """The answer's JSON. Waits up to `timeout_ms` if `since` is given and nothing is new."""
         feed = await self._feeds.get(query.user_id)
         await self._encryption.acknowledge(query)
+        tracker, device_id = self._presence.tracker, query.device_id or ""
+        is_present = tracker.begin_sync(query.user_id, device_id, query.set_presence)
+        try:
+            return await self._answer(query, feed)
+        finally:
+            if is_present:
+                tracker.end_sync(query.user_id, device_id)
+
+    async def _answer(self, query: SyncQuery, feed: Feed) -> bytes:
         since = query.since
         end = self._clock.monotonic() + query.timeout_ms / 1000
         while True:
@@ -69,8 +81,9 @@ class Sync:
         return SyncToken(
             events=self._appender.committed_pos,
             account_data=self._account_data.newest,
-            receipts=self._receipts.newest,
-            typing=self._typing.newest,
+            receipts=self._receipts.writer.committed_pos,
+            typing=self._typing.typing.pos,
+            presence=self._presence.tracker.pos,
             to_device=self._encryption.to_device.newest,
             device_lists=self._encryption.device_lists.newest,
         )
@@ -79,8 +92,9 @@ class Sync:
         """Whether something is marked as new, or marks do not reach back that far."""
         return (
             feed.events.newest > since.events
-            or feed.receipts.has_after(since.receipts)
-            or feed.typing.has_after(since.typing)
+            or feed.receipts.newest > since.receipts
+            or feed.typing.newest > since.typing
+            or feed.presence.newest > since.presence
         )
 
     async def _build(self, query: SyncQuery, feed: Feed, since: SyncToken | None, now: SyncToken) -> tuple[bytes, bool]:
@@ -90,10 +104,14 @@ class Sync:
         wanted = query.filter.account_data
         account = [account_event(*change) for change in by_room.pop("", []) if wanted.allows_type(change[0])]
         rooms = await self._rooms.build(query, feed, since, now, by_room)
+        anew = since is None or query.full_state
+        presence = self._presence.events(feed, None if anew or since is None else since.presence, query.filter.presence)
         encryption, now, has_news = await self._encryption.build(query, feed, since, now)
         parts = [b'"next_batch":"%s"' % str(now).encode(), *encryption]
         if rooms:
             parts.append(b'"rooms":{%s}' % rooms)
         if account:
             parts.append(b'"account_data":{"events":[%s]}' % b",".join(account))
-        return b"{%s}" % b",".join(parts), bool(rooms or account or has_news)
+        if presence:
+            parts.append(b'"presence":{"events":[%s]}' % b",".join(presence))
+        return b"{%s}" % b",".join(parts), bool(rooms or account or presence or has_news)

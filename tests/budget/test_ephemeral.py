@@ -127,3 +127,11 @@ async def test_reading_push_rules(homeserver: Homeserver, alice: Client) -> None
     async with spending(homeserver.db) as spent:
         (await alice.get("/pushrules/")).ok()
     assert spent == Spent()
+
+
+async def test_presence(homeserver: Homeserver, alice: Client, devices: list[Device], room_id: str) -> None:
+    async with spending(homeserver.db) as spent:
+        for presence in ("unavailable", "online", "offline"):
+            (await alice.put(f"/presence/{part(alice.user_id)}/status", {"presence": presence})).ok()
+            assert "presence" in await devices[1].sync(set_presence="offline")
+    assert spent == Spent()

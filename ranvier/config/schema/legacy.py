@@ -11,7 +11,7 @@ OPTIONS = (
     Option("worker_main_http_uri", URL, None, "Not needed any more; ignored", honoured=True),
     Option("perspectives", OBJECT, None, "Legacy form of trusted_key_servers"),
     Option("oidc_config", OBJECT, None, "Legacy form of oidc_providers"),
-    Option("use_presence", BOOL, None, "Legacy form of presence.enabled"),
+    Option("use_presence", BOOL, None, "Legacy form of presence.enabled", honoured=True),
     Option("federation_ip_range_blacklist", list_of(NETWORK), None, "Legacy form of ip_range_blacklist"),
     Option("password_providers", LIST, None, "Legacy password auth providers (replaced by modules)"),
     Option("spam_checker", ANY, None, "Legacy spam checker modules"),

@@ -1,10 +1,16 @@
 """Options: profiles and presence."""
 
-from ranvier.config.kinds import BOOL, DURATION, SIZE, STRING, list_of
+from ranvier.config.kinds import BOOL, DURATION, SIZE, STRING, list_of, one_of
 from ranvier.config.option import Option
 
 OPTIONS = (
-    Option("presence.enabled", BOOL, True, "Track presence at all (replaces legacy use_presence)"),
+    Option(
+        "presence.enabled",
+        one_of(True, False, "untracked"),
+        True,
+        "Track presence at all (replaces legacy use_presence)",
+        honoured=True,
+    ),
     Option(
         "require_auth_for_profile_requests",
         BOOL,
@@ -26,13 +32,26 @@ OPTIONS = (
     Option("max_avatar_size", SIZE, None, "Largest avatar"),
     Option("allowed_avatar_mimetypes", list_of(STRING), None, "Allowed avatar MIME types"),
     Option("allow_profile_lookup_over_federation", BOOL, True, "Answer federation profile queries"),
-    Option("presence.include_offline_users_on_sync", BOOL, False, "Send offline users on initial/full_state sync"),
-    Option("presence.last_active_granularity", DURATION, "1m", 'How long "currently active" lasts'),
+    Option(
+        "presence.include_offline_users_on_sync",
+        BOOL,
+        False,
+        "Send offline users on initial/full_state sync",
+        honoured=True,
+    ),
+    Option("presence.last_active_granularity", DURATION, "1m", 'How long "currently active" lasts', honoured=True),
     Option(
         "presence.sync_online_timeout",
         DURATION,
         "30s",
         "Time after last sync before offline; must exceed the rc_presence interval",
+        honoured=True,
     ),
-    Option("presence.idle_timeout", DURATION, "5m", "Time before unavailable; must exceed last_active_granularity"),
+    Option(
+        "presence.idle_timeout",
+        DURATION,
+        "5m",
+        "Time before unavailable; must exceed last_active_granularity",
+        honoured=True,
+    ),
 )

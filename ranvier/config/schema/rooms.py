@@ -74,7 +74,7 @@ OPTIONS = (
     Option("push.jitter_delay", DURATION, "0s", "Random delay of pushes"),
     Option("forget_rooms_on_leave", BOOL, False, "Forget a room on leave", honoured=True),
     Option("exclude_rooms_from_sync", list_of(STRING), [], "Rooms hidden from sync"),
-    Option("exclude_rooms_from_presence", list_of(STRING), [], "Rooms that do not carry presence"),
+    Option("exclude_rooms_from_presence", list_of(STRING), [], "Rooms that do not carry presence", honoured=True),
     Option("auto_accept_invites", SECTION, None, "Auto accept invites"),
     Option("auto_accept_invites.enabled", BOOL, False, "On/off"),
     Option("auto_accept_invites.only_for_direct_messages", BOOL, False, "DMs only"),
