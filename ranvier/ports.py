@@ -1,12 +1,15 @@
-"""What the domain needs from the outside world, as protocols: time and chance.
+"""What the domain needs from the outside world, as protocols: time, chance, and other servers.
 
-The domain never reaches for the wall clock or the system's randomness; it is handed these, so that a whole federation
-can run in one process under a seed.
+The domain never reaches for the wall clock, the system's randomness or a socket; it is handed these, so that a whole
+federation can run in one process under a seed.
 """
 
 import asyncio
 import secrets
 import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -31,6 +34,75 @@ class Random(Protocol):
 
     def token_bytes(self, size_bytes: int) -> bytes:
         """`size_bytes` bytes that nobody can guess."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FederationAnswer:
+    """What another server answered, whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names are lower-case."""
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FederationStream:
+    """An answer that is still coming in."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names are lower-case."""
+    chunks: AsyncIterator[bytes]
+    """The body in pieces. Whoever reads slowly makes the other server wait. Raises `FederationUnreachable` when the
+    rest does not come, or is more than was asked for."""
+
+
+class FederationUnreachable(Exception):
+    """There is no answer: name, connection, certificate, time, size, or an address that must not be reached.
+
+    The text is for people.
+    """
+
+
+class FederationTransport(Protocol):
+    """Requests to other servers, found by their names."""
+
+    async def request(
+        self,
+        *,
+        method: str,
+        destination: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout_s: float,
+        limit_bytes: int,
+    ) -> FederationAnswer:
+        """One request; `target` is path and query as on the wire. No retries, no redirects.
+
+        `timeout_s` is for all of it, the search for the server included; an answer longer than `limit_bytes` is
+        refused. Raises `FederationUnreachable`.
+        """
+        ...
+
+
+class StreamingTransport(FederationTransport, Protocol):
+    """Also hands out answers too large to be held at once."""
+
+    def stream(
+        self,
+        *,
+        method: str,
+        destination: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout_s: float,
+        limit_bytes: int,
+    ) -> AbstractAsyncContextManager[FederationStream]:
+        """As `request`, but the body is read by the caller, while the context is open. `timeout_s` is for all of it."""
         ...
 
 
