@@ -2,7 +2,9 @@
 
 from typing import Literal, cast
 
+from ranvier.config.build_accounts import build_consent, build_login_tokens
 from ranvier.config.build_listeners import build_listeners
+from ranvier.config.build_outbound import build_federation, build_outbound
 from ranvier.config.build_rates import federation_rates, invite_rates, join_rates, login_rates, presence_rates
 from ranvier.config.build_rooms import build_turn, directory_rules
 from ranvier.config.build_sections import build_database, build_old_keys, build_passwords, build_presence
@@ -44,6 +46,8 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         listeners=build_listeners(values),
         tls_certificate_path=values.text_or_none("tls_certificate_path"),
         tls_private_key_path=values.text_or_none("tls_private_key_path"),
+        outbound=build_outbound(values),
+        federation=build_federation(values),
         database=build_database(values, default_path=database_path),
         log_config=values.text_or_none("log_config"),
         event_cache_size=values.integer("event_cache_size"),
@@ -81,6 +85,9 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         refresh_token_lifetime_ms=values.integer_or_none("refresh_token_lifetime"),
         nonrefreshable_access_token_lifetime_ms=values.integer_or_none("nonrefreshable_access_token_lifetime"),
         password_config=build_passwords(values),
+        ui_auth_session_timeout_ms=values.integer("ui_auth.session_timeout"),
+        login_via_existing_session=build_login_tokens(values),
+        user_consent=build_consent(values),
         presence=build_presence(values),
         encryption_enabled_by_default_for_room_type=cast(
             Literal["all", "invite", "off"], values.text("encryption_enabled_by_default_for_room_type")

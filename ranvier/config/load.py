@@ -125,15 +125,26 @@ def _read(texts: Iterable[tuple[str, str]], findings: Findings) -> Node:
 
 
 def _from_environment(environment: Mapping[str, str], options: Mapping[str, Node]) -> dict[str, object]:
-    """`SYNAPSE_CACHE_FACTOR` wins over `caches.global_factor`."""
+    """`SYNAPSE_CACHE_FACTOR` wins over `caches.global_factor`; `http_proxy`, ... count where the files have none."""
+    given = _proxies(environment, options)
     factor = environment.get("SYNAPSE_CACHE_FACTOR")
     if factor is None:
-        return {}
+        return given
     caches = options["caches"].plain() if "caches" in options else {}
     try:
-        return {"caches": {**(caches or {}), "global_factor": float(factor)}}
+        return {**given, "caches": {**(caches or {}), "global_factor": float(factor)}}
     except ValueError as error:
         raise ConfigError([f"environment variable SYNAPSE_CACHE_FACTOR: expected a number, got {factor}"]) from error
+
+
+def _proxies(environment: Mapping[str, str], options: Mapping[str, Node]) -> dict[str, object]:
+    given: dict[str, object] = {}
+    for option, name in (("http_proxy", "http_proxy"), ("https_proxy", "https_proxy"), ("no_proxy_hosts", "no_proxy")):
+        value = environment.get(name) or environment.get(name.upper())
+        if value and (option not in options or options[option].value is None):
+            hosts = [host.strip() for host in value.split(",") if host.strip()]
+            given[option] = hosts if option == "no_proxy_hosts" else value
+    return given
 
 
 def _finish(

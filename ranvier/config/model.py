@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ranvier.config.outbound_sections import FederationConfig, OutboundConfig
+from ranvier.config.account_sections import ConsentConfig, LoginTokenConfig
 from ranvier.config.rates import FederationRates, InviteRates, JoinRates, LoginRates, PresenceRates, RateLimit
 from ranvier.config.room_sections import DirectoryRule, TurnConfig
 from ranvier.config.sections import DatabaseConfig, Listener, OldSigningKey, PasswordConfig, PresenceConfig, SigningKey
@@ -41,6 +43,10 @@ class Config:
     listeners: tuple[Listener, ...]
     tls_certificate_path: str | None
     tls_private_key_path: str | None
+
+    # Other machines
+    outbound: OutboundConfig
+    federation: FederationConfig
 
     # Storage and log
     database: DatabaseConfig
@@ -87,6 +93,10 @@ class Config:
     refresh_token_lifetime_ms: int | None
     nonrefreshable_access_token_lifetime_ms: int | None
     password_config: PasswordConfig
+    ui_auth_session_timeout_ms: int
+    """How long a proof of who one is holds for further operations; 0: for one alone."""
+    login_via_existing_session: LoginTokenConfig
+    user_consent: ConsentConfig | None
 
     # Presence
     presence: PresenceConfig
