@@ -10,20 +10,25 @@ from ranvier.db.engine import Database
 from ranvier.ports import Clock, Random
 from ranvier.proto.signing import SigningKey
 from ranvier.ratelimit import RateLimiter
+from ranvier.rooms.accept import Accepting
 from ranvier.rooms.access import Access
 from ranvier.rooms.aggregations import Aggregations
 from ranvier.rooms.append import Appender
+from ranvier.rooms.arrive import Arriving
 from ranvier.rooms.carry_over import CarryOver
 from ranvier.rooms.children import Children
 from ranvier.rooms.context import Context
 from ranvier.rooms.create import Creating
 from ranvier.rooms.directory_rules import DirectoryRules
+from ranvier.rooms.graph import Graph
 from ranvier.rooms.history import History
 from ranvier.rooms.invite_rules import InviteRules
 from ranvier.rooms.member_content import MemberContent
 from ranvier.rooms.membership import Memberships
 from ranvier.rooms.messages import Messages
 from ranvier.rooms.new_room import NewRooms
+from ranvier.rooms.outliers import Outliers
+from ranvier.rooms.outside_membership import OutsideMemberships
 from ranvier.rooms.profile_change import ProfileChanges
 from ranvier.rooms.read_event import EventReading
 from ranvier.rooms.read_markers import ReadMarkers
@@ -77,7 +82,9 @@ ENCRYPTED_PRESETS = {
 class RoomServices:
     """What the API modules about rooms call, and what has to run."""
 
+    accepting: Accepting
     access: Access
+    arriving: Arriving
     appender: Appender
     cache: EventCache
     carry_over: CarryOver
@@ -92,6 +99,8 @@ class RoomServices:
     new_rooms: NewRooms
     notifications: Notifications
     of_user: RoomsOfUser
+    outliers: Outliers
+    outside_memberships: OutsideMemberships
     presence_status: PresenceStatus
     profile_changes: ProfileChanges
     event_reading: EventReading
@@ -143,6 +152,8 @@ async def build_rooms(
         server_name=config.server_name,
         signing_key=SigningKey(own_key.key_id, own_key.seed),
     )
+    graph = Graph(rooms=rooms)
+    outliers = Outliers(rooms=rooms, appender=appender)
     member_content = MemberContent(profile_of=profiles.of, server_name=config.server_name)
     access = Access(rooms=rooms)
     history = History(rooms=rooms, access=access)
@@ -224,7 +235,13 @@ async def build_rooms(
     scan = TimelineScan(rooms=rooms, history=history, ignored_users=ignored_users)
     messages = Messages(rooms=rooms, history=history, timeline=scan, serving=serving)
     return RoomServices(
+        accepting=Accepting(
+            rooms=rooms, appender=appender, graph=graph, outliers=outliers, server_name=config.server_name
+        ),
         access=access,
+        arriving=Arriving(
+            rooms=rooms, appender=appender, graph=graph, outliers=outliers, server_name=config.server_name
+        ),
         appender=appender,
         cache=cache,
         carry_over=carry_over,
@@ -248,6 +265,8 @@ async def build_rooms(
         messages=messages,
         new_rooms=new_rooms,
         of_user=of_user,
+        outliers=outliers,
+        outside_memberships=OutsideMemberships(rooms=rooms, appender=appender),
         presence_status=PresenceStatus(
             tracker=ephemeral.presence, feeds=feeds, clock=clock, share_room=of_user.share_room
         ),

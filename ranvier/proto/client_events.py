@@ -72,6 +72,11 @@ def stripped_event(event: Event) -> bytes:
     return _dumps(stripped_fields(event))
 
 
+def stripped_json(told: Mapping[str, Any]) -> bytes:
+    """The stripped form, as JSON, of an event that another server told in whatever form."""
+    return _dumps({field: told[field] for field in ("type", "state_key", "sender", "content") if field in told})
+
+
 def _dumps(value: Mapping[str, Any]) -> bytes:
     try:
         return orjson.dumps(value)

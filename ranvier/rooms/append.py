@@ -16,7 +16,17 @@ from ranvier.rooms.description import DescribedState, describe_stored, state_to_
 from ranvier.rooms.relation_rows import relation_row
 from ranvier.rooms.room import Room
 from ranvier.state.history import StateRows
-from ranvier.store import event_txns, events, relations, room_descriptions, rooms, state_history, state_keys
+from ranvier.store import (
+    backward_extremities,
+    event_txns,
+    events,
+    relations,
+    room_descriptions,
+    rooms,
+    state_history,
+    state_keys,
+    waiting_redactions,
+)
 from ranvier.store.event_cache import EventCache
 from ranvier.store.events import POS_BITS, StoredEvent
 from ranvier.store.relations import RelationRow
@@ -27,24 +37,43 @@ from ranvier.store.state_keys import StateKeys
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class MembershipChange:
     """One user's membership of the room became another."""
 
     user_id: str
     user_nid: int
+    event_nid: int
+    """The member event that is in force now; if the user has none any more, the event that took it away."""
     membership: int
     previous: int | None
     is_local: bool
+    by: StoredEvent
+    """The event with which it changed: mostly the member event itself, else one at which branches met."""
+
+    @property
+    def stream_pos(self) -> int:
+        """When it changed; known once the append has been submitted."""
+        return self.by.stream_pos
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentEntry:
+    """One entry of the room's current state has become this."""
+
+    key_id: int
+    event_nid: int
+    """0 if there is none any more."""
+    membership: int | None
+    """Of a member event."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Appended:
-    """One event of an append, as the streams see it."""
+    """One event of an append."""
 
     stored: StoredEvent
     auth: bytes
-    membership: MembershipChange | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,13 +82,34 @@ class Append:
 
     room: Room
     events: list[Appended]
+    """What is new in the room, in the order of the stream."""
+    quiet: list[Appended] = field(default_factory=list)
+    """What no stream tells of: outliers, rejected and soft-failed events, history (which has its positions already).
+    Stored before `events`."""
+    placed: set[int] = field(default_factory=set)
+    """The numbers of those of `events` and `quiet` that were outliers: they have rows already."""
+    current: list[CurrentEntry] = field(default_factory=list)
+    members: list[MembershipChange] = field(default_factory=list)
     states: list[StateRows] = field(default_factory=list)
     redactions: list[tuple[StoredEvent, StoredEvent]] = field(default_factory=list)
     """`(target, redaction)`."""
+    early_redactions: list[tuple[str, StoredEvent]] = field(default_factory=list)
+    """`(id of a target that has not come yet, redaction)`."""
+    arrived_targets: list[str] = field(default_factory=list)
+    """Ids of events for which redactions have waited."""
+    gaps: list[tuple[str, StoredEvent]] = field(default_factory=list)
+    """`(id of a missing event, event that cites it)`."""
+    closed_gaps: list[str] = field(default_factory=list)
+    """Ids of events that were missing."""
+    is_from_elsewhere: bool = False
+    """Whether it is about events that this server has not made: nothing of others has `quiet` or `placed` events, loses
+    entries of its state, or has loose ends."""
     txns: list[tuple[int, int, str, str, bytes, int]] = field(default_factory=list)
     new_room: tuple[int, str, str, str, int] | None = None
     also: list[Callable[[Tx], Awaitable[None]]] = field(default_factory=list)
     """Further statements of the same transaction."""
+    redescribe: bool = False
+    """Whether more of its state than `events` say may have changed."""
     described: DescribedState | None = None
     """What the room's description is to be made from, if it changes."""
     head: RoomRow | None = None
@@ -68,6 +118,16 @@ class Append:
     unrelated: list[RelationRow] = field(default_factory=list)
     """The relations of events that its redactions end; filled in when it is submitted."""
     done: asyncio.Future[None] | None = None
+
+    def all_events(self) -> Iterable[Appended]:
+        """Everything, in the order in which it is stored."""
+        return (*self.quiet, *self.events) if self.quiet else self.events
+
+    def shown(self) -> Iterable[Appended]:
+        """What clients can see: what is new, and what is old and came late."""
+        if not self.quiet:
+            return self.events
+        return [entry for entry in self.all_events() if entry.stored.pos is not None]
 
 
 Listener = Callable[[Sequence[Append]], None]
@@ -127,15 +187,19 @@ class Appender:
         for appended in append.events:
             self.stream_pos += 1
             appended.stored.pos = self.stream_pos << POS_BITS
-        append.related = _relation_rows(entry.stored for entry in append.events)
+        append.related = _relation_rows(entry.stored for entry in append.shown())
         append.unrelated = _relation_rows(target for target, _ in append.redactions)
         append.described = state_to_describe(
-            room, (entry.stored for entry in append.events), (target for target, _ in append.redactions)
+            room,
+            (entry.stored for entry in append.events),
+            (target for target, _ in append.redactions),
+            anew=append.redescribe,
         )
-        room.last_pos = self.stream_pos << POS_BITS
+        if append.events:
+            room.last_pos = self.stream_pos << POS_BITS
         room.pending += 1
-        append.head = room.head()
-        append.done = asyncio.get_running_loop().create_future()
+        append.head = room.head() if room.has_head else None
+        append.done = room.last_append = asyncio.get_running_loop().create_future()
         self._waiting.append(append)
         self._wake.set()
         return append.done
@@ -183,12 +247,11 @@ class Appender:
         """One transaction: a statement a table, whatever the number of appends."""
         async with self._db.write() as tx:
             await rooms.insert(tx, [append.new_room for append in batch if append.new_room])
-            appended = [entry for append in batch for entry in append.events]
-            await state_keys.insert(tx, self._keys.pending_rows(_key_ids(appended)))
-            await events.insert(tx, [(entry.stored, entry.auth) for entry in appended])
+            await state_keys.insert(tx, self._keys.pending_rows(_key_ids(batch)))
+            await events.insert(tx, _event_rows(batch))
             await state_history.insert(tx, [state for append in batch for state in append.states])
-            await rooms.save_current(tx, _current_rows(appended))
-            await rooms.save_memberships(tx, _membership_rows(appended, self._forgetting))
+            await rooms.save_current(tx, _current_rows(batch))
+            await rooms.save_memberships(tx, _membership_rows(batch, self._forgetting))
             heads = {append.room.room_nid: append.head for append in batch if append.head}
             await rooms.save_heads(tx, heads.values())
             await room_descriptions.save(tx, _descriptions(batch))
@@ -200,6 +263,8 @@ class Appender:
                 tx, [(row.room_nid, row.parent_id, row.pos) for append in batch for row in append.unrelated]
             )
             await event_txns.insert(tx, [txn for append in batch for txn in append.txns])
+            if any(append.is_from_elsewhere for append in batch):
+                await _store_what_came(tx, batch)
             for step in self.steps:
                 await step(tx, batch)
             for append in batch:
@@ -211,12 +276,13 @@ class Appender:
             append.room.pending -= 1
             for target, redaction in append.redactions:
                 self._prune(append.room, target, redaction)
-            for entry in append.events:
+            for entry in append.all_events():
                 self._cache.add(entry.stored)
+            for entry in append.events:
                 self.committed_pos = max(self.committed_pos, entry.stored.stream_pos)
             if append.states:
                 append.room.history.committed(append.states[-1].last_state_no)
-        self._keys.stored(_key_ids(entry for append in batch for entry in append.events))
+        self._keys.stored(_key_ids(batch))
         for listener in self.listeners:
             try:
                 listener(batch)
@@ -253,8 +319,39 @@ def _relation_rows(events: Iterable[StoredEvent]) -> list[RelationRow]:
     return [row for stored in events if (row := relation_row(stored)) is not None]
 
 
-def _key_ids(appended: Iterable[Appended]) -> list[int]:
-    return [entry.stored.key_id for entry in appended if entry.stored.key_id is not None]
+def _key_ids(batch: Iterable[Append]) -> list[int]:
+    return [entry.stored.key_id for append in batch for entry in append.all_events() if entry.stored.key_id is not None]
+
+
+def _event_rows(batch: Iterable[Append]) -> list[tuple[StoredEvent, bytes]]:
+    """What has no rows yet."""
+    return [
+        (entry.stored, entry.auth)
+        for append in batch
+        for entry in append.all_events()
+        if entry.stored.event_nid not in append.placed
+    ]
+
+
+async def _store_what_came(tx: Tx, batch: Sequence[Append]) -> None:
+    """What there is to store beside of events that this server has not made."""
+    placed = [
+        (entry.stored, entry.auth)
+        for append in batch
+        for entry in append.all_events()
+        if entry.stored.event_nid in append.placed
+    ]
+    await events.place(tx, placed)
+    newest = {(append.room.room_nid, entry.key_id): entry for append in batch for entry in append.current}
+    await rooms.remove_current(tx, [key for key, entry in newest.items() if not entry.event_nid])
+    gaps = [(append.room.room_nid, event_id, by.event_nid) for append in batch for event_id, by in append.gaps]
+    await backward_extremities.insert(tx, gaps)
+    closed = [(append.room.room_nid, event_id) for append in batch for event_id in append.closed_gaps]
+    await backward_extremities.delete(tx, closed)
+    early = [(append.room.room_nid, target, by.event_nid) for append in batch for target, by in append.early_redactions]
+    await waiting_redactions.insert(tx, early)
+    arrived = [(append.room.room_nid, target) for append in batch for target in append.arrived_targets]
+    await waiting_redactions.delete(tx, arrived)
 
 
 def _descriptions(batch: Sequence[Append]) -> list[tuple[int, RoomDescription]]:
@@ -263,31 +360,26 @@ def _descriptions(batch: Sequence[Append]) -> list[tuple[int, RoomDescription]]:
     return [(room_nid, describe_stored(state, redacted)) for room_nid, state in newest.items()]
 
 
-def _current_rows(appended: Iterable[Appended]) -> list[tuple[int, int, int, int | None]]:
+def _current_rows(batch: Iterable[Append]) -> list[tuple[int, int, int, int | None]]:
+    newest = {(append.room.room_nid, entry.key_id): entry for append in batch for entry in append.current}
     return [
-        (
-            entry.stored.room_nid,
-            entry.stored.key_id,
-            entry.stored.event_nid,
-            None if entry.membership is None else entry.membership.membership,
-        )
-        for entry in appended
-        if entry.stored.key_id is not None
+        (room_nid, key_id, entry.event_nid, entry.membership)
+        for (room_nid, key_id), entry in newest.items()
+        if entry.event_nid
     ]
 
 
-def _membership_rows(
-    appended: Iterable[Appended], forgetting: frozenset[int]
-) -> list[tuple[int, int, int, int, int, int]]:
+def _membership_rows(batch: Iterable[Append], forgetting: frozenset[int]) -> list[tuple[int, int, int, int, int, int]]:
     return [
         (
-            entry.membership.user_nid,
-            entry.stored.room_nid,
-            entry.stored.event_nid,
-            entry.membership.membership,
-            entry.stored.stream_pos,
-            int(entry.membership.membership in forgetting),
+            change.user_nid,
+            append.room.room_nid,
+            change.event_nid,
+            change.membership,
+            change.stream_pos,
+            int(change.membership in forgetting),
         )
-        for entry in appended
-        if entry.membership is not None and entry.membership.is_local
+        for append in batch
+        for change in append.members
+        if change.is_local
     ]

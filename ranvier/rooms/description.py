@@ -34,15 +34,17 @@ DescribedState = Mapping[StateKey, StoredEvent]
 
 
 def state_to_describe(
-    room: Room, written: Iterable[StoredEvent], redacted: Iterable[StoredEvent]
+    room: Room, written: Iterable[StoredEvent], redacted: Iterable[StoredEvent], *, anew: bool
 ) -> DescribedState | None:
-    """The room's present entries of `DESCRIBED` if these events change any of them, else `None`."""
-    for stored in written:
-        if stored.key_id is not None and stored.event.key in DESCRIBED:
-            break
-    else:
-        if not any(target.event.key in DESCRIBED and room.held(target.event) is not None for target in redacted):
-            return None
+    """The room's present entries of `DESCRIBED` if these events change any of them or it is wanted `anew`, else `None`."""
+    if not room.has_head:
+        return None
+    if not anew:
+        anew = any(stored.key_id is not None and stored.event.key in DESCRIBED for stored in written)
+    if not anew and not any(
+        target.event.key in DESCRIBED and room.held(target.event) is not None for target in redacted
+    ):
+        return None
     return {key: room.state[key] for key in DESCRIBED if key in room.state}
 
 

@@ -65,8 +65,7 @@ class EventStream:
         for waiter in self._waiters:
             for append in batch:
                 if append.room.room_nid in waiter.room_nids or any(
-                    entry.membership is not None and entry.membership.user_id == waiter.user_id
-                    for entry in append.events
+                    change.user_id == waiter.user_id for change in append.members
                 ):
                     waiter.woken.set()
 

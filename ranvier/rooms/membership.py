@@ -136,17 +136,20 @@ class Memberships:
 
     async def forget(self, requester: Requester, room_id: str) -> None:
         """Stop seeing a room that one has left. Raises 400 `M_UNKNOWN` while still in it."""
-        room = await self._rooms.get(room_id)
+        heard_of = None if "\0" in room_id else await store.nid_of(self._rooms.db, room_id)
+        if heard_of is None:
+            raise not_found("Unknown room")
+        room_nid = heard_of[0]
         user_nid = await self._rooms.keys.find_user(self._rooms.db, requester.user_id)
-        mine = None if user_nid is None else await store.membership_of(self._rooms.db, user_nid, room.room_nid)
+        mine = None if user_nid is None else await store.membership_of(self._rooms.db, user_nid, room_nid)
         if user_nid is None or mine is None:
             raise not_found("You have never been in this room")
         if store.MEMBERSHIP_NAMES[mine.membership] not in ("leave", "ban"):
             raise MatrixError(400, "M_UNKNOWN", "Leave the room before forgetting it")
         async with self._rooms.db.write() as tx:
-            await store.forget(tx, user_nid, room.room_nid)
+            await store.forget(tx, user_nid, room_nid)
         for tell in self.forgotten:
-            tell(requester.user_id, room.room_nid)
+            tell(requester.user_id, room_nid)
 
     async def joined_rooms(self, requester: Requester) -> list[str]:
         """Ids of the rooms the user is in."""

@@ -12,6 +12,7 @@ from typing import Final
 from ranvier.proto.events import Event, StateKey
 from ranvier.proto.room_versions import RoomVersion
 from ranvier.state.history import RoomHistory
+from ranvier.state.resolver import Resolver
 from ranvier.store.events import StoredEvent
 from ranvier.store.rooms import INVITE, JOIN, MEMBERSHIPS, RoomRow
 
@@ -26,12 +27,15 @@ class Room:
     __slots__ = (
         "_members",
         "extremities",
+        "has_head",
         "history",
         "invited_members",
         "joined_members",
+        "last_append",
         "last_pos",
         "lock",
         "pending",
+        "resolver",
         "room_id",
         "room_nid",
         "spoilt",
@@ -70,6 +74,12 @@ class Room:
         self.spoilt = False
         self.pending = 0
         """How many appends have been submitted and are not durable yet: until they are, only this object knows."""
+        self.last_append: asyncio.Future[None] | None = None
+        """The newest append: when it is durable, so are all before it."""
+        self.has_head = True
+        """False for a room that this server is not in and has only heard of."""
+        self.resolver: Resolver | None = None
+        """Made by `rooms.graph` when branches meet."""
         self._members: dict[str, StoredEvent | None] = {}
 
     def head(self) -> RoomRow:
@@ -99,6 +109,11 @@ class Room:
         if len(self._members) >= MEMBERS_REMEMBERED and self.idle:
             del self._members[next(iter(self._members))]
         self._members[user_id] = stored
+
+    async def settled(self) -> None:
+        """Wait until the database knows everything that has been submitted. Raises `DatabaseError` if it refused."""
+        if self.pending and self.last_append is not None:
+            await asyncio.shield(self.last_append)
 
     @property
     def idle(self) -> bool:
@@ -135,17 +150,42 @@ class Room:
         """
         self.extremities = [stored]
         self.state_no = state_no
-        event = stored.event
-        key = event.key
-        if key is None:
-            return None, None
+        return (None, None) if stored.event.key is None else self.set_entry(stored.event.key, stored)
+
+    def set_entry(self, key: StateKey, stored: StoredEvent | None) -> tuple[int | None, int | None]:
+        """An entry of the current state has become this, `None` if there is none any more; returns as `advance`.
+
+        Of a member, what stood there before must have been remembered.
+        """
         if key[0] != "m.room.member":
-            self.state[key] = stored
+            if stored is None:
+                self.state.pop(key, None)
+            else:
+                self.state[key] = stored
             return None, None
         before = self._members.get(key[1])
         old = None if before is None else MEMBERSHIPS.get(before.event.membership or "")
-        new = MEMBERSHIPS.get(event.membership or "")
+        new = None if stored is None else MEMBERSHIPS.get(stored.event.membership or "")
         self.joined_members += (new == JOIN) - (old == JOIN)
         self.invited_members += (new == INVITE) - (old == INVITE)
         self.remember_member(key[1], stored)
         return old, new
+
+    def begin(self, last: StoredEvent, state: Iterable[StoredEvent], state_no: int) -> None:
+        """The room is this from now on: `last` the only extremity, `state` all of the state after it."""
+        self.extremities = [last]
+        self.state_no = state_no
+        self.state = {}
+        self._members = {}
+        self.joined_members = self.invited_members = 0
+        for stored in state:
+            key = stored.event.key
+            if key is None:
+                continue
+            if key[0] != "m.room.member":
+                self.state[key] = stored
+                continue
+            self.joined_members += stored.event.membership == "join"
+            self.invited_members += stored.event.membership == "invite"
+            if len(self._members) < MEMBERS_REMEMBERED:
+                self._members[key[1]] = stored

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
+from weakref import WeakValueDictionary
 
 from ranvier.db.engine import Database
 from ranvier.proto.errors import not_found
@@ -34,12 +35,20 @@ class Rooms:
         self._by_nid: dict[int, Room] = {}
         self._nids: dict[str, int] = {}
         self._loading: dict[str | int, asyncio.Future[Room | None]] = {}
+        self._entering: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def new_nid(self) -> int:
         """A number for a room that is about to exist."""
         nid = self._next_nid
         self._next_nid = nid + 1
         return nid
+
+    def entering(self, room_id: str) -> asyncio.Lock:
+        """Held by whoever makes a room known that perhaps is not yet."""
+        lock = self._entering.get(room_id)
+        if lock is None:
+            lock = self._entering[room_id] = asyncio.Lock()
+        return lock
 
     async def get(self, room_id: str) -> Room:
         """The room. Raises 404 `M_NOT_FOUND` if we do not know it. No statement if it is active."""

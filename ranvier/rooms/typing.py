@@ -111,10 +111,10 @@ class Typing:
         for append in batch:
             if append.room.room_nid in self._typing:
                 for entry in append.events:
-                    change = entry.membership
                     if entry.stored.event.type in MESSAGES:
                         self.stop(append.room.room_nid, entry.stored.event.sender)
-                    elif change is not None and change.membership != JOIN:
+                for change in append.members:
+                    if change.membership != JOIN:
                         self.stop(append.room.room_nid, change.user_id)
 
     async def run(self) -> None:

@@ -22,7 +22,7 @@ from ranvier.proto.event_format import EventTooLarge, InvalidEvent
 from ranvier.proto.events import Event
 from ranvier.proto.ids import domain_of
 from ranvier.proto.signing import SigningKey
-from ranvier.rooms.append import Append, Appended, Appender, MembershipChange
+from ranvier.rooms.append import Append, Appended, Appender, CurrentEntry, MembershipChange
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store.events import NO_TXN, StoredEvent, Txn, encode_auth
@@ -179,23 +179,28 @@ class Writer:
             entry = {stored.key_id: stored.event_nid}
             derived = await room.history.derive(room.state_no, entry, replaced={stored.key_id: stored.replaces or 0})
             append.states.append(derived.rows)
-            state_no = derived.state_no
+            state_no = stored.state_after = derived.state_no
         if not room.room_id:
             room.room_id = event.room_id
         old, new = room.advance(stored, state_no)
         if redacted is not None:
             append.redactions.append((redacted, stored))
-        change = None
-        if event.type == "m.room.member" and event.state_key is not None and stored.key_id is not None:
-            change = MembershipChange(
-                user_id=event.state_key,
-                user_nid=stored.key_id,
-                membership=new or LEAVE,
-                previous=old,
-                is_local=domain_of(event.state_key) == self.server_name,
-            )
+        if stored.key_id is not None:
+            append.current.append(CurrentEntry(stored.key_id, stored.event_nid, new))
+            if event.type == "m.room.member" and event.state_key is not None:
+                append.members.append(
+                    MembershipChange(
+                        user_id=event.state_key,
+                        user_nid=stored.key_id,
+                        event_nid=stored.event_nid,
+                        membership=new or LEAVE,
+                        previous=old,
+                        is_local=domain_of(event.state_key) == self.server_name,
+                        by=stored,
+                    )
+                )
         auth_edges = encode_auth(stored.event_nid, (entry.event_nid for entry in auth))
-        append.events.append(Appended(stored=stored, auth=auth_edges, membership=change))
+        append.events.append(Appended(stored=stored, auth=auth_edges))
         return stored
 
     def _build(self, room: Room, draft: Draft) -> tuple[Event, list[StoredEvent]]:

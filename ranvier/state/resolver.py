@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 from ranvier.db.engine import Reader
@@ -29,6 +30,11 @@ from ranvier.store import auth_graph
 from ranvier.store.event_cache import EventCache
 from ranvier.store.events import REJECTED, StoredEvent
 from ranvier.store.state_keys import StateKeys
+
+Unstored = Mapping[int, tuple[StoredEvent, Sequence[int]]]
+"""Events that the store does not have yet, by number, with the numbers of their auth events."""
+
+NOTHING_UNSTORED: Final[Unstored] = MappingProxyType({})
 
 REMEMBERED: Final = 64
 """How many resolutions a room remembers."""
@@ -58,8 +64,8 @@ class Resolver:
         self._history = history
         self._known: OrderedDict[frozenset[int], int] = OrderedDict()
 
-    async def resolve(self, state_nos: Collection[int]) -> Resolved:
-        """The resolution of these states (at least one).
+    async def resolve(self, state_nos: Collection[int], unstored: Unstored = NOTHING_UNSTORED) -> Resolved:
+        """The resolution of these states (at least one), which may hold events that are `unstored`.
 
         States that turn out equal to one of `state_nos` take its number. A new state is derived from the one that it
         differs least from; call `remember` once its rows are on their way to the store.
@@ -72,7 +78,7 @@ class Resolver:
             self._known.move_to_end(wanted)
             return Resolved(known, None)
         conflict = await self._conflict(sorted(wanted))
-        entries = await self._resolve(conflict)
+        entries = await self._resolve(conflict, unstored)
         base_no, changes = _smallest_change(conflict, entries)
         if not changes:
             self._remember(wanted, base_no)
@@ -103,11 +109,11 @@ class Resolver:
             }
         return _Conflict(values)
 
-    async def _resolve(self, conflict: "_Conflict") -> dict[int, int]:
+    async def _resolve(self, conflict: "_Conflict", unstored: Unstored) -> dict[int, int]:
         """The resolved entries by numbers, beside those that all states agree on."""
         if not conflict.key_ids:
             return {}
-        source = _Source(self._db, self._keys, self._cache, self._history, conflict)
+        source = _Source(self._db, self._keys, self._cache, self._history, conflict, unstored)
         keys = await self._keys.keys(self._db, conflict.key_ids)
         events = await source.by_nid(nid for entries in conflict.values.values() for nid in entries.values() if nid)
         resolution = resolve(
@@ -146,14 +152,21 @@ class _Source:
     """Answers the requests of one resolution."""
 
     def __init__(
-        self, db: Reader, keys: StateKeys, cache: EventCache, history: RoomHistory, conflict: _Conflict
+        self,
+        db: Reader,
+        keys: StateKeys,
+        cache: EventCache,
+        history: RoomHistory,
+        conflict: _Conflict,
+        unstored: Unstored,
     ) -> None:
         self._db = db
         self._keys = keys
         self._cache = cache
         self._history = history
         self._conflict = conflict
-        self._events: dict[str, StoredEvent] = {}
+        self._unstored = unstored
+        self._events: dict[str, StoredEvent] = {stored.event.event_id: stored for stored, _ in unstored.values()}
         """Every event met so far: a resolution asks for the same ones again and again."""
 
     async def answer(self, request: Request) -> Answer:
@@ -174,7 +187,9 @@ class _Source:
 
     async def by_nid(self, nids: Iterable[int]) -> dict[int, StoredEvent]:
         """Events by number, remembered."""
-        found = await self._cache.get(set(nids))
+        wanted = set(nids)
+        found = {nid: self._unstored[nid][0] for nid in wanted if nid in self._unstored}
+        found |= await self._cache.get(wanted - found.keys())
         self._events.update((stored.event.event_id, stored) for stored in found.values())
         return found
 
@@ -221,7 +236,10 @@ class _Source:
             return result
 
     async def _nodes(self, nids: Collection[int]) -> dict[int, Node]:
-        rows = await auth_graph.edges(self._db, nids)
+        rows = [
+            (nid, self._unstored[nid][0].key_id, list(self._unstored[nid][1])) for nid in nids if nid in self._unstored
+        ]
+        rows += await auth_graph.edges(self._db, [nid for nid in nids if nid not in self._unstored])
         entries = await self._unconflicted(key_id for _, key_id, _ in rows)
         return {nid: Node(auth, key_id is not None and entries.get(key_id) == nid) for nid, key_id, auth in rows}
 

@@ -25,7 +25,8 @@ REJECTED: Final = 1
 SOFT_FAILED: Final = 2
 
 COLUMNS: Final = (
-    "event_nid, room_nid, pos, event_id, state_before, key_id, replaces, redacted_by, status, auth_depth, json"
+    "event_nid, room_nid, pos, event_id, state_before, key_id, replaces, redacted_by, status, auth_depth, state_after,"
+    " head_before, json"
 )
 """The columns that `StoredEvent` is made from, in the order `stored_event` expects."""
 
@@ -64,6 +65,10 @@ class StoredEvent(msgspec.Struct, eq=False, kw_only=True):
     status: int = ACCEPTED
     auth_depth: int
     """1 + the greatest of its auth events' (1 without any)."""
+    state_after: int | None = None
+    """The number of the state with this (state) event in it; `None` where it has to be derived."""
+    head_before: int | None = None
+    """The number of the room's state when the event came, if that was not `state_before`."""
     txn: Txn | None = None
     """The local request that made it, `NO_TXN` if there was none; `None` if only the database knows."""
 
@@ -72,10 +77,29 @@ class StoredEvent(msgspec.Struct, eq=False, kw_only=True):
         """Position in the stream of live events."""
         return 0 if self.pos is None else self.pos >> POS_BITS
 
+    @property
+    def room_before(self) -> int:
+        """The number of the state that was the room's when the event came."""
+        return (self.state_before or 0) if self.head_before is None else self.head_before
+
 
 def stored_event(row: Row, version: RoomVersion) -> StoredEvent:
     """A row of `COLUMNS` as a `StoredEvent`; `version` is the room's."""
-    event_nid, room_nid, pos, event_id, state_before, key_id, replaces, redacted_by, status, auth_depth, json = row
+    (
+        event_nid,
+        room_nid,
+        pos,
+        event_id,
+        state_before,
+        key_id,
+        replaces,
+        redacted_by,
+        status,
+        auth_depth,
+        state_after,
+        head_before,
+        json,
+    ) = row
     event = load_event(json, event_id, version)
     return StoredEvent(
         event=event if redacted_by is None else redact_event(event),
@@ -88,13 +112,15 @@ def stored_event(row: Row, version: RoomVersion) -> StoredEvent:
         redacted_by=redacted_by,
         status=status,
         auth_depth=auth_depth,
+        state_after=state_after,
+        head_before=head_before,
     )
 
 
 async def insert(tx: Tx, rows: Sequence[tuple[StoredEvent, bytes]]) -> None:
     """Store events, each with its encoded auth edges. One statement."""
     await tx.many(
-        f"INSERT INTO events ({COLUMNS}, auth) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        f"INSERT INTO events ({COLUMNS}, auth) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         [
             (
                 stored.event_nid,
@@ -107,7 +133,31 @@ async def insert(tx: Tx, rows: Sequence[tuple[StoredEvent, bytes]]) -> None:
                 stored.redacted_by,
                 stored.status,
                 stored.auth_depth,
+                stored.state_after,
+                stored.head_before,
                 stored.event.json,
+                auth,
+            )
+            for stored, auth in rows
+        ],
+    )
+
+
+async def place(tx: Tx, rows: Sequence[tuple[StoredEvent, bytes]]) -> None:
+    """Outliers that have become part of their room's graph, each with its encoded auth edges. One statement."""
+    await tx.many(
+        "UPDATE events SET pos = $2, state_before = $3, replaces = $4, status = $5, state_after = $6, head_before = $7,"
+        " auth_depth = $8, auth = $9 WHERE event_nid = $1",
+        [
+            (
+                stored.event_nid,
+                stored.pos,
+                stored.state_before,
+                stored.replaces,
+                stored.status,
+                stored.state_after,
+                stored.head_before,
+                stored.auth_depth,
                 auth,
             )
             for stored, auth in rows
@@ -135,17 +185,30 @@ async def timeline_rows(
 ) -> list[Row]:
     """Rows of `COLUMNS` with `after < pos < before`, nearest the starting end first.
 
-    Soft-failed and rejected events are left out.
+    Soft-failed and rejected events are left out, and so are those whose place in the room is not known.
     """
     order = "DESC" if backwards else "ASC"
     return await db.all(
         f"SELECT {COLUMNS} FROM events WHERE room_nid = $1 AND pos > $2 AND pos < $3 AND status = 0"
-        f" ORDER BY pos {order} LIMIT $4",
+        f" AND state_before IS NOT NULL ORDER BY pos {order} LIMIT $4",
         room_nid,
         after,
         before,
         limit,
     )
+
+
+async def band_below(db: Reader, room_nid: int, pos: int) -> tuple[int, int]:
+    """The free positions right below the event at `pos` and what was fetched to stand before it: `(lowest, highest)`.
+
+    Two statements.
+    """
+    floor = await db.value(
+        "SELECT MAX(pos) FROM events WHERE room_nid = $1 AND pos < $2 AND pos % $3 = 0", room_nid, pos, 1 << POS_BITS
+    )
+    floor = FIRST_POS if floor is None else floor
+    lowest = await db.value("SELECT MIN(pos) FROM events WHERE room_nid = $1 AND pos > $2", room_nid, floor)
+    return floor + 1, (pos if lowest is None else min(pos, lowest)) - 1
 
 
 async def auth_edges(db: Reader, event_nids: Collection[int]) -> dict[int, tuple[int, list[int]]]:

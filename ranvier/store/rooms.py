@@ -90,6 +90,12 @@ async def insert(tx: Tx, rows: Sequence[tuple[int, str, str, str, int]]) -> None
     )
 
 
+async def nid_of(db: Reader, room_id: str) -> tuple[int, str] | None:
+    """`(room_nid, room_version)` of a room, even one that we have only heard of."""
+    row = await db.one("SELECT room_nid, room_version FROM rooms WHERE room_id = $1", room_id)
+    return None if row is None else (row[0], row[1])
+
+
 async def save_heads(tx: Tx, heads: Collection[RoomRow]) -> None:
     """Move rooms' heads. One statement."""
     await tx.many(
@@ -119,6 +125,11 @@ async def save_current(tx: Tx, rows: Sequence[tuple[int, int, int, int | None]])
         " DO UPDATE SET event_nid = excluded.event_nid, membership = excluded.membership",
         rows,
     )
+
+
+async def remove_current(tx: Tx, rows: Sequence[tuple[int, int]]) -> None:
+    """`(room_nid, key_id)`: entries that the current state has no more. One statement."""
+    await tx.many("DELETE FROM room_current WHERE room_nid = $1 AND key_id = $2", rows)
 
 
 async def save_memberships(tx: Tx, rows: Sequence[tuple[int, int, int, int, int, int]]) -> None:

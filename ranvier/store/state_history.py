@@ -88,6 +88,8 @@ async def used(db: Reader, room_nid: int) -> set[int]:
     """The states that a room's events and its head name. Reads through all of the room's events."""
     rows = await db.all(
         "SELECT state_before FROM events WHERE room_nid = $1 AND state_before IS NOT NULL"
+        " UNION SELECT state_after FROM events WHERE room_nid = $1 AND state_after IS NOT NULL"
+        " UNION SELECT head_before FROM events WHERE room_nid = $1 AND head_before IS NOT NULL"
         " UNION SELECT state_no FROM room_heads WHERE room_nid = $1",
         room_nid,
     )

@@ -64,7 +64,7 @@ class Feed:
     def set_membership(self, membership: Membership) -> None:
         """The user's relation to a room is now this (unless something newer is known)."""
         before = self.memberships.get(membership.room_nid)
-        if before is None or before.event_nid <= membership.event_nid:
+        if before is None or (before.stream_pos, before.event_nid) <= (membership.stream_pos, membership.event_nid):
             self.memberships[membership.room_nid] = membership
 
     def wake(self) -> None:
@@ -134,17 +134,20 @@ class Feeds:
             followers = self._by_room.get(room_nid)
             if append.head is not None and room_nid in self.heads:
                 self.heads[room_nid] = append.head
-            self._recent.add(room_nid, (entry.stored for entry in append.events))
+            if append.head is not None:
+                self._recent.add(
+                    room_nid, (entry.stored for entry in append.events if entry.stored.state_before is not None)
+                )
+            if any(entry.stored.pos is not None for entry in append.quiet):
+                self._recent.forget(room_nid)  # History has come: what is in memory may not be all any more.
             for target, _ in append.redactions:
                 self._recent.replace(room_nid, target)
             touched = set(followers) if followers else set()
-            for entry in append.events:
-                change = entry.membership
-                if change is not None and change.is_local:
-                    feed = self._by_user.get(change.user_id)
-                    if feed is not None:
-                        self._move(feed, append, change, entry.stored.event_nid, entry.stored.stream_pos)
-                        touched.add(feed)
+            for change in append.members:
+                feed = self._by_user.get(change.user_id) if change.is_local else None
+                if feed is not None:
+                    self._move(feed, append, change)
+                    touched.add(feed)
             if append.events:
                 last = append.events[-1].stored.stream_pos
                 for feed in touched:
@@ -161,8 +164,8 @@ class Feeds:
             for marks in (feed.events, feed.receipts, feed.typing):
                 marks.forget(room_nid)
 
-    def _move(self, feed: Feed, append: Append, change: MembershipChange, event_nid: int, stream_pos: int) -> None:
-        room_nid = append.room.room_nid
+    def _move(self, feed: Feed, append: Append, change: MembershipChange) -> None:
+        room_nid, event_nid, stream_pos = append.room.room_nid, change.event_nid, change.stream_pos
         before = feed.memberships.get(room_nid)
         if before is not None and before.membership == change.membership:
             stream_pos = before.stream_pos

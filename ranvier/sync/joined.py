@@ -152,8 +152,8 @@ class JoinedRooms:
         if query.state_after is not None or not timeline.events:
             later = room.state_no
         else:
-            later = timeline.events[0].state_before or 0
-        return await self._states.changed(room, first.state_before or 0, later, members=not query.lazy_members)
+            later = timeline.events[0].room_before
+        return await self._states.changed(room, first.room_before, later, members=not query.lazy_members)
 
     async def _part(
         self, room: Room, query: SyncQuery, timeline: Timeline, state: Entries, *, shared: bool, with_heroes: bool

@@ -67,8 +67,7 @@ class MemberChanges:
 
 def _steps(batch: Sequence[Append]) -> Iterator[MemberChange]:
     for append in batch:
-        for entry in append.events:
-            change = entry.membership
-            if change is not None and (change.membership == JOIN) != (change.previous == JOIN):
-                stored = entry.stored
-                yield MemberChange(stored.room_nid, stored.stream_pos, change.user_nid, int(change.membership == JOIN))
+        for change in append.members:
+            if (change.membership == JOIN) != (change.previous == JOIN):
+                joined = int(change.membership == JOIN)
+                yield MemberChange(append.room.room_nid, change.stream_pos, change.user_nid, joined)

@@ -3,17 +3,19 @@
 Spec: client-server API, "Syncing", "Stripped state".
 """
 
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
-from ranvier.proto.client_events import stripped_event
+from ranvier.proto.client_events import stripped_event, stripped_json
 from ranvier.proto.errors import MatrixError
 from ranvier.proto.events import StateKey
 from ranvier.rooms.history import History
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.serve import Serving
+from ranvier.store import rooms as room_store
+from ranvier.store import stripped_states
 from ranvier.store.events import FIRST_POS, StoredEvent
 from ranvier.store.rooms import Membership
 from ranvier.sync.query import SyncQuery
@@ -49,8 +51,10 @@ class OutsideRooms:
 
     async def stripped(self, mine: Membership, key: str) -> bytes:
         """`invite_state` or `knock_state` (`key`): what one may know of a room from its door."""
-        room = await self._rooms.by_nid(mine.room_nid)
         own = (await self._rooms.cache.get([mine.event_nid])).get(mine.event_nid)
+        if own is not None and own.state_before is None:
+            return await self._told(mine, key, own)
+        room = await self._rooms.by_nid(mine.room_nid)
         shown = [room.state[entry] for entry in STRIPPED if entry in room.state]
         if own is not None:
             inviter = await self._rooms.member(room, own.event.sender)
@@ -60,9 +64,16 @@ class OutsideRooms:
         events = b",".join(stripped_event(stored.event) for stored in shown)
         return b'{"%s":{"events":[%s]}}' % (key.encode(), events)
 
-    async def room_id(self, room_nid: int) -> str:
-        """The id of a room that exists."""
-        return (await self._rooms.by_nid(room_nid)).room_id
+    async def _told(self, mine: Membership, key: str, own: StoredEvent) -> bytes:
+        """The same of a room that this server is not in: what its servers have told."""
+        told = await stripped_states.find(self._rooms.db, mine.user_nid, mine.room_nid)
+        events = [event for event in orjson.loads(told or b"[]") if not _is_own(event, own)]
+        stripped = [*(stripped_json(event) for event in events), stripped_event(own.event)]
+        return b'{"%s":{"events":[%s]}}' % (key.encode(), b",".join(stripped))
+
+    async def room_id(self, mine: Membership) -> str:
+        """The id of the room."""
+        return (await room_store.room_ids(self._rooms.db, [mine.room_nid]))[mine.room_nid]
 
     async def sender(self, mine: Membership) -> str | None:
         """Who made the user's membership what it is."""
@@ -76,6 +87,8 @@ class OutsideRooms:
         last = (await self._rooms.cache.get([mine.event_nid])).get(mine.event_nid)
         if last is None or last.pos is None:
             return None
+        if last.state_before is None:
+            return await self._ended(query, last)
         room = await self._rooms.by_nid(mine.room_nid)
         after = FIRST_POS if since is None else end_of(since)
         timeline = await self._timelines.newest(
@@ -99,6 +112,11 @@ class OutsideRooms:
         }
         return orjson.dumps(parts)
 
+    async def _ended(self, query: SyncQuery, last: StoredEvent) -> bytes:
+        """An invitation or a knock has ended that was for a room that this server is not in."""
+        served = await self._serving.serve([last], user_id=query.user_id, device_id=query.device_id, room_id=False)
+        return b'{"timeline":{"events":[%s],"limited":false},"state":{"events":[]}}' % b",".join(served)
+
     async def _visible(
         self, user_id: str, room: Room, events: list[StoredEvent], last: StoredEvent
     ) -> list[StoredEvent]:
@@ -120,9 +138,13 @@ class OutsideRooms:
             entries = await self._states.before(room, first, members=not query.lazy_members)
         else:
             start = await self._timelines.first_after(room.room_nid, after=end_of(since), upto=last.pos or 0)
-            earlier = 0 if start is None else start.state_before or 0
-            entries = await self._states.changed(room, earlier, first.state_before or 0, members=not query.lazy_members)
+            earlier = 0 if start is None else start.room_before
+            entries = await self._states.changed(room, earlier, first.room_before, members=not query.lazy_members)
         if query.state_after is not None:
             entries |= by_key(visible)
         wanted = query.filter.room.state
         return await self._serving.serve_shared([entry for entry in entries.values() if wanted.allows(entry.event)])
+
+
+def _is_own(event: Any, own: StoredEvent) -> bool:
+    return (event.get("type"), event.get("state_key")) == own.event.key

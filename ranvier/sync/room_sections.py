@@ -172,7 +172,7 @@ class RoomSections:
         for entry in changed:
             if entry.membership != membership or (news.since is not None and entry.stream_pos <= news.since.events):
                 continue
-            room_id = await self._outside.room_id(entry.room_nid)
+            room_id = await self._outside.room_id(entry)
             if not query.filter.room.allows_room(room_id):
                 continue
             if news.ignored and await self._outside.sender(entry) in news.ignored:
@@ -188,7 +188,7 @@ class RoomSections:
         for entry in changed:
             if entry.membership not in (LEAVE, BAN) or (since is not None and entry.stream_pos <= since):
                 continue
-            room_id = await self._outside.room_id(entry.room_nid)
+            room_id = await self._outside.room_id(entry)
             if not query.filter.room.allows_room(room_id):
                 continue
             section = await self._outside.left(query, entry, since, news.ignored)

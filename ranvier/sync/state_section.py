@@ -29,11 +29,11 @@ class StateSections:
         return by_key(await self._rooms.cache.from_rows(rows))
 
     async def before(self, room: Room, first: StoredEvent, *, members: bool) -> Entries:
-        """The state before an event of the timeline."""
-        if first.state_before == room.state_no:
+        """The room's state when an event of the timeline came."""
+        if first.room_before == room.state_no:
             return await self.current(room, members=members)
         history = room.history
-        state_no = first.state_before or 0
+        state_no = first.room_before
         entries = await (history.load_state(state_no) if members else history.load_non_members(state_no))
         return by_key((await self._rooms.cache.get(list(entries.values()))).values())
 

@@ -1,0 +1,159 @@
+"""A local user comes into a room that this server is not in: the room begins here with their join.
+
+Spec: server-server API, "Joining Rooms". What the resident server has answered is verified before it comes here.
+"""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from ranvier.proto.auth.error import AuthError
+from ranvier.proto.auth.rules import check_event
+from ranvier.proto.auth.state import CREATE
+from ranvier.proto.events import Event, StateKey
+from ranvier.proto.room_versions import RoomVersion
+from ranvier.rooms.append import Append, Appended, Appender
+from ranvier.rooms.graph import Graph
+from ranvier.rooms.head import Head
+from ranvier.rooms.outliers import Outliers
+from ranvier.rooms.room import Room
+from ranvier.rooms.rooms import Rooms
+from ranvier.rooms.write import durable
+from ranvier.state.history import RoomHistory
+from ranvier.store import rooms as store
+from ranvier.store.events import REJECTED, StoredEvent, encode_auth
+
+
+class BadState(Exception):
+    """What a resident server told of a room cannot be its state; the text says why, for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidentAnswer:
+    """What a resident server told of the room, signatures and hashes checked."""
+
+    state: Sequence[Event]
+    """The whole state before the join."""
+    auth_chain: Sequence[Event]
+    join: Event
+    badly_authorised: frozenset[str] = frozenset()
+    """Ids of joins that the server of the authorising user has not signed."""
+
+
+class Arriving:
+    """Begins rooms. One a process."""
+
+    def __init__(self, *, rooms: Rooms, appender: Appender, graph: Graph, outliers: Outliers, server_name: str) -> None:
+        self._rooms = rooms
+        self._appender = appender
+        self._graph = graph
+        self._outliers = outliers
+        self._server_name = server_name
+
+    async def begin(self, version: RoomVersion, room_id: str, answer: ResidentAnswer) -> StoredEvent:
+        """The room is as told, and the join the newest event in it; returns when that is durable: the join.
+
+        A room that this server has left goes on where the join is. Raises `BadState`, and 403 if the join is not
+        allowed in that state; then nothing is kept. One write transaction.
+        """
+        async with self._rooms.entering(room_id):
+            room, is_new = await self._room(version, room_id)
+            async with room.lock:
+                await room.settled()
+                join, done = await self._begin(room, answer, is_new=is_new)
+            await durable(done)
+        return join
+
+    async def _room(self, version: RoomVersion, room_id: str) -> tuple[Room, bool]:
+        """The room in memory, and whether it has no row yet."""
+        room = await self._rooms.find(room_id)
+        if room is not None:
+            return room, False
+        heard_of = await store.nid_of(self._rooms.db, room_id)
+        room_nid = self._rooms.new_nid() if heard_of is None else heard_of[0]
+        history = await RoomHistory.load(self._rooms.db, room_nid, cache=self._rooms.layers)
+        return Room(room_nid=room_nid, room_id=room_id, version=version, history=history), heard_of is None
+
+    async def _begin(
+        self, room: Room, answer: ResidentAnswer, *, is_new: bool
+    ) -> tuple[StoredEvent, asyncio.Future[None]]:
+        append = Append(room=room, events=[], is_from_elsewhere=True)
+        events = [*answer.auth_chain, *answer.state, answer.join]
+        found = await self._outliers.make(room, events, append, badly_authorised=answer.badly_authorised)
+        state = _state_of(answer, found)
+        join = await self._judged_join(answer, found, state)
+        append.quiet = [entry for entry in append.quiet if entry.stored is not join]
+        state_no, rows = await self._graph.known_state(room, state.values())
+        if rows is not None:
+            append.states.append(rows)
+        replaced = state.get(answer.join.key or ("", ""))
+        join.state_before = state_no
+        join.head_before = None if state_no == room.state_no else room.state_no
+        join.replaces = None if replaced is None else replaced.event_nid
+        after, rows = await self._graph.after(room, join)
+        if rows is not None:
+            append.states.append(rows)
+        if is_new:
+            creator = state[CREATE].event.sender
+            append.new_room = (room.room_nid, room.room_id, room.version.identifier, creator, 0)
+        try:
+            await self._put(
+                room, answer, append, join, [*(e for e in state.values() if e is not replaced), join], after
+            )
+            done = self._appender.submit(append)
+        except BaseException:
+            room.spoilt = True
+            self._rooms.drop(room)
+            raise
+        self._rooms.add(room)
+        return join, done
+
+    async def _judged_join(
+        self, answer: ResidentAnswer, found: dict[str, StoredEvent], state: dict[StateKey, StoredEvent]
+    ) -> StoredEvent:
+        join = found.get(answer.join.event_id)
+        if join is None or join.status == REJECTED:
+            raise BadState("the join is not allowed by its own auth events")
+        try:
+            check_event(answer.join, {key: stored.event for key, stored in state.items()})
+        except AuthError as error:
+            raise BadState(f"the join is not allowed: {error}") from error
+        return join
+
+    async def _put(
+        self,
+        room: Room,
+        answer: ResidentAnswer,
+        append: Append,
+        join: StoredEvent,
+        state: Collection[StoredEvent],
+        state_no: int,
+    ) -> None:
+        known = await self._rooms.cache.by_id(answer.join.prev_events)
+        append.gaps += [
+            (event_id, join)
+            for event_id in answer.join.prev_events
+            if event_id not in known or known[event_id].state_before is None
+        ]
+        auth = await self._rooms.cache.by_id(answer.join.auth_events)
+        made = {entry.stored.event.event_id: entry.stored for entry in append.quiet}
+        nids = [(made.get(event_id) or auth[event_id]).event_nid for event_id in answer.join.auth_events]
+        append.events.append(Appended(stored=join, auth=encode_auth(join.event_nid, nids)))
+        head = Head(rooms=self._rooms, room=room, server_name=self._server_name)
+        changes = await head.begin(join, state, state_no)
+        append.current += changes.current
+        append.members += changes.members
+        append.redescribe = True
+
+
+def _state_of(answer: ResidentAnswer, found: dict[str, StoredEvent]) -> dict[StateKey, StoredEvent]:
+    state = {}
+    for event in answer.state:
+        stored = found.get(event.event_id)
+        if stored is None:
+            raise BadState(f"auth events of {event.event_id} are missing")
+        if event.key is not None and stored.status != REJECTED:
+            state[event.key] = stored
+    if CREATE not in state:
+        raise BadState("the state has no create event")
+    return state

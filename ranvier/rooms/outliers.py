@@ -1,0 +1,123 @@
+"""Events that are known without their place in the room's history: auth chains, and states that other servers told.
+
+Spec: server-server API, "Checks performed on receipt of a PDU", check 4: they are judged by their own auth events.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ranvier.proto.auth.error import AuthError
+from ranvier.proto.auth.rules import check_auth_events, check_event
+from ranvier.proto.auth.state import CREATE
+from ranvier.proto.events import Event, StateKey
+from ranvier.rooms.append import Append, Appended, Appender
+from ranvier.rooms.room import Room
+from ranvier.rooms.rooms import Rooms
+from ranvier.rooms.write import durable
+from ranvier.store.events import ACCEPTED, NO_TXN, REJECTED, StoredEvent, encode_auth
+
+
+class Outliers:
+    """Makes and stores outliers."""
+
+    def __init__(self, *, rooms: Rooms, appender: Appender) -> None:
+        self._rooms = rooms
+        self._appender = appender
+
+    async def store(
+        self, room: Room, events: Sequence[Event], *, badly_authorised: frozenset[str] = frozenset()
+    ) -> dict[str, StoredEvent]:
+        """Store these events (signatures and hashes are checked already), and find those that are known.
+
+        Left out are events whose auth events are neither known nor among them. `badly_authorised` are joins that the
+        server of the authorising user has not signed.
+        """
+        async with room.lock:
+            await room.settled()
+            append = Append(room=room, events=[], is_from_elsewhere=True)
+            found = await self.make(room, events, append, badly_authorised=badly_authorised)
+            done = self._appender.submit(append) if append.quiet else None
+        if done is not None:
+            await durable(done)
+        return found
+
+    async def make(
+        self, room: Room, events: Sequence[Event], append: Append, *, badly_authorised: frozenset[str] = frozenset()
+    ) -> dict[str, StoredEvent]:
+        """As `store`, but put them into `append.quiet`; under the room's lock."""
+        by_id = {event.event_id: event for event in events}
+        cited = {event_id for event in events for event_id in event.auth_events}
+        known = await self._rooms.cache.by_id(list(by_id.keys() | cited))
+        found = {event_id: stored for event_id, stored in known.items() if stored.room_nid == room.room_nid}
+        create = await self._create(room, found, events)
+        for event in in_auth_order(by_id):
+            if event.event_id in found or any(event_id not in found for event_id in event.auth_events):
+                continue
+            auth = [found[event_id] for event_id in event.auth_events]
+            signed = event.event_id not in badly_authorised
+            status = judge_by_auth_events(event, auth, create, authoriser_signed=signed)
+            stored = await self.unplaced(room, event, auth, status)
+            found[event.event_id] = stored
+            append.quiet.append(Appended(stored=stored, auth=encode_auth(stored.event_nid, _numbers(auth))))
+        return {event_id: stored for event_id, stored in found.items() if event_id in by_id}
+
+    async def unplaced(self, room: Room, event: Event, auth: Sequence[StoredEvent], status: int) -> StoredEvent:
+        """The event with a number of its own, and no place yet."""
+        key = event.key
+        return StoredEvent(
+            event=event,
+            event_nid=self._appender.reserve_nid(),
+            room_nid=room.room_nid,
+            pos=None,
+            state_before=None,
+            key_id=None if key is None else await self._rooms.keys.intern(self._rooms.db, key),
+            replaces=None,
+            status=status,
+            auth_depth=1 + max((stored.auth_depth for stored in auth), default=0),
+            txn=NO_TXN,
+        )
+
+    async def _create(self, room: Room, found: Mapping[str, StoredEvent], events: Iterable[Event]) -> Event | None:
+        standing = room.state.get(CREATE)
+        if standing is not None:
+            return standing.event
+        return next((event for event in events if event.key == CREATE), None)
+
+
+def judge_by_auth_events(
+    event: Event, auth: Sequence[StoredEvent], create: Event | None, *, authoriser_signed: bool
+) -> int:
+    """Check 4: the status of an event as far as its own auth events decide it."""
+    state: dict[StateKey, Event] = {stored.event.key: stored.event for stored in auth if stored.event.key is not None}
+    if event.version.domainless_room_ids and create is not None:
+        state[CREATE] = create
+    rejected = {stored.event.event_id for stored in auth if stored.status == REJECTED}
+    try:
+        check_auth_events(event, [stored.event for stored in auth], rejected=rejected.__contains__)
+        check_event(event, state, authoriser_signed=authoriser_signed)
+    except AuthError:
+        return REJECTED
+    return ACCEPTED
+
+
+def in_auth_order(events: Mapping[str, Event]) -> list[Event]:
+    """Events so that each comes after its auth events. Those of a cycle, and what cites them, are left out."""
+    order: list[Event] = []
+    waiting = {event_id: sum(cited in events for cited in set(event.auth_events)) for event_id, event in events.items()}
+    citing: dict[str, list[str]] = {}
+    for event_id, event in events.items():
+        for cited in set(event.auth_events):
+            if cited in events:
+                citing.setdefault(cited, []).append(event_id)
+    ready = [event_id for event_id, count in waiting.items() if count == 0]
+    while ready:
+        event_id = ready.pop()
+        order.append(events[event_id])
+        for other in citing.get(event_id, ()):
+            waiting[other] -= 1
+            if waiting[other] == 0:
+                ready.append(other)
+    return order
+
+
+def _numbers(events: Iterable[StoredEvent]) -> list[int]:
+    return [stored.event_nid for stored in events]
