@@ -50,8 +50,8 @@ def build_event(
         "content": content,
         "origin_server_ts": origin_server_ts,
         "depth": min(depth, limits.MAX_STRICT_INTEGER if version.strict_canonical_json else limits.MAX_INT64),
-        "prev_events": _edges(prev_events, version),
-        "auth_events": _edges(auth_events, version),
+        "prev_events": edges(prev_events, version),
+        "auth_events": edges(auth_events, version),
     }
     if room_id is not None:
         pdu["room_id"] = room_id
@@ -93,7 +93,8 @@ def complete_event(pdu: dict[str, Any], version: RoomVersion, *, signing_key: Si
     return make_event(pdu, json, event_id, version)
 
 
-def _edges(events: Sequence[Event], version: RoomVersion) -> list[Any]:
+def edges(events: Sequence[Event], version: RoomVersion) -> list[Any]:
+    """References to events, as `prev_events` and `auth_events` have them in this room version."""
     if not version.edge_hashes:
         return [event.event_id for event in events]
     return [[event.event_id, {"sha256": encode_base64(reference_hash(event))}] for event in events]

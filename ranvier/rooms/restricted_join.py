@@ -36,7 +36,7 @@ class RestrictedJoins:
             return
         if not await self.is_allowed(allowed_rooms(rules), user_id):
             raise forbidden("You are in none of the rooms that would let you in")
-        authoriser = await self._authoriser(room)
+        authoriser = await self.authoriser(room)
         if authoriser is None:
             raise MatrixError(400, "M_UNABLE_TO_GRANT_JOIN", "Nobody on this server can let you in")
         content[AUTHORISER] = authoriser
@@ -49,7 +49,7 @@ class RestrictedJoins:
                 return True
         return False
 
-    async def _authoriser(self, room: Room) -> str | None:
+    async def authoriser(self, room: Room) -> str | None:
         """A local member who may invite: the most powerful first."""
         levels = power_levels(room)
         able = [user for user in levels.users if levels.users[user] >= levels.invite]
