@@ -16,7 +16,9 @@ from ranvier.users.interactive_auth import InteractiveAuth
 from ranvier.users.issue_login import LoginIssuer, TokenLifetimes
 from ranvier.users.last_seen import LastSeen
 from ranvier.users.login import Login
+from ranvier.users.login_tokens import LoginTokens
 from ranvier.users.logout import Logout
+from ranvier.users.moderation import Moderation
 from ranvier.users.password_login import PasswordCheck
 from ranvier.users.passwords import Passwords
 from ranvier.users.profiles import Profiles
@@ -27,7 +29,16 @@ from ranvier.users.registration import Registration
 from ranvier.users.registration_tokens import RegistrationTokens
 from ranvier.users.sessions import Sessions
 from ranvier.users.shared_secret import SharedSecretRegistration
-from ranvier.users.stages import DummyStage, PasswordStage, RegistrationTokenStage
+from ranvier.users.stages import (
+    DUMMY,
+    PASSWORD,
+    REGISTRATION_TOKEN,
+    TERMS,
+    DummyStage,
+    PasswordStage,
+    RegistrationTokenStage,
+    TermsStage,
+)
 from ranvier.users.tags import RoomTags
 
 
@@ -40,8 +51,11 @@ class UserServices:
     devices: Devices
     filters: Filters
     last_seen: LastSeen
+    interactive_auth: InteractiveAuth
     login: Login
+    login_tokens: LoginTokens
     logout: Logout
+    moderation: Moderation
     passwords: Passwords
     profiles: Profiles
     push_rules: PushRules
@@ -75,25 +89,39 @@ async def build_users(
         clock=clock,
         random=random,
         stages={
-            "m.login.dummy": DummyStage(),
-            "m.login.password": PasswordStage(passwords=password_check),
-            "m.login.registration_token": RegistrationTokenStage(tokens=tokens),
+            DUMMY: DummyStage(),
+            PASSWORD: PasswordStage(passwords=password_check),
+            REGISTRATION_TOKEN: RegistrationTokenStage(tokens=tokens),
+            TERMS: TermsStage(version="" if config.user_consent is None else config.user_consent.version),
         },
     )
-    reauthentication = Reauthentication(interactive_auth=interactive_auth, config=config.password_config)
+    reauthentication = Reauthentication(
+        interactive_auth=interactive_auth,
+        config=config.password_config,
+        clock=clock,
+        session_timeout_ms=config.ui_auth_session_timeout_ms,
+    )
+    login_tokens = LoginTokens(
+        db=db,
+        clock=clock,
+        random=random,
+        config=config.login_via_existing_session,
+        reauthentication=reauthentication,
+    )
     removal = DeviceRemoval(db=db, sessions=sessions, last_seen=last_seen)
     profiles = Profiles(db=db, config=config)
     account_data = await AccountData.load(db)
+    account_changes = AccountChanges(
+        db=db,
+        config=config.password_config,
+        passwords=passwords,
+        profiles=profiles,
+        removal=removal,
+        sessions=sessions,
+        reauthentication=reauthentication,
+    )
     return UserServices(
-        account_changes=AccountChanges(
-            db=db,
-            config=config.password_config,
-            passwords=passwords,
-            profiles=profiles,
-            removal=removal,
-            sessions=sessions,
-            reauthentication=reauthentication,
-        ),
+        account_changes=account_changes,
         account_data=account_data,
         devices=Devices(db=db, last_seen=last_seen, removal=removal, reauthentication=reauthentication),
         filters=Filters(db=db),
@@ -104,9 +132,13 @@ async def build_users(
             passwords=password_check,
             issuer=issuer,
             sessions=sessions,
+            tokens=login_tokens,
             attempts=limiters["rc_login.account"],
         ),
+        login_tokens=login_tokens,
         logout=Logout(removal=removal),
+        moderation=Moderation(db=db, server_name=config.server_name, account=account_changes, last_seen=last_seen),
+        interactive_auth=interactive_auth,
         passwords=passwords,
         profiles=profiles,
         push_rules=PushRules(db=db, account_data=account_data),
@@ -121,6 +153,8 @@ async def build_users(
             interactive_auth=interactive_auth,
             passwords=passwords,
             tokens=tokens,
+            sessions=sessions,
+            clock=clock,
         ),
         removal=removal,
         sessions=sessions,

@@ -18,6 +18,7 @@ from ranvier.api.client.login import LoginApi
 from ranvier.api.client.membership import MembershipApi
 from ranvier.api.client.membership_limits import MembershipLimits
 from ranvier.api.client.messages import MessagesApi
+from ranvier.api.client.moderation import ModerationApi
 from ranvier.api.client.notifications import NotificationsApi
 from ranvier.api.client.presence import PresenceApi
 from ranvier.api.client.profile import ProfileApi
@@ -52,7 +53,14 @@ def all_routes(
         *VersionsApi(unstable_features=UNSTABLE_FEATURES).routes(),
         *WellKnownApi(config=config).routes(),
         *CapabilitiesApi(config=config).routes(),
-        *LoginApi(login=users.login, refreshing=users.refreshing, logout=users.logout, config=config).routes(),
+        *LoginApi(
+            login=users.login,
+            tokens=users.login_tokens,
+            refreshing=users.refreshing,
+            logout=users.logout,
+            config=config,
+        ).routes(),
+        *ModerationApi(moderation=users.moderation).routes(),
         *RegisterApi(registration=users.registration, registrations=limiters["rc_registration"]).routes(),
         *AdminRegisterApi(registration=users.shared_secret, version=__version__).routes(),
         *AccountApi(account=users.account_changes, leave_rooms=rooms.of_user.leave_all).routes(),

@@ -5,7 +5,14 @@ from typing import Literal, cast
 from ranvier.config.build_accounts import build_consent, build_login_tokens
 from ranvier.config.build_listeners import build_listeners
 from ranvier.config.build_outbound import build_federation, build_outbound
-from ranvier.config.build_rates import federation_rates, invite_rates, join_rates, login_rates, presence_rates
+from ranvier.config.build_rates import (
+    admin_redaction_rate,
+    federation_rates,
+    invite_rates,
+    join_rates,
+    login_rates,
+    presence_rates,
+)
 from ranvier.config.build_rooms import build_turn, directory_rules
 from ranvier.config.build_sections import build_database, build_old_keys, build_passwords, build_presence
 from ranvier.config.model import Config
@@ -56,7 +63,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         rc_registration=values.rate("rc_registration"),
         rc_registration_token_validity=values.rate("rc_registration_token_validity"),
         rc_login=login_rates(values),
-        rc_admin_redaction=values.rate("rc_admin_redaction") if values.is_set("rc_admin_redaction") else None,
+        rc_admin_redaction=admin_redaction_rate(values),
         rc_joins=join_rates(values),
         rc_joins_per_room=values.rate("rc_joins_per_room"),
         rc_3pid_validation=values.rate("rc_3pid_validation"),

@@ -1,6 +1,6 @@
 """The rate limits as typed objects."""
 
-from ranvier.config.rates import FederationRates, InviteRates, JoinRates, LoginRates, PresenceRates
+from ranvier.config.rates import FederationRates, InviteRates, JoinRates, LoginRates, PresenceRates, RateLimit
 from ranvier.config.values import Values
 
 
@@ -10,6 +10,18 @@ def login_rates(values: Values) -> LoginRates:
         address=values.rate("rc_login.address"),
         account=values.rate("rc_login.account"),
         failed_attempts=values.rate("rc_login.failed_attempts"),
+    )
+
+
+def admin_redaction_rate(values: Values) -> RateLimit | None:
+    """`rc_admin_redaction`; what it leaves out is as in `rc_message`, and so is all of it where it says nothing."""
+    per_second, burst_count = values.get("rc_admin_redaction.per_second"), values.get("rc_admin_redaction.burst_count")
+    if per_second is None and burst_count is None:
+        return None
+    messages = values.rate("rc_message")
+    return RateLimit(
+        messages.per_second if per_second is None else float(per_second),
+        messages.burst_count if burst_count is None else int(burst_count),
     )
 
 

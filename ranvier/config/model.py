@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ranvier.config.outbound_sections import FederationConfig, OutboundConfig
 from ranvier.config.account_sections import ConsentConfig, LoginTokenConfig
+from ranvier.config.outbound_sections import FederationConfig, OutboundConfig
 from ranvier.config.rates import FederationRates, InviteRates, JoinRates, LoginRates, PresenceRates, RateLimit
 from ranvier.config.room_sections import DirectoryRule, TurnConfig
 from ranvier.config.sections import DatabaseConfig, Listener, OldSigningKey, PasswordConfig, PresenceConfig, SigningKey

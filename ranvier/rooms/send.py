@@ -20,6 +20,7 @@ from ranvier.rooms.transactions import Transactions
 from ranvier.rooms.write import Decide, Draft, TxnRow, Writer
 from ranvier.store import aliases
 from ranvier.users.requester import Requester
+from ranvier.users.suspension import check_active
 
 
 class Sending:
@@ -61,6 +62,8 @@ class Sending:
             return stored[0].event.event_id
 
         _check_names(type_)
+        if requester.suspended and not await self._is_own(requester, content.get("redacts")):
+            check_active(requester)
         return await self._once(requester, f"send/{room_id}/{type_}", txn_id, send)
 
     async def send_redaction(
@@ -71,8 +74,9 @@ class Sending:
         Raises 404 if the event is not in the room, 403 without permission, 429 `M_LIMIT_EXCEEDED`.
         """
         # Who redacts what others have said is moderating, which has a limit of its own.
-        target = (await self._rooms.cache.by_id([event_id])).get(event_id)
-        is_own = target is None or target.event.sender == requester.user_id
+        is_own = await self._is_own(requester, event_id)
+        if not is_own:
+            check_active(requester)
         (self._messages if is_own else self._admin_redactions).spend(requester.user_id)
 
         async def send(row: TxnRow) -> str:
@@ -112,6 +116,13 @@ class Sending:
             return [draft]
 
         return decide
+
+    async def _is_own(self, requester: Requester, event_id: object) -> bool:
+        """Whether this is an event of theirs, or none that we know."""
+        if not isinstance(event_id, str):
+            return True
+        target = (await self._rooms.cache.by_id([event_id])).get(event_id)
+        return target is None or target.event.sender == requester.user_id
 
     async def _once(self, requester: Requester, path: str, txn_id: str, send: Any) -> str:
         return await self._transactions.once(requester.user_id, requester.device_id or "", path, txn_id, send)

@@ -85,6 +85,30 @@ async def set_flag(tx: Tx, user_id: str, flag: Flag, value: bool) -> bool:  # no
     return await tx.run(f"UPDATE users SET {flag} = $2 WHERE name = $1", user_id, value) > 0
 
 
+async def set_consent(tx: Tx, user_id: str, version: str, ts: int) -> bool:
+    """Note that a user has agreed to the policy of this version. Whether there is such an account."""
+    changed = await tx.run(
+        "UPDATE users SET consent_version = $2, consent_ts = $3 WHERE name = $1", user_id, version, ts
+    )
+    return changed > 0
+
+
+async def consent_version(db: Reader, user_id: str) -> str | None:
+    """The version of the policy that a user has agreed to last."""
+    version: str | None = await db.value("SELECT consent_version FROM users WHERE name = $1", user_id)
+    return version
+
+
+async def upgrade_guest(tx: Tx, user_id: str, password_hash: str | None) -> bool:
+    """Make a full account of a guest's. Whether there is such a guest."""
+    changed = await tx.run(
+        "UPDATE users SET is_guest = 0, password_hash = $2 WHERE name = $1 AND is_guest = 1 AND deactivated = 0",
+        user_id,
+        password_hash,
+    )
+    return changed > 0
+
+
 async def set_user_type(tx: Tx, user_id: str, user_type: str | None) -> bool:
     """Whether there is such an account."""
     return await tx.run("UPDATE users SET user_type = $2 WHERE name = $1", user_id, user_type) > 0

@@ -9,7 +9,7 @@ from typing import Any
 from ranvier.config.sections import PasswordConfig
 from ranvier.db.engine import Database, Tx
 from ranvier.proto.errors import forbidden, not_found
-from ranvier.store import account_data, devices, filters, profiles, tokens, users
+from ranvier.store import account_data, devices, filters, login_tokens, profiles, tokens, users
 from ranvier.store.users import Flag, UserRow
 from ranvier.users.device_removal import DeviceRemoval
 from ranvier.users.interactive_auth import AuthSession
@@ -81,6 +81,7 @@ class AccountChanges:
             if logout_devices:
                 kept = None if keep is None else keep.device_id
                 await removal.remove([own for own in await devices.ids_of_user(tx, user_id) if own != kept])
+                await login_tokens.delete_of_user(tx, user_id)
                 await tokens.delete_deviceless(tx, user_id, except_nid=None if keep is None else keep.token_nid)
 
     async def deactivate_self(self, requester: Requester | None, auth: Mapping[str, Any] | None, *, erase: bool) -> str:
@@ -107,6 +108,7 @@ class AccountChanges:
             await profiles.save(tx, user_id, {})
             await removal.remove(await devices.ids_of_user(tx, user_id))
             await tokens.delete_of_user(tx, user_id)
+            await login_tokens.delete_of_user(tx, user_id)
             for step in self.deactivation_steps:
                 await step(tx, user_id)
         self._profiles.forget(user_id)

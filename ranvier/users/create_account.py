@@ -1,12 +1,12 @@
 """Making an account, and which user ids may be made. Spec: appendices, "User Identifiers"."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from ranvier.db.engine import Database, Tx, UniqueViolation
 from ranvier.ports import Clock
-from ranvier.proto.errors import MatrixError
+from ranvier.proto.errors import MatrixError, forbidden
 from ranvier.proto.ids import is_new_user_id
 from ranvier.store import profiles, users
 from ranvier.store.users import UserRow
@@ -26,7 +26,6 @@ class NewAccount:
     is_guest: bool = False
     user_type: str | None = None
     appservice_id: str | None = None
-    registration_token: str | None = field(default=None, repr=False)
 
 
 class Accounts:
@@ -73,6 +72,11 @@ class Accounts:
                 return None if wish is None else await self._issuer.issue(tx, account.user_id, wish)
         except UniqueViolation as error:
             raise in_use() from error
+
+    async def upgrade_guest(self, tx: Tx, account: NewAccount) -> None:
+        """Make a full account of a guest's, who keeps their rooms and devices. Raises 403 if it is none any more."""
+        if not await users.upgrade_guest(tx, account.user_id, account.password_hash):
+            raise forbidden("This account cannot be upgraded")
 
     async def insert(self, tx: Tx, account: NewAccount) -> None:
         """The rows of an account. Raises `UniqueViolation` if the id was ever given out."""

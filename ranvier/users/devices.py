@@ -73,7 +73,7 @@ class Devices:
         """
         for device_id in device_ids:
             storable(device_id, name="A device id", max_length=MAX_DEVICE_ID_LENGTH)
-        session = await self._reauthentication.require(requester, auth, operation=operation)
+        session = await self._reauthentication.require(requester, auth, operation=operation, lately_is_enough=True)
         await self.delete_now(requester.user_id, device_ids)
         self._reauthentication.end(session)
 

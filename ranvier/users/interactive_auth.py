@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from ranvier.ports import Clock, Random
-from ranvier.proto.errors import MatrixError, bad_json
+from ranvier.proto.errors import MatrixError, bad_json, invalid_param
 from ranvier.users.token_text import new_session_id
 
 SESSION_LIFETIME_MS: Final = 30 * 60_000
@@ -33,6 +33,9 @@ class AuthSession:
     operation: str
     user_id: str | None
     started_ts: int
+    flows: Sequence[Flow] = ()
+    """What it can be completed by, as the client was told last."""
+    params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     completed: dict[str, object] = field(default_factory=dict)
     """What each completed stage found out (for instance the registration token), in the order of completion."""
 
@@ -72,15 +75,33 @@ class InteractiveAuth:
         `InteractiveAuthRequired` while stages are missing. When the operation has succeeded, `end` the session.
         """
         session = self._session(auth, operation, user_id)
+        session.flows, session.params = flows, params or {}
         if auth is None:
-            raise self._required(session, flows, params)
+            raise _required(session)
         if auth.get("session") not in (None, session.session_id):
-            raise self._required(session, flows, params, "M_UNKNOWN", "Unknown session: start again")
+            raise _required(session, "M_UNKNOWN", "Unknown session: start again")
         if (kind := auth.get("type")) is not None:
-            await self._attempt(kind, auth, session, flows, params)
+            await self._attempt(kind, auth, session)
         if not any(_is_complete(flow, session) for flow in flows):
-            raise self._required(session, flows, params)
+            raise _required(session)
         return session
+
+    def page(self, session_id: str, kind: str) -> AuthSession:
+        """The session whose stage `kind` somebody completes on a page of ours ("Fallback").
+
+        Raises 400 `M_INVALID_PARAM` if it is over, or this is not the stage to do now.
+        """
+        session = self._sessions.get(session_id)
+        if session is None or self._is_over(session):
+            raise invalid_param("This authentication session is over: start again")
+        if kind not in session.completed and kind not in _next_stages(session):
+            raise invalid_param("This stage is not to be done now")
+        return session
+
+    async def complete(self, session: AuthSession, kind: str, auth: Mapping[str, Any]) -> None:
+        """Complete a stage on a page of ours. Raises what the stage raises."""
+        if kind not in session.completed:
+            session.completed[kind] = await self._stages[kind].attempt(auth, session)
 
     def end(self, session: AuthSession) -> None:
         """The operation has succeeded; the session cannot be used again."""
@@ -91,26 +112,20 @@ class InteractiveAuth:
         session = self._sessions.get(session_id)
         return session is not None and not self._is_over(session)
 
-    async def _attempt(
-        self,
-        kind: object,
-        auth: Mapping[str, Any],
-        session: AuthSession,
-        flows: Sequence[Flow],
-        params: Mapping[str, Mapping[str, Any]] | None,
-    ) -> None:
+    async def _attempt(self, kind: object, auth: Mapping[str, Any], session: AuthSession) -> None:
         if not isinstance(kind, str):
             raise bad_json("auth.type must be a string")
         if kind in session.completed:
             return
-        if kind not in _next_stages(flows, session):
-            raise self._required(session, flows, params, "M_UNRECOGNIZED", f"{kind[:64]} is not a stage to do now")
+        if kind not in _next_stages(session):
+            raise _required(session, "M_UNRECOGNIZED", f"{kind[:64]} is not a stage to do now")
         try:
             session.completed[kind] = await self._stages[kind].attempt(auth, session)
         except MatrixError as error:
-            if error.status not in (401, 403):
+            # Who is locked out cannot do better by trying again.
+            if error.status not in (401, 403) or error.errcode == "M_USER_LOCKED":
                 raise
-            raise self._required(session, flows, params, error.errcode, error.error) from error
+            raise _required(session, error.errcode, error.error) from error
 
     def _session(self, auth: Mapping[str, Any] | None, operation: str, user_id: str | None) -> AuthSession:
         session_id = None if auth is None else auth.get("session")
@@ -133,29 +148,23 @@ class InteractiveAuth:
             if self._is_over(session) or len(self._sessions) > _MAX_SESSIONS:
                 del self._sessions[session.session_id]
 
-    def _required(
-        self,
-        session: AuthSession,
-        flows: Sequence[Flow],
-        params: Mapping[str, Mapping[str, Any]] | None,
-        errcode: str = "",
-        error: str = "",
-    ) -> InteractiveAuthRequired:
-        extra: dict[str, object] = {
-            "session": session.session_id,
-            "flows": [{"stages": list(flow)} for flow in flows],
-            "params": params or {},
-        }
-        if session.completed:
-            extra["completed"] = list(session.completed)
-        return InteractiveAuthRequired(extra, errcode=errcode, error=error)
+
+def _required(session: AuthSession, errcode: str = "", error: str = "") -> InteractiveAuthRequired:
+    extra: dict[str, object] = {
+        "session": session.session_id,
+        "flows": [{"stages": list(flow)} for flow in session.flows],
+        "params": session.params,
+    }
+    if session.completed:
+        extra["completed"] = list(session.completed)
+    return InteractiveAuthRequired(extra, errcode=errcode, error=error)
 
 
 def _is_complete(flow: Flow, session: AuthSession) -> bool:
     return all(stage in session.completed for stage in flow)
 
 
-def _next_stages(flows: Sequence[Flow], session: AuthSession) -> set[str]:
+def _next_stages(session: AuthSession) -> set[str]:
     """What may come next: stages of a flow are completed in order."""
     done = list(session.completed)
-    return {flow[len(done)] for flow in flows if len(flow) > len(done) and list(flow[: len(done)]) == done}
+    return {flow[len(done)] for flow in session.flows if len(flow) > len(done) and list(flow[: len(done)]) == done}

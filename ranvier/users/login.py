@@ -8,12 +8,16 @@ from ranvier.config.sections import PasswordConfig
 from ranvier.db.engine import Database
 from ranvier.proto.errors import MatrixError, missing_param
 from ranvier.ratelimit import RateLimiter
+from ranvier.store import users
 from ranvier.store.users import UserRow
 from ranvier.users.issue_login import DeviceWish, IssuedLogin, LoginIssuer
+from ranvier.users.locking import user_locked
+from ranvier.users.login_tokens import LoginTokens
 from ranvier.users.password_login import PasswordCheck
 from ranvier.users.sessions import Sessions
 
 PASSWORD: Final = "m.login.password"
+TOKEN: Final = "m.login.token"
 
 
 class LoginRequest(msgspec.Struct):
@@ -50,6 +54,7 @@ class Login:
         passwords: PasswordCheck,
         issuer: LoginIssuer,
         sessions: Sessions,
+        tokens: LoginTokens,
         attempts: RateLimiter,
     ) -> None:
         self._db = db
@@ -57,11 +62,17 @@ class Login:
         self._passwords = passwords
         self._issuer = issuer
         self._sessions = sessions
+        self._tokens = tokens
         self._attempts = attempts
 
-    def flows(self) -> list[dict[str, str]]:
+    def flows(self) -> list[dict[str, Any]]:
         """The types of login that this server offers."""
-        return [{"type": PASSWORD}] if self._config.enabled and self._config.localdb_enabled else []
+        flows: list[dict[str, Any]] = []
+        if self._config.enabled and self._config.localdb_enabled:
+            flows.append({"type": PASSWORD})
+        if self._tokens.enabled:
+            flows.append({"type": TOKEN, "get_login_token": True})
+        return flows
 
     async def login(self, wanted: LoginRequest) -> IssuedLogin:
         """A new login.
@@ -69,11 +80,13 @@ class Login:
         Raises 400 `M_UNKNOWN` for a type that is not offered, 403 `M_FORBIDDEN` or `M_USER_DEACTIVATED`, 401
         `M_USER_LOCKED`, 429 `M_LIMIT_EXCEEDED`.
         """
-        if {"type": wanted.type} not in self.flows():
+        if not any(flow["type"] == wanted.type for flow in self.flows()):
             raise MatrixError(400, "M_UNKNOWN", f"Unknown login type {wanted.type[:64]}")
+        self._issuer.check(wanted.wish())
+        if wanted.type == TOKEN:
+            return await self._login_with_token(wanted)
         if wanted.password is None:
             raise missing_param("password is missing")
-        self._issuer.check(wanted.wish())
         claim = _claim(wanted)
         self._attempts.spend(self._passwords.account_key(claim))
         user = await self._passwords.check(claim, wanted.password)
@@ -82,11 +95,27 @@ class Login:
     async def admit(self, user: UserRow, wish: DeviceWish) -> IssuedLogin:
         """Log in somebody who has proved who they are. One transaction. Raises 401 `M_USER_LOCKED`."""
         if user.locked:
-            raise MatrixError(401, "M_USER_LOCKED", "This account has been locked", extra={"soft_logout": True})
+            raise user_locked()
         async with self._db.write() as tx:
             login = await self._issuer.issue(tx, user.user_id, wish)
         if login.replaced:
             self._sessions.forget_user(user.user_id)
+        return login
+
+    async def _login_with_token(self, wanted: LoginRequest) -> IssuedLogin:
+        if wanted.token is None:
+            raise missing_param("token is missing")
+        async with self._db.write() as tx:
+            user_id = await self._tokens.take(tx, wanted.token)
+            self._attempts.spend(user_id.lower())
+            user = await users.by_id(tx, user_id)
+            if user is None or user.deactivated:
+                raise MatrixError(403, "M_USER_DEACTIVATED", "This account has been deactivated")
+            if user.locked:
+                raise user_locked()
+            login = await self._issuer.issue(tx, user_id, wanted.wish())
+        if login.replaced:
+            self._sessions.forget_user(user_id)
         return login
 
 

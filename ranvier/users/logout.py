@@ -1,6 +1,6 @@
 """Logging out. Spec: client-server API, "Login" (`/logout`, `/logout/all`)."""
 
-from ranvier.store import devices, tokens
+from ranvier.store import devices, login_tokens, tokens
 from ranvier.users.device_removal import DeviceRemoval
 from ranvier.users.requester import Requester
 
@@ -24,3 +24,4 @@ class Logout:
         async with self._removal.transaction(user_id) as removal:
             await removal.remove(await devices.ids_of_user(removal.tx, user_id))
             await tokens.delete_of_user(removal.tx, user_id)
+            await login_tokens.delete_of_user(removal.tx, user_id)

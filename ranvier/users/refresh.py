@@ -3,9 +3,10 @@
 from ranvier.db.engine import Database
 from ranvier.ports import Clock
 from ranvier.proto.errors import MatrixError
-from ranvier.store import tokens
+from ranvier.store import tokens, users
 from ranvier.store.tokens import RefreshToken
 from ranvier.users.issue_login import IssuedTokens, LoginIssuer
+from ranvier.users.locking import user_locked
 from ranvier.users.sessions import Sessions
 from ranvier.users.token_text import token_digest
 
@@ -22,13 +23,16 @@ class Refreshing:
     async def refresh(self, refresh_token: str) -> IssuedTokens:
         """A new pair. The old one is revoked when the new one is first used; until then this can be repeated.
 
-        Raises 401 `M_UNKNOWN_TOKEN`, with `soft_logout` if the token has expired.
+        Raises 401 `M_UNKNOWN_TOKEN`, with `soft_logout` if the token has expired, and `M_USER_LOCKED`.
         """
         async with self._db.write() as tx:
             found = await tokens.claim_refresh(tx, token_digest(refresh_token))
             if found is None:
                 raise MatrixError(401, "M_UNKNOWN_TOKEN", "Unknown refresh token", extra={"soft_logout": False})
             self._check_expiry(found)
+            user = await users.by_id(tx, found.user_id)
+            if user is not None and user.locked:
+                raise user_locked()
             # This token is being used: whatever it replaced is revoked. What replaced it was never used, else it
             # would be gone itself, so a repetition takes its place.
             await tokens.delete_predecessors(tx, found.token_nid)

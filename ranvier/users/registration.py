@@ -6,16 +6,19 @@ import msgspec
 
 from ranvier.config.model import Config
 from ranvier.db.engine import Database, UniqueViolation
-from ranvier.ports import Random
+from ranvier.ports import Clock, Random
 from ranvier.proto.errors import MatrixError, forbidden, missing_param
 from ranvier.proto.ids import localpart_of
+from ranvier.store import users
+from ranvier.users.consent import terms
 from ranvier.users.create_account import Accounts, NewAccount, in_use
 from ranvier.users.interactive_auth import AuthSession, Flow, InteractiveAuth
 from ranvier.users.issue_login import DeviceWish, IssuedLogin, LoginIssuer
 from ranvier.users.password_policy import check_password
 from ranvier.users.passwords import Passwords
 from ranvier.users.registration_tokens import RegistrationTokens
-from ranvier.users.stages import DUMMY, REGISTRATION_TOKEN
+from ranvier.users.sessions import Sessions
+from ranvier.users.stages import DUMMY, REGISTRATION_TOKEN, TERMS
 from ranvier.users.token_text import new_localpart
 
 
@@ -29,6 +32,7 @@ class RegistrationRequest(msgspec.Struct):
     initial_device_display_name: str | None = None
     inhibit_login: bool = False
     refresh_token: bool = False
+    guest_access_token: str | None = None
 
     def wish(self) -> DeviceWish | None:
         """What it asks of the new device; None if there is to be none."""
@@ -77,8 +81,12 @@ class Registration:
         interactive_auth: InteractiveAuth,
         passwords: Passwords,
         tokens: RegistrationTokens,
+        sessions: Sessions,
+        clock: Clock,
     ) -> None:
         self._db = db
+        self._clock = clock
+        self._sessions = sessions
         self._random = random
         self._config = config
         self._accounts = accounts
@@ -86,6 +94,7 @@ class Registration:
         self._interactive_auth = interactive_auth
         self._passwords = passwords
         self._tokens = tokens
+        self._terms = terms(config)
 
     async def check_available(self, username: str) -> None:
         """Raises 403 `M_FORBIDDEN`, 400 `M_INVALID_USERNAME`, `M_USER_IN_USE` or `M_EXCLUSIVE`."""
@@ -100,20 +109,23 @@ class Registration:
         return await self._tokens.is_valid(token)
 
     async def register(self, wanted: RegistrationRequest) -> Registered:
-        """Make a user account; what can be refused is refused before anything has to be proved.
+        """Make a user account, or one of a guest's; what can be refused is refused before anything has to be proved.
 
-        Raises 401 `InteractiveAuthRequired`, and what `check_available` and `check_password` raise.
+        Raises 401 `InteractiveAuthRequired`, 403 `M_FORBIDDEN` for a guest who is none, and what `check_available` and
+        `check_password` raise.
         """
         self._check_enabled()
         wish = wanted.wish()
         if wish is not None:
             self._issuer.check(wish)
-        if wanted.username is not None:
+        if wanted.guest_access_token is not None:
+            await self._check_guest(wanted.guest_access_token, wanted.username)
+        elif wanted.username is not None:
             await self.check_available(wanted.username)
         if wanted.password is not None:
             check_password(wanted.password, self._config.password_config.policy)
         session = await self._interactive_auth.require(
-            wanted.auth, operation="register", flows=self._flows(), user_id=None
+            wanted.auth, operation="register", flows=self._flows(), user_id=None, params=self._params()
         )
         if wanted.password is None:
             raise missing_param("password is missing")
@@ -123,7 +135,10 @@ class Registration:
             password_hash=await self._passwords.hash(wanted.password),
             displayname=localpart_of(user_id),
         )
-        return registered(user_id, self._config.server_name, await self._create(account, wish, session))
+        upgrade = wanted.guest_access_token is not None
+        return registered(
+            user_id, self._config.server_name, await self._create(account, wish, session, upgrade=upgrade)
+        )
 
     async def register_guest(self, display_name: str | None) -> Registered:
         """Make a guest account. Raises 403 `M_FORBIDDEN`."""
@@ -135,17 +150,36 @@ class Registration:
         login = await self._accounts.create(NewAccount(user_id=user_id, is_guest=True), wish)
         return registered(user_id, self._config.server_name, login)
 
-    async def _create(self, account: NewAccount, wish: DeviceWish | None, session: AuthSession) -> IssuedLogin | None:
+    async def _check_guest(self, token: str, username: str | None) -> None:
+        """Raises 403 `M_FORBIDDEN` unless this is a guest's access token and the name is theirs."""
+        if username is None:
+            raise missing_param("username is missing")
+        try:
+            guest = await self._sessions.authenticate(token)
+        except MatrixError as error:
+            raise forbidden("Invalid guest access token") from error
+        if not guest.is_guest or guest.user_id != self._accounts.user_id(username):
+            raise forbidden("This is not the guest's access token")
+
+    async def _create(
+        self, account: NewAccount, wish: DeviceWish | None, session: AuthSession, *, upgrade: bool
+    ) -> IssuedLogin | None:
         """One transaction: the token is used exactly if the account is made."""
-        token = session.completed.get(REGISTRATION_TOKEN)
+        token, consent = session.completed.get(REGISTRATION_TOKEN), session.completed.get(TERMS)
         try:
             async with self._db.write() as tx:
                 if isinstance(token, str):
                     await self._tokens.use(tx, token)
-                await self._accounts.insert(tx, account)
+                if upgrade:
+                    await self._accounts.upgrade_guest(tx, account)
+                else:
+                    await self._accounts.insert(tx, account)
+                if isinstance(consent, str):
+                    await users.set_consent(tx, account.user_id, consent, self._clock.now_ms())
                 login = None if wish is None else await self._issuer.issue(tx, account.user_id, wish)
         except UniqueViolation as error:
             raise in_use() from error
+        self._sessions.forget_user(account.user_id)
         self._interactive_auth.end(session)
         if isinstance(token, str):
             self._tokens.release(token, session.session_id)
@@ -156,7 +190,13 @@ class Registration:
             raise forbidden("Registration is disabled")
 
     def _flows(self) -> list[Flow]:
-        return [(REGISTRATION_TOKEN,)] if self._config.registration_requires_token else [(DUMMY,)]
+        stages = [REGISTRATION_TOKEN] if self._config.registration_requires_token else []
+        if self._terms is not None:
+            stages.append(TERMS)
+        return [stages or [DUMMY]]
+
+    def _params(self) -> dict[str, dict[str, Any]]:
+        return {} if self._terms is None else {TERMS: self._terms}
 
     def _user_id(self, username: str) -> str:
         """Raises 400 `M_INVALID_USERNAME`."""

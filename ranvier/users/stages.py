@@ -8,12 +8,14 @@ from typing import Any, Final
 
 from ranvier.proto.errors import MatrixError, bad_json, missing_param
 from ranvier.users.interactive_auth import AuthSession
+from ranvier.users.locking import user_locked
 from ranvier.users.password_login import PasswordCheck
 from ranvier.users.registration_tokens import RegistrationTokens
 
 DUMMY: Final = "m.login.dummy"
 PASSWORD: Final = "m.login.password"
 REGISTRATION_TOKEN: Final = "m.login.registration_token"
+TERMS: Final = "m.login.terms"
 
 
 class DummyStage:
@@ -34,6 +36,8 @@ class PasswordStage:
         if not isinstance(password, str):
             raise missing_param("auth.password is missing")
         user = await self._passwords.check(auth, password)
+        if user.locked:
+            raise user_locked()
         if session.user_id is not None and user.user_id != session.user_id:
             raise MatrixError(403, "M_FORBIDDEN", "This is another user's password")
         return user.user_id
@@ -54,3 +58,13 @@ class RegistrationTokenStage:
         if not await self._tokens.reserve(token, session.session_id):
             raise MatrixError(401, "M_UNAUTHORIZED", "Invalid registration token")
         return token
+
+
+class TermsStage:
+    """Agreeing to the server's policies; the result is the version that was shown."""
+
+    def __init__(self, *, version: str) -> None:
+        self._version = version
+
+    async def attempt(self, auth: Mapping[str, Any], session: AuthSession) -> object:
+        return self._version

@@ -1,6 +1,6 @@
 """What access tokens, refresh tokens and device ids look like.
 
-A token is `syt_<localpart>_<random>_<checksum>` (`syr_` for refresh tokens): secret scanners recognise it, and an operator
+A token is `syt_<localpart>_<random>_<checksum>` (`syr_` for refresh tokens, `syl_` for login tokens): secret scanners recognise it, and an operator
 sees whose it is. Clients must not look inside.
 """
 
@@ -25,6 +25,11 @@ def new_access_token(localpart: str, random: Random) -> str:
 def new_refresh_token(localpart: str, random: Random) -> str:
     """A refresh token for a user."""
     return _token("syr", localpart, random)
+
+
+def new_login_token(localpart: str, random: Random) -> str:
+    """A token with which another device of a user logs in."""
+    return _token("syl", localpart, random)
 
 
 def new_device_id(random: Random) -> str:

@@ -19,6 +19,7 @@ from ranvier.users.interactive_auth import InteractiveAuth, InteractiveAuthRequi
 from ranvier.users.issue_login import IssuedLogin, LoginIssuer, TokenLifetimes
 from ranvier.users.last_seen import LastSeen
 from ranvier.users.login import Login, LoginRequest
+from ranvier.users.login_tokens import LoginTokens
 from ranvier.users.logout import Logout
 from ranvier.users.password_login import PasswordCheck
 from ranvier.users.passwords import Passwords
@@ -166,7 +167,19 @@ async def build_world(db: Database, config: Config) -> World:
             REGISTRATION_TOKEN: RegistrationTokenStage(tokens=registration_tokens),
         },
     )
-    reauthentication = Reauthentication(interactive_auth=interactive_auth, config=config.password_config)
+    reauthentication = Reauthentication(
+        interactive_auth=interactive_auth,
+        config=config.password_config,
+        clock=clock,
+        session_timeout_ms=config.ui_auth_session_timeout_ms,
+    )
+    login_tokens = LoginTokens(
+        db=db,
+        clock=clock,
+        random=chance,
+        config=config.login_via_existing_session,
+        reauthentication=reauthentication,
+    )
     accounts = Accounts(db=db, clock=clock, server_name=config.server_name, issuer=issuer)
     profiles = Profiles(db=db, config=config)
     return World(
@@ -186,6 +199,7 @@ async def build_world(db: Database, config: Config) -> World:
             passwords=password_check,
             issuer=issuer,
             sessions=sessions,
+            tokens=login_tokens,
             attempts=RateLimiter(config.rc_login.account, clock=clock),
         ),
         logout=Logout(removal=removal),
@@ -199,6 +213,8 @@ async def build_world(db: Database, config: Config) -> World:
             interactive_auth=interactive_auth,
             passwords=passwords,
             tokens=registration_tokens,
+            sessions=sessions,
+            clock=clock,
         ),
         registration_tokens=registration_tokens,
         shared_secret=SharedSecretRegistration(

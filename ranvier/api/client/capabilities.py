@@ -1,6 +1,6 @@
 """`GET /capabilities`: what a user may do here. Spec: client-server API, "Capabilities negotiation"."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -10,6 +10,8 @@ from ranvier.http.response import Response, encode_json, json_bytes
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.proto.room_versions import ROOM_VERSIONS
 
+_OF_ADMINS: Final[dict[str, dict[str, Any]]] = {"m.account_moderation": {"suspend": True, "lock": True}}
+
 
 class Capabilities(msgspec.Struct):
     """The answer."""
@@ -18,10 +20,13 @@ class Capabilities(msgspec.Struct):
 
 
 class CapabilitiesApi:
-    """Follows from the configuration alone."""
+    """Follows from the configuration, and from what kind of user asks."""
 
     def __init__(self, *, config: Config) -> None:
-        self._body = encode_json(Capabilities(_capabilities(config)))
+        capabilities = _capabilities(config)
+        self._body = encode_json(Capabilities(capabilities))
+        self._for_admins = encode_json(Capabilities(capabilities | _OF_ADMINS))
+        self._for_guests = encode_json(Capabilities(capabilities | _of_guests(config)))
 
     def routes(self) -> list[Route]:
         """The module's routes."""
@@ -37,8 +42,11 @@ class CapabilitiesApi:
         )
 
     async def capabilities(self, request: Request) -> Response:
-        """The same for every user."""
-        return json_bytes(self._body)
+        """The same for every user of a kind."""
+        requester = request.requester
+        if requester.is_guest:
+            return json_bytes(self._for_guests)
+        return json_bytes(self._for_admins if requester.is_admin else self._body)
 
 
 def _capabilities(config: Config) -> dict[str, dict[str, Any]]:
@@ -61,5 +69,16 @@ def _capabilities(config: Config) -> dict[str, dict[str, Any]]:
         "m.profile_fields": profile_fields,
         "m.forget_forced_upon_leave": {"enabled": config.forget_rooms_on_leave},
         "m.3pid_changes": {"enabled": False},
+        "m.get_login_token": {"enabled": config.login_via_existing_session.enabled},
+    }
+
+
+def _of_guests(config: Config) -> dict[str, dict[str, Any]]:
+    """Guests have no password, and nothing in their profile but a name."""
+    names = ["displayname"] if config.enable_set_displayname else []
+    return {
+        "m.change_password": {"enabled": False},
+        "m.set_avatar_url": {"enabled": False},
+        "m.profile_fields": {"enabled": True, "allowed": names} if names else {"enabled": False},
         "m.get_login_token": {"enabled": False},
     }

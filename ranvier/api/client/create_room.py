@@ -7,6 +7,7 @@ from ranvier.http.request import Request
 from ranvier.http.response import Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.rooms.create import Creating, RoomRequest
+from ranvier.users.suspension import check_active
 
 
 class RoomCreated(msgspec.Struct):
@@ -39,5 +40,6 @@ class CreateRoomApi:
     async def create_room(self, request: Request) -> Response:
         """Create a room with everything the client asks for, or nothing at all."""
         wanted = request.json(RoomRequest)
+        check_active(request.requester)
         self._limits.spend_first_invites(request.requester, wanted.invite)
         return json_response(RoomCreated(await self._creating.create_room(request.requester, wanted)))

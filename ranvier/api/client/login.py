@@ -12,6 +12,7 @@ from ranvier.http.response import EMPTY_OBJECT, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.users.issue_login import IssuedTokens
 from ranvier.users.login import Login, LoginRequest
+from ranvier.users.login_tokens import LoginTokens
 from ranvier.users.logout import Logout
 from ranvier.users.refresh import Refreshing
 
@@ -19,7 +20,7 @@ from ranvier.users.refresh import Refreshing
 class LoginFlows(msgspec.Struct):
     """The types of login that are offered."""
 
-    flows: list[dict[str, str]]
+    flows: list[dict[str, Any]]
 
 
 class LoggedIn(msgspec.Struct, omit_defaults=True):
@@ -32,6 +33,19 @@ class LoggedIn(msgspec.Struct, omit_defaults=True):
     refresh_token: str | None = None
     expires_in_ms: int | None = None
     well_known: Mapping[str, Any] | None = None
+
+
+class TokenRequest(msgspec.Struct):
+    """The body of `POST /login/get_token`."""
+
+    auth: dict[str, Any] | None = None
+
+
+class LoginToken(msgspec.Struct):
+    """A token for one login of another device."""
+
+    login_token: str
+    expires_in_ms: int
 
 
 class RefreshRequest(msgspec.Struct):
@@ -51,8 +65,11 @@ class Refreshed(msgspec.Struct, omit_defaults=True):
 class LoginApi:
     """Getting and giving up access tokens."""
 
-    def __init__(self, *, login: Login, refreshing: Refreshing, logout: Logout, config: Config) -> None:
+    def __init__(
+        self, *, login: Login, tokens: LoginTokens, refreshing: Refreshing, logout: Logout, config: Config
+    ) -> None:
         self._login = login
+        self._tokens = tokens
         self._refreshing = refreshing
         self._logout = logout
         self._server_name = config.server_name
@@ -80,6 +97,16 @@ class LoginApi:
                 answer=LoggedIn,
                 spec="login",
                 summary="Log in",
+            ),
+            *routes(
+                "POST",
+                "/_matrix/client/v1/login/get_token",
+                self.get_token,
+                auth=Auth.USER,
+                body=TokenRequest,
+                answer=LoginToken,
+                spec="generateLoginToken",
+                summary="A token with which another device logs in",
             ),
             *routes(
                 "POST",
@@ -131,6 +158,11 @@ class LoginApi:
                 expires_in_ms=login.tokens.expires_in_ms,
             )
         )
+
+    async def get_token(self, request: Request) -> Response:
+        """A token with which another device logs in, once the user has proved who they are."""
+        token, expires_in_ms = await self._tokens.issue(request.requester, request.json(TokenRequest).auth)
+        return json_response(LoginToken(token, expires_in_ms))
 
     async def refresh(self, request: Request) -> Response:
         """The next pair of tokens."""

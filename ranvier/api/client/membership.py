@@ -8,6 +8,7 @@ from ranvier.http.response import EMPTY_OBJECT, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.proto.errors import MatrixError, bad_json
 from ranvier.rooms.membership import Memberships
+from ranvier.users.suspension import check_active
 
 
 class Reason(msgspec.Struct):
@@ -122,12 +123,14 @@ class MembershipApi:
 
     async def _join(self, request: Request, room_id: str) -> Response:
         reason = request.json(Reason).reason
+        check_active(request.requester)
         self._limits.spend_join(request.requester, room_id)
         return json_response(RoomJoined(await self._memberships.join(request.requester, room_id, reason=reason)))
 
     async def knock(self, request: Request) -> Response:
         """Ask to be let in."""
         reason = request.json(Reason).reason
+        check_active(request.requester)
         room_id = await self._memberships.resolve(request.params["room_id_or_alias"])
         return json_response(RoomJoined(await self._memberships.knock(request.requester, room_id, reason=reason)))
 
@@ -145,6 +148,7 @@ class MembershipApi:
     async def invite(self, request: Request) -> Response:
         """Invite a user by their id; invitations by third-party identifiers are refused."""
         body = request.json(Invitation)
+        check_active(request.requester)
         if body.user_id is None:
             if body.address is not None or body.medium is not None:
                 raise MatrixError(403, "M_THREEPID_DENIED", "Invitations by e-mail or telephone are not offered here")
@@ -156,17 +160,20 @@ class MembershipApi:
     async def kick(self, request: Request) -> Response:
         """Remove a user."""
         body = request.json(Target)
+        check_active(request.requester)
         await self._memberships.kick(request.requester, request.params["room_id"], body.user_id, reason=body.reason)
         return EMPTY_OBJECT
 
     async def ban(self, request: Request) -> Response:
         """Ban a user."""
         body = request.json(Target)
+        check_active(request.requester)
         await self._memberships.ban(request.requester, request.params["room_id"], body.user_id, reason=body.reason)
         return EMPTY_OBJECT
 
     async def unban(self, request: Request) -> Response:
         """Lift a ban."""
         body = request.json(Target)
+        check_active(request.requester)
         await self._memberships.unban(request.requester, request.params["room_id"], body.user_id, reason=body.reason)
         return EMPTY_OBJECT

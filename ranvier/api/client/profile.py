@@ -11,6 +11,7 @@ from ranvier.proto.errors import MatrixError, forbidden, invalid_param, missing_
 from ranvier.proto.ids import is_user_id
 from ranvier.users.profiles import Profiles
 from ranvier.users.requester import Requester
+from ranvier.users.suspension import check_active
 
 
 class ProfileApi:
@@ -125,7 +126,6 @@ class ProfileApi:
 
 def _check_may_change(requester: Requester, key: str) -> None:
     """Raises 403 `M_USER_SUSPENDED`, or `M_GUEST_ACCESS_FORBIDDEN`: guests have nothing but a name."""
-    if requester.suspended:
-        raise MatrixError(403, "M_USER_SUSPENDED", "You cannot change your profile while suspended")
+    check_active(requester)
     if requester.is_guest and key != "displayname":
         raise MatrixError(403, "M_GUEST_ACCESS_FORBIDDEN", "Guests may not do this")

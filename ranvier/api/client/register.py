@@ -17,6 +17,12 @@ class RegisterQuery(msgspec.Struct):
     kind: Literal["user", "guest"] = "user"
 
 
+class GuestRequest(msgspec.Struct):
+    """What counts of the body when a guest registers."""
+
+    initial_device_display_name: str | None = None
+
+
 class AvailableQuery(msgspec.Struct):
     """The query string of `GET /register/available`."""
 
@@ -88,11 +94,10 @@ class RegisterApi:
     async def register(self, request: Request) -> Response:
         """Make an account. Counted by address are accounts, not the requests that it takes to make one."""
         self._limiter.check(request.client_ip)
-        wanted = request.json(RegistrationRequest)
         if request.query(RegisterQuery).kind == "guest":
-            made = await self._registration.register_guest(wanted.initial_device_display_name)
+            made = await self._registration.register_guest(request.json(GuestRequest).initial_device_display_name)
         else:
-            made = await self._registration.register(wanted)
+            made = await self._registration.register(request.json(RegistrationRequest))
         self._limiter.count(request.client_ip)
         return json_response(made)
 

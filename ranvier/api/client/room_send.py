@@ -8,6 +8,7 @@ from ranvier.http.request import Request
 from ranvier.http.response import Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.rooms.send import Sending
+from ranvier.users.suspension import check_active
 
 
 class EventSent(msgspec.Struct):
@@ -58,6 +59,8 @@ class RoomSendApi:
     async def send_message(self, request: Request) -> Response:
         """Send an event; a repetition of the request gives the same event id."""
         params = request.params
+        if params["event_type"] != "m.room.redaction":
+            check_active(request.requester)
         event_id = await self._sending.send_message(
             request.requester, params["room_id"], params["event_type"], request.json_object(), params["txn_id"]
         )

@@ -3,7 +3,7 @@
 Spec: client-server API, "Getting events for a room", "Sending events to a room".
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -20,6 +20,7 @@ from ranvier.rooms.serve import Serving
 from ranvier.rooms.timeline_token import timeline_pos
 from ranvier.store.events import StoredEvent
 from ranvier.users.requester import Requester
+from ranvier.users.suspension import check_active
 
 MembershipName = Literal["join", "invite", "knock", "leave", "ban"]
 
@@ -107,6 +108,8 @@ class RoomStateApi:
         """Set a state entry."""
         params, content = request.params, request.json_object()
         room_id, event_type, state_key = params["room_id"], params["event_type"], params.get("state_key", "")
+        if not _is_leave(request.requester, event_type, state_key, content):
+            check_active(request.requester)
         if event_type == "m.room.member":
             self._limits.spend_change(request.requester, room_id, state_key, content.get("membership"))
         event_id = await self._sending.send_state(request.requester, room_id, event_type, state_key, content)
@@ -149,3 +152,8 @@ class RoomStateApi:
             served = dict(zip(nids, await self._serve(redacted, asker), strict=True))
         events = [served.get(stored.event_nid) or client_event(stored.event, room_id=True) for stored in found]
         return b"[" + b",".join(events) + b"]"
+
+
+def _is_leave(requester: Requester, event_type: str, state_key: str, content: Mapping[str, Any]) -> bool:
+    """Whether a user takes leave of the room by writing their own member event."""
+    return event_type == "m.room.member" and state_key == requester.user_id and content.get("membership") == "leave"

@@ -18,5 +18,6 @@ OPTIONS = (
         DURATION,
         0,
         "Reuse a UIA validation this long (never for deactivate, password change, add 3pid)",
+        honoured=True,
     ),
 )

@@ -1,0 +1,40 @@
+"""`login_via_existing_session` and `user_consent` as typed objects."""
+
+import os
+import re
+from typing import Final
+
+from ranvier.config.account_sections import ConsentConfig, LoginTokenConfig
+from ranvier.config.values import Values
+
+# It becomes the name of a file, and the spec wants an opaque identifier.
+_is_version: Final = re.compile(r"[0-9a-zA-Z._~-]{1,255}").fullmatch
+
+
+def build_login_tokens(values: Values) -> LoginTokenConfig:
+    """`login_via_existing_session`."""
+    return LoginTokenConfig(
+        enabled=values.boolean("login_via_existing_session.enabled"),
+        require_ui_auth=values.boolean("login_via_existing_session.require_ui_auth"),
+        token_timeout_ms=values.integer("login_via_existing_session.token_timeout"),
+    )
+
+
+def build_consent(values: Values) -> ConsentConfig | None:
+    """`user_consent`; `None` where the file has none."""
+    version, template_dir = values.get("user_consent.version"), values.text_or_none("user_consent.template_dir")
+    required = values.boolean("user_consent.require_at_registration")
+    if version is None or template_dir is None:
+        if required:
+            values.error("user_consent", "needs version and template_dir")
+        return None
+    if not _is_version(str(version)):
+        values.error("user_consent.version", "expected letters, digits and . _ ~ -")
+    elif not os.path.isfile(page := os.path.join(template_dir, "en", f"{version}.html")):
+        values.error("user_consent.template_dir", f"there is no file {page}")
+    return ConsentConfig(
+        template_dir=template_dir,
+        version=str(version),
+        require_at_registration=required,
+        policy_name=values.text("user_consent.policy_name"),
+    )
