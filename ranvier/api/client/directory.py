@@ -6,6 +6,7 @@ from ranvier.http.request import Request
 from ranvier.http.response import EMPTY_OBJECT, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.rooms.aliases import Aliases
+from ranvier.users.suspension import check_active
 
 
 class Named(msgspec.Struct):
@@ -62,11 +63,13 @@ class DirectoryApi:
 
     async def put(self, request: Request) -> Response:
         """Make an alias."""
+        check_active(request.requester)
         await self._aliases.create(request.requester, request.params["room_alias"], request.json(Named).room_id)
         return EMPTY_OBJECT
 
     async def delete(self, request: Request) -> Response:
         """Remove an alias."""
+        check_active(request.requester)
         await self._aliases.delete(request.requester, request.params["room_alias"])
         return EMPTY_OBJECT
 

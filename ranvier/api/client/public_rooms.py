@@ -10,6 +10,7 @@ from ranvier.http.response import EMPTY_OBJECT, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.proto.errors import invalid_param, not_found
 from ranvier.rooms.public_rooms import DirectoryPage, PublicRooms
+from ranvier.users.suspension import check_active
 
 Visibility = Literal["private", "public"]
 
@@ -120,6 +121,7 @@ class PublicRoomsApi:
 
     async def set_visibility(self, request: Request) -> Response:
         """Put a room into the directory, or take it out."""
+        check_active(request.requester)
         published = request.json(Published).visibility == "public"
         await self._public_rooms.publish(request.requester, request.params["room_id"], published=published)
         return EMPTY_OBJECT

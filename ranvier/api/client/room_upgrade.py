@@ -6,6 +6,7 @@ from ranvier.http.request import Request
 from ranvier.http.response import Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.rooms.upgrade import Upgrades
+from ranvier.users.suspension import check_active
 
 
 class UpgradeRequest(msgspec.Struct):
@@ -36,6 +37,7 @@ class RoomUpgradeApi:
 
     async def upgrade(self, request: Request) -> Response:
         """Replace a room."""
+        check_active(request.requester)
         wanted = request.json(UpgradeRequest)
         room_id = await self._upgrades.upgrade(
             request.requester, request.params["room_id"], wanted.new_version, wanted.additional_creators
