@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from tests.clients.client import Client
+from tests.clients.encrypting_nio import EncryptingNio
 from tests.clients.js_client import open_js_client
 from tests.clients.nio_client import NioClient
 
 OpenClient = Callable[[str], Awaitable[Client]]
 """Opens a client of the server at a URL."""
+OpenEncryptingNio = Callable[[str, str], EncryptingNio]
+"""Opens a device with encryption at a URL, for a user with this local name."""
 
 
 @pytest.fixture
@@ -45,3 +48,18 @@ async def open_js(node: Path, tmp_path: Path) -> AsyncIterator[OpenClient]:
     for number, client in enumerate(opened):
         await client.close()
         print(f"--- js-sdk {number} logged:\n{log(number).read_text()}")
+
+
+@pytest.fixture
+async def open_encrypting_nio(tmp_path: Path) -> AsyncIterator[OpenEncryptingNio]:
+    """Opens devices with matrix-nio and its encryption, each with a store of its own."""
+    opened: list[EncryptingNio] = []
+
+    def open_one(url: str, user: str) -> EncryptingNio:
+        device = EncryptingNio(url, user, tmp_path / f"nio{len(opened)}")
+        opened.append(device)
+        return device
+
+    yield open_one
+    for device in opened:
+        await device.client.close()

@@ -1,5 +1,6 @@
-// Two people with matrix-js-sdk and its Rust crypto: they encrypt, verify each other, and one of them restores from the
-// backup with a third device. Nothing of the SDK is replaced. Ends with status 0 if everything went as it should.
+// Two people with matrix-js-sdk and its Rust crypto, and a third one, Carol, with another client: they encrypt, verify each
+// other, and one of them restores from the backup with a third device. Nothing of the SDK is replaced. Ends with status 0
+// if everything went as it should. Carol's part, with the same texts, is the program's that started this one.
 
 import assert from "node:assert/strict";
 
@@ -9,7 +10,7 @@ const { CryptoEvent, VerificationPhase, VerifierEvent } = await import("matrix-j
 const { ClientEvent, EventType, Method } = sdk;
 
 const WAIT_MS = 40_000;
-const [, , baseUrl, suffix] = process.argv;
+const [, , baseUrl, suffix, carolId, carolDeviceId, carolKey] = process.argv;
 const PASSWORD = "correct horse";
 
 /** A device of a user, with its crypto running. `secrets` holds the secret storage key where the user knows it. */
@@ -133,12 +134,15 @@ console.error("--- identities are there");
 
 const { room_id: roomId } = await alice.createRoom({
     preset: "private_chat",
-    invite: [bob.getUserId()],
+    invite: [bob.getUserId(), carolId],
     initial_state: [{ type: EventType.RoomEncryption, state_key: "", content: { algorithm: "m.megolm.v1.aes-sha2" } }],
 });
 await until(() => bob.getRoom(roomId)?.getMyMembership() === "invite", "the invitation");
 await bob.joinRoom(roomId);
 await until(() => alice.getRoom(roomId)?.getMember(bob.getUserId())?.membership === "join", "Bob in the room");
+for (const client of [alice, bob]) {
+    await until(() => client.getRoom(roomId)?.getMember(carolId)?.membership === "join", "Carol in the room");
+}
 await until(() => alice.getCrypto().isEncryptionEnabledInRoom(roomId), "encryption");
 await until(() => bob.getCrypto().isEncryptionEnabledInRoom(roomId), "encryption");
 for (const [from, to, count] of [[alice, bob, 3], [bob, alice, 3]]) {
@@ -148,24 +152,37 @@ for (const [from, to, count] of [[alice, bob, 3], [bob, alice, 3]]) {
         await waitForText(to, roomId, body);
     }
 }
+for (const client of [alice, bob]) await waitForText(client, roomId, "carol says hello");
 console.error("--- they understand each other");
 
 await verify(alice, bob, () => alice.getCrypto().requestVerificationDM(bob.getUserId(), roomId));
 await until(async () => (await alice.getCrypto().getUserVerificationStatus(bob.getUserId())).isCrossSigningVerified(), "Bob verified");
 await until(async () => (await bob.getCrypto().getUserVerificationStatus(alice.getUserId())).isCrossSigningVerified(), "Alice verified");
+for (const client of [alice, bob]) {
+    const devices = await client.getCrypto().getUserDeviceInfo([carolId], true);
+    assert.equal(devices.get(carolId).get(carolDeviceId).getFingerprint(), carolKey);
+    await client.getCrypto().setDeviceVerified(carolId, carolDeviceId);
+    assert((await client.getCrypto().getDeviceVerificationStatus(carolId, carolDeviceId)).localVerified);
+}
 console.error("--- they have verified each other");
+
+await alice.secretStorage.store("org.example.secret", "a secret");
+const stored = await alice.http.authedRequest(Method.Get, `/user/${encodeURIComponent(alice.getUserId())}/account_data/org.example.secret`);
+assert(!JSON.stringify(stored).includes("a secret"), "the secret is stored encrypted");
 
 await until(async () => {
     const described = await alice.http.authedRequest(Method.Get, "/room_keys/version");
-    return described.count >= 2;
+    return described.count >= 3;
 }, "the keys in the backup");
 const third = await open(await logIn(alice.getUserId()), aliceSecrets);
 const thirdCrypto = third.getCrypto();
 await thirdCrypto.bootstrapCrossSigning({});
 await thirdCrypto.loadSessionBackupPrivateKeyFromSecretStorage();
 const restored = await thirdCrypto.restoreKeyBackup();
-assert(restored.imported >= 2, `restored ${JSON.stringify(restored)}`);
+assert(restored.imported >= 3, `restored ${JSON.stringify(restored)}`);
 for (const person of [alice, bob]) await waitForText(third, roomId, `${person.getUserId()} says 1`);
+await waitForText(third, roomId, "carol says hello");
+assert.equal(await third.secretStorage.get("org.example.secret"), "a secret");
 const status = await thirdCrypto.getDeviceVerificationStatus(alice.getUserId(), third.getDeviceId());
 assert(status.signedByOwner, "the third device is signed");
 console.error("--- the third device reads history");
@@ -178,16 +195,34 @@ for (const [from, body] of [[bob, "to three"], [third, "from the third"]]) {
     await from.sendTextMessage(roomId, body);
     for (const client of [alice, bob, third]) await waitForText(client, roomId, body);
 }
+await waitForText(third, roomId, "carol to three");
 console.error("--- the third device takes part");
 
-const secondId = third.getDeviceId();
+const thirdId = third.getDeviceId();
 await third.logout(true);
 await until(async () => {
     const devices = await bob.getCrypto().getUserDeviceInfo([alice.getUserId()]);
-    return !devices.get(alice.getUserId())?.has(secondId);
+    return !devices.get(alice.getUserId())?.has(thirdId);
 }, "Bob to forget the third device");
+const sessionOf = (event) => event.getWireContent().session_id;
+await bob.sendTextMessage(roomId, "without the third");
+const before = await waitForText(alice, roomId, "without the third");
 await bob.getCrypto().forceDiscardSession(roomId);
 await bob.sendTextMessage(roomId, "after the rotation");
-await waitForText(alice, roomId, "after the rotation");
+const after = await waitForText(alice, roomId, "after the rotation");
+assert.notEqual(sessionOf(before), sessionOf(after), "the session was rotated");
+console.error("--- the keys are new");
+
+await until(() => bob.getRoom(roomId)?.getMember(carolId)?.membership === "leave", "Carol to leave");
+await until(() => !bob.getRoom(roomId).getJoinedMembers().some((member) => member.userId === carolId), "Carol gone");
+await bob.sendTextMessage(roomId, "without carol");
+assert.notEqual(sessionOf(await waitForText(alice, roomId, "without carol")), sessionOf(after), "rotated for who left");
+for (const client of [alice, bob]) {
+    const events = client.getRoom(roomId).getLiveTimeline().getEvents();
+    assert(events.filter((event) => event.isEncrypted()).length >= 12);
+    assert(!events.some((event) => event.isDecryptionFailure()), "every message decrypts");
+}
+await bob.logout(true);
+await alice.logout(true);
 console.error("--- done");
 process.exit(0);
