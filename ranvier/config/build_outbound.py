@@ -62,4 +62,4 @@ def _custom_cas(values: Values) -> tuple[str, ...] | None:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not a text file"
             values.error(option, f"cannot read {path}: {reason}")
-    return tuple(texts)
+    return tuple(texts) or None
