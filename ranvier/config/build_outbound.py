@@ -57,9 +57,10 @@ def _custom_cas(values: Values) -> tuple[str, ...] | None:
                 text = file.read()
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
             texts.append(text)
-        except ssl.SSLError:
+        except UnicodeDecodeError:
+            values.error(option, f"cannot read {path}: not a text file")
+        except (ssl.SSLError, ValueError):
             values.error(option, f"{path} holds no certificate in PEM")
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not a text file"
-            values.error(option, f"cannot read {path}: {reason}")
+        except OSError as error:
+            values.error(option, f"cannot read {path}: {error.strerror}")
     return tuple(texts) or None

@@ -41,8 +41,6 @@ def _forms(address: str) -> Iterator[IPv4Address | IPv6Address]:
             inner = IPv4Address(int(parsed) & 0xFFFFFFFF)
         if inner is not None:
             yield inner
-        if parsed.ipv4_mapped is not None:
-            return
     yield parsed
 
 

@@ -56,7 +56,7 @@ async def tls_peer(context: ssl.SSLContext, answer: Answering, *, host: str = "1
     def remember_sni(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
         names[connection] = name
 
-    context.sni_callback = remember_sni  # type: ignore[assignment]
+    context.sni_callback = remember_sni
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
