@@ -166,12 +166,12 @@ class _Batch:
             state_no, rows = await self.graph.known_state(self.room, arrival.state)
             if rows is not None:
                 self.append.states.append(rows)
-            return state_no
-        return await self._merge(parents)
+            # What one server tells does not simply stand where we know better ourselves.
+            return await self._merge(parents, {state_no})
+        return await self._merge(parents, set())
 
-    async def _merge(self, events: Sequence[StoredEvent]) -> int:
-        """The number of the resolution of the states after these events."""
-        states = set()
+    async def _merge(self, events: Sequence[StoredEvent], states: set[int]) -> int:
+        """The number of the resolution of `states` and the states after these events."""
         for stored in events:
             state_no, rows = await self.graph.after(self.room, stored)
             if rows is not None:
@@ -265,7 +265,7 @@ class _Batch:
         if len(extremities) == 1 and stored.head_before is None:
             changes = await self.head.follow(stored)
         else:
-            state_no = await self._merge(extremities)
+            state_no = await self._merge(extremities, set())
             changes = await self.head.move(stored, extremities, state_no, self.unstored)
         self.append.current += changes.current
         self.append.members += changes.members

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ranvier.proto.auth.error import AuthError
 from ranvier.proto.auth.rules import check_auth_events, check_event
 from ranvier.proto.auth.state import CREATE
+from ranvier.proto.event_order import ancestors_first
 from ranvier.proto.events import Event, StateKey
 from ranvier.rooms.append import Append, Appended, Appender
 from ranvier.rooms.room import Room
@@ -49,7 +50,7 @@ class Outliers:
         known = await self._rooms.cache.by_id(list(by_id.keys() | cited))
         found = {event_id: stored for event_id, stored in known.items() if stored.room_nid == room.room_nid}
         create = await self._create(room, found, events)
-        for event in in_auth_order(by_id):
+        for event in ancestors_first(by_id, lambda event: event.auth_events):
             if event.event_id in found or any(event_id not in found for event_id in event.auth_events):
                 continue
             auth = [found[event_id] for event_id in event.auth_events]
@@ -97,26 +98,6 @@ def judge_by_auth_events(
     except AuthError:
         return REJECTED
     return ACCEPTED
-
-
-def in_auth_order(events: Mapping[str, Event]) -> list[Event]:
-    """Events so that each comes after its auth events. Those of a cycle, and what cites them, are left out."""
-    order: list[Event] = []
-    waiting = {event_id: sum(cited in events for cited in set(event.auth_events)) for event_id, event in events.items()}
-    citing: dict[str, list[str]] = {}
-    for event_id, event in events.items():
-        for cited in set(event.auth_events):
-            if cited in events:
-                citing.setdefault(cited, []).append(event_id)
-    ready = [event_id for event_id, count in waiting.items() if count == 0]
-    while ready:
-        event_id = ready.pop()
-        order.append(events[event_id])
-        for other in citing.get(event_id, ()):
-            waiting[other] -= 1
-            if waiting[other] == 0:
-                ready.append(other)
-    return order
 
 
 def _numbers(events: Iterable[StoredEvent]) -> list[int]:

@@ -3,12 +3,15 @@
 Spec: client-server API, "Filtering", "Room History Visibility".
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
+from ranvier.db.engine import Row
 from ranvier.proto.events import Event
 from ranvier.proto.filters import NO_EVENT_FILTER, RoomEventFilter
 from ranvier.rooms.history import History, Viewer
+from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.timeline_token import START
 from ranvier.store.events import StoredEvent, timeline_rows
@@ -18,6 +21,8 @@ LIMIT: Final = 1000
 """The most events in an answer."""
 SCANNED: Final = 2000
 """After so many events that the asker may not see or does not want, the scan ends early, so that it can be taken up."""
+FETCHES: Final = 4
+"""How often at most other servers are asked for what is missing, before the answer is what there is."""
 BATCH: Final = 100
 """How many events are read at least when those read first were not enough."""
 
@@ -51,10 +56,36 @@ class Scan:
     """The position of the first event that was read, shown or not."""
 
 
+class Elsewhere(Protocol):
+    """History that other servers have and this one has not."""
+
+    def may_have(self, room_nid: int) -> bool:
+        """Whether something may be missing in this room's timeline."""
+        ...
+
+    async def fetch(self, room: Room, *, low: int, high: int) -> bool:
+        """Fetch what is missing below an event at `low <= pos <= high`; whether anything has come."""
+        ...
+
+
+class Nowhere:
+    """There are no other servers."""
+
+    def may_have(self, room_nid: int) -> bool:
+        """Never."""
+        return False
+
+    async def fetch(self, room: Room, *, low: int, high: int) -> bool:
+        """Nothing comes."""
+        return False
+
+
 class TimelineScan:
     """Reads timelines."""
 
     def __init__(self, *, rooms: Rooms, history: History, ignored_users: IgnoredUsers) -> None:
+        self.elsewhere: Elsewhere = Nowhere()
+        """Where to ask for what is missing."""
         self._rooms = rooms
         self._history = history
         self._ignored_users = ignored_users
@@ -73,9 +104,7 @@ class TimelineScan:
         scanned = 0
         while len(scan.found) < limit and scanned < SCANNED and not scan.exhausted:
             wanted = max(limit, BATCH) if scanned else limit
-            rows = await timeline_rows(
-                self._rooms.db, viewer.room.room_nid, after=low, before=high, limit=wanted + 1, backwards=span.backwards
-            )
+            rows = await self._rows(viewer.room, low, high, wanted + 1, backwards=span.backwards)
             events = await self._rooms.cache.from_rows(rows[:wanted])
             scanned += len(events)
             chosen = [stored for stored in events if _is_chosen(stored.event, choice, ignored)]
@@ -83,6 +112,20 @@ class TimelineScan:
             last = _go_on(scan, events, full=len(scan.found) == limit, more=len(rows) > wanted, span=span)
             low, high = (low, last) if span.backwards else (last, high)
         return scan
+
+    async def _rows(self, room: Room, low: int, high: int, limit: int, *, backwards: bool) -> Sequence[Row]:
+        """What is there; going back, other servers are asked for what is missing in it."""
+        rows: Sequence[Row] = ()
+        for _ in range(FETCHES):
+            rows = await timeline_rows(
+                self._rooms.db, room.room_nid, after=low, before=high, limit=limit, backwards=backwards
+            )
+            if not backwards or not self.elsewhere.may_have(room.room_nid):
+                break
+            lowest = rows[-1][2] if len(rows) == limit else low
+            if not await self.elsewhere.fetch(room, low=lowest, high=high - 1):
+                break
+        return rows
 
 
 def _is_chosen(event: Event, choice: RoomEventFilter, ignored: frozenset[str]) -> bool:

@@ -30,13 +30,19 @@ async def children(db: Reader, room_nid: int, event_ids: Collection[str]) -> dic
     return found
 
 
-async def below(db: Reader, room_nid: int, pos: int, limit: int) -> list[tuple[str, int]]:
-    """`(id of a missing event, position of one that cites it)` where that is at or below `pos`, the nearest first."""
+async def between(db: Reader, room_nid: int, low: int, high: int, limit: int) -> list[tuple[str, int]]:
+    """`(id of a missing event, position of one that cites it)` with `low <= pos <= high`, the newest first."""
     rows = await db.all(
         "SELECT b.event_id, e.pos FROM backward_extremities b JOIN events e ON e.event_nid = b.child_nid"
-        " WHERE b.room_nid = $1 AND e.pos IS NOT NULL AND e.pos <= $2 ORDER BY e.pos DESC LIMIT $3",
+        " WHERE b.room_nid = $1 AND e.pos >= $2 AND e.pos <= $3 ORDER BY e.pos DESC LIMIT $4",
         room_nid,
-        pos,
+        low,
+        high,
         limit,
     )
     return [(row[0], row[1]) for row in rows]
+
+
+async def rooms(db: Reader) -> set[int]:
+    """The rooms in which anything is missing. One statement."""
+    return {row[0] for row in await db.all("SELECT DISTINCT room_nid FROM backward_extremities")}
