@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 
 from ranvier.db.engine import Database
+from ranvier.federation.acl import is_allowed
 from ranvier.federation.client import RemoteError, Unreachable
 from ranvier.federation.gaps import GapError, Gaps
 from ranvier.federation.screening import Screened, Screens
@@ -21,7 +22,6 @@ from ranvier.ports import Clock
 from ranvier.proto.errors import MatrixError
 from ranvier.proto.event_order import ancestors_first
 from ranvier.proto.ids import is_room_id
-from ranvier.proto.server_acl import server_allowed
 from ranvier.rooms.accept import Accepting, Arrival
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
@@ -125,7 +125,7 @@ class Receiving:
         room = await self._rooms.find(room_id)
         if room is None or not await self._is_here(room):
             return {event_id: {"error": "Nobody here is in this room"} for event_id in _named_ids(pdus)}
-        if not server_allowed(room.content("m.room.server_acl"), origin):
+        if not is_allowed(room, origin):
             return {event_id: {"error": "Your server is not allowed in this room"} for event_id in _named_ids(pdus)}
         screening = await self._screens.screen(pdus, room.version, room_id=room_id)
         by_id = {one.event.event_id: one for one in screening.passed}

@@ -19,6 +19,7 @@ from ranvier.rooms.serve import Serving
 from ranvier.store import rooms as store
 from ranvier.store.events import FIRST_POS, StoredEvent
 from ranvier.store.rooms import Membership, RoomRow
+from ranvier.sync.branches import branches, straightened
 from ranvier.sync.query import SyncQuery
 from ranvier.sync.state_section import Entries, StateSections, names_room, senders
 from ranvier.sync.timeline import Timeline, Timelines, unbroken
@@ -85,10 +86,14 @@ class JoinedRooms:
         visible = await self._history.visible(viewer, timeline.events)
         visible = unbroken(timeline.events, visible)
         shown = Timeline(visible, limited=anew or timeline.limited or len(visible) < len(timeline.events))
+        brought_in: Entries = {}
+        if query.state_after is None and branches(visible):
+            shown, brought_in = await straightened(self._rooms, room, shown)
+            visible = shown.events
         if query.state_after is not None or not visible:
             state = await self._states.current(room, members=not query.lazy_members)
         else:
-            state = await self._states.before(room, visible[0], members=not query.lazy_members)
+            state = await self._states.before(room, visible[0], members=not query.lazy_members) | brought_in
         shared = (
             not ignored
             and self._is_shared(room, timeline.events, mine)
@@ -123,6 +128,9 @@ class JoinedRooms:
             state = await self._state_at_start(query, room_nid, timeline)
         elif timeline.limited or query.state_after is not None or not query.filter.room.timeline.is_open:
             state = await self._state_since(query, room_nid, timeline, after, upto)
+        if query.state_after is None and branches(timeline.events):
+            timeline, brought_in = await straightened(self._rooms, await self._rooms.by_nid(room_nid), timeline)
+            state |= brought_in
         if query.lazy_members and timeline.events:
             room = await self._rooms.by_nid(room_nid)
             state |= await self._states.members(room, senders(timeline.events))

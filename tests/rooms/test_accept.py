@@ -260,3 +260,33 @@ async def test_joining_after_an_invitation(homeserver: Homeserver, alice: Client
     says = room.tell("m.room.message", message("welcome"))
     assert await accepted(homeserver, room, says) == [ACCEPTED]
     assert await bodies(alice, room.room_id) == ["welcome"]
+
+
+async def followed(client: Client, room_id: str, token: str) -> dict[tuple[str, str], str]:
+    """What a client changes in its picture of the room's state when it syncs: the ids of the events."""
+    section = (await client.get("/sync", since=token)).ok()["rooms"]["join"][room_id]
+    events = [*section["state"]["events"], *section["timeline"]["events"]]
+    return {(event["type"], event["state_key"]): event["event_id"] for event in events if "state_key" in event}
+
+
+async def test_a_client_arrives_at_the_state_where_branches_meet(homeserver: Homeserver, alice: Client) -> None:
+    room = RemoteRoom()
+    bob = "@bob:remote.test"
+    room.join(bob)
+    levels = {"users": {room.creator: 100, bob: 50}}
+    room.tell("m.room.power_levels", levels, state_key="")
+    await room.let_in(homeserver, alice.user_id)
+    start = room.tip
+    kept = room.say("m.room.topic", {"topic": "kept"}, prev=[start], state_key="")
+    assert await accepted(homeserver, room, kept) == [ACCEPTED]
+    token = (await alice.get("/sync")).ok()["next_batch"]
+    # In one branch bob sets the topic, later; in the other he had been banned by then.
+    lost = room.say("m.room.topic", {"topic": "lost"}, prev=[kept], sender=bob, state_key="")
+    assert await accepted(homeserver, room, lost) == [ACCEPTED]
+    ban = room.say("m.room.member", {"membership": "ban"}, prev=[kept], state_key=bob)
+    says = room.say("m.room.message", message("and so on"), prev=[lost, ban], state=room.after[ban.event_id])
+    assert await accepted(homeserver, room, ban, says) == [ACCEPTED, ACCEPTED]
+    assert (await alice.get(f"{in_room(room.room_id)}/state/m.room.topic")).ok() == {"topic": "kept"}
+    changed = await followed(alice, room.room_id, token)
+    assert changed.get(("m.room.topic", ""), kept.event_id) == kept.event_id
+    assert changed["m.room.member", bob] == ban.event_id
