@@ -8,6 +8,7 @@ from ranvier.ports import Clock, Random
 from ranvier.ratelimit import RateLimiter
 from ranvier.users.account import AccountChanges
 from ranvier.users.account_data import AccountData
+from ranvier.users.consent import Consent
 from ranvier.users.create_account import Accounts
 from ranvier.users.device_removal import DeviceRemoval
 from ranvier.users.devices import Devices
@@ -48,6 +49,7 @@ class UserServices:
 
     account_changes: AccountChanges
     account_data: AccountData
+    consent: Consent | None
     devices: Devices
     filters: Filters
     last_seen: LastSeen
@@ -123,6 +125,7 @@ async def build_users(
     return UserServices(
         account_changes=account_changes,
         account_data=account_data,
+        consent=_consent(db, clock, config),
         devices=Devices(db=db, last_seen=last_seen, removal=removal, reauthentication=reauthentication),
         filters=Filters(db=db),
         last_seen=last_seen,
@@ -162,4 +165,17 @@ async def build_users(
             clock=clock, random=random, config=config, accounts=accounts, passwords=passwords
         ),
         tags=RoomTags(account_data=account_data),
+    )
+
+
+def _consent(db: Database, clock: Clock, config: Config) -> Consent | None:
+    """`None` where there is no policy to agree to."""
+    if config.user_consent is None:
+        return None
+    return Consent(
+        db=db,
+        clock=clock,
+        server_name=config.server_name,
+        config=config.user_consent,
+        secret=config.form_secret or config.macaroon_secret_key,
     )

@@ -8,13 +8,16 @@ from ranvier import __version__
 from ranvier.api.admin.register import AdminRegisterApi
 from ranvier.api.client.account import AccountApi
 from ranvier.api.client.account_data import AccountDataApi
+from ranvier.api.client.auth_fallback import AuthFallbackApi
 from ranvier.api.client.capabilities import CapabilitiesApi
+from ranvier.api.client.consent_page import ConsentPageApi
 from ranvier.api.client.context import ContextApi
 from ranvier.api.client.create_room import CreateRoomApi
 from ranvier.api.client.devices import DevicesApi
 from ranvier.api.client.filters import FiltersApi
 from ranvier.api.client.joined_rooms import JoinedRoomsApi
 from ranvier.api.client.login import LoginApi
+from ranvier.api.client.login_fallback import LoginFallbackApi
 from ranvier.api.client.membership import MembershipApi
 from ranvier.api.client.membership_limits import MembershipLimits
 from ranvier.api.client.messages import MessagesApi
@@ -32,6 +35,7 @@ from ranvier.api.client.room_state import RoomStateApi
 from ranvier.api.client.sync import SyncApi
 from ranvier.api.client.tags import TagsApi
 from ranvier.api.client.threads import ThreadsApi
+from ranvier.api.client.threepid import ThreepidApi
 from ranvier.api.client.typing import TypingApi
 from ranvier.api.client.versions import VersionsApi
 from ranvier.api.client.well_known import WellKnownApi
@@ -60,10 +64,14 @@ def all_routes(
             logout=users.logout,
             config=config,
         ).routes(),
+        *AuthFallbackApi(interactive_auth=users.interactive_auth).routes(),
+        *LoginFallbackApi().routes(),
+        *_consent_routes(config, users),
         *ModerationApi(moderation=users.moderation).routes(),
         *RegisterApi(registration=users.registration, registrations=limiters["rc_registration"]).routes(),
         *AdminRegisterApi(registration=users.shared_secret, version=__version__).routes(),
         *AccountApi(account=users.account_changes, leave_rooms=rooms.of_user.leave_all).routes(),
+        *ThreepidApi().routes(),
         *DevicesApi(devices=users.devices).routes(),
         *ProfileApi(
             profiles=users.profiles,
@@ -93,3 +101,10 @@ def all_routes(
         *TypingApi(typing=rooms.ephemeral.typing).routes(),
         *SyncApi(sync=rooms.sync, filters=users.filters, timeline_limit=config.filter_timeline_limit).routes(),
     ]
+
+
+def _consent_routes(config: Config, users: UserServices) -> list[Route]:
+    """None where nobody has to agree to anything."""
+    if config.user_consent is None or users.consent is None:
+        return []
+    return ConsentPageApi(consent=users.consent, config=config.user_consent).routes()

@@ -151,6 +151,7 @@ class MembershipApi:
         check_active(request.requester)
         if body.user_id is None:
             if body.address is not None or body.medium is not None:
+                self._limits.spend_third_party_invite(request.requester)
                 raise MatrixError(403, "M_THREEPID_DENIED", "Invitations by e-mail or telephone are not offered here")
             raise bad_json("user_id: required")
         self._limits.spend_invite(request.requester, request.params["room_id"], body.user_id)

@@ -15,6 +15,7 @@ class MembershipLimits:
         self._invites_per_room = limiters["rc_invites.per_room"]
         self._invites_per_user = limiters["rc_invites.per_user"]
         self._invites_per_issuer = limiters["rc_invites.per_issuer"]
+        self._third_party_invites = limiters["rc_third_party_invite"]
 
     def spend_join(self, requester: Requester, room_id: str) -> None:
         """One join."""
@@ -26,6 +27,10 @@ class MembershipLimits:
         self._invites_per_room.spend(room_id)
         self._invites_per_user.spend(target)
         self._invites_per_issuer.spend(requester.user_id)
+
+    def spend_third_party_invite(self, requester: Requester) -> None:
+        """One invitation by e-mail address or the like."""
+        self._third_party_invites.spend(requester.user_id)
 
     def spend_first_invites(self, requester: Requester, targets: Sequence[str]) -> None:
         """The invitations into a room that is being created."""

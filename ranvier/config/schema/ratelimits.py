@@ -53,6 +53,7 @@ OPTIONS = (
         RATE,
         {"per_second": 0.003, "burst_count": 5},
         "3PID validation per user or IP",
+        honoured=True,
     ),
     Option(
         "rc_invites.per_room",
@@ -69,7 +70,9 @@ OPTIONS = (
         honoured=True,
     ),
     Option("rc_invites.per_issuer", RATE, {"per_second": 0.3, "burst_count": 10}, "Invites per sender", honoured=True),
-    Option("rc_third_party_invite", RATE, {"per_second": 0.2, "burst_count": 10}, "3PID invites per sender"),
+    Option(
+        "rc_third_party_invite", RATE, {"per_second": 0.2, "burst_count": 10}, "3PID invites per sender", honoured=True
+    ),
     Option("rc_federation.window_size", COUNT, 1000, "Sliding window"),
     Option("rc_federation.sleep_limit", COUNT, 10, "Requests per window before delaying"),
     Option("rc_federation.sleep_delay", COUNT, 500, "Delay"),
