@@ -27,9 +27,13 @@ _SNAPSHOT_CACHE_KIB: Final = 4_096
 _SNAPSHOTS_KEPT: Final = 4
 
 
-async def open_sqlite(path: str) -> "SqliteDatabase":
-    """Open the file, made if it is not there. `:memory:` is a temporary file that goes with the database."""
-    return SqliteDatabase(path, asyncio.get_running_loop())
+async def open_sqlite(path: str, *, in_thread: bool = True) -> "SqliteDatabase":
+    """Open the file, made if it is not there. `:memory:` is a temporary file that goes with the database.
+
+    Commits wait for the disk in a thread, or, for a loop that nothing outside of it may touch, in the loop and for
+    nothing but the operating system (`in_thread` false).
+    """
+    return SqliteDatabase(path, asyncio.get_running_loop(), in_thread=in_thread)
 
 
 class SqliteDatabase:
@@ -37,12 +41,12 @@ class SqliteDatabase:
 
     dialect = "sqlite"
 
-    def __init__(self, path: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, path: str, loop: asyncio.AbstractEventLoop, *, in_thread: bool = True) -> None:
         self.counters = Counters()
         self._loop = loop
         self._temporary = tempfile.TemporaryDirectory(prefix="ranvier-") if path == ":memory:" else None
         self._path = path if self._temporary is None else f"{self._temporary.name}/homeserver.db"
-        self._synchronous = "FULL" if self._temporary is None else "OFF"
+        self._synchronous = "FULL" if self._temporary is None and in_thread else "OFF"
         self._writer = self._connect(_WRITE_CACHE_KIB)
         self._reader = self._connect(_READ_CACHE_KIB)
         self._snapshots: list[SqliteConnection] = []
@@ -53,8 +57,10 @@ class SqliteDatabase:
         """Units of the open transaction that ended well and wait for its commit."""
         self._commits: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._closed = False
-        self._thread = threading.Thread(target=self._commit_loop, name="sqlite-commit", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        if in_thread:
+            self._thread = threading.Thread(target=self._commit_loop, name="sqlite-commit", daemon=True)
+            self._thread.start()
 
     async def all(self, sql: str, *args: object) -> list[Row]:
         return self._reader.all(sql, args)
@@ -88,8 +94,9 @@ class SqliteDatabase:
         await self.take_turn()
         self._closed = True
         self._pass_on()
-        self._commits.put(False)
-        await self._loop.run_in_executor(None, self._thread.join)
+        if self._thread is not None:
+            self._commits.put(False)
+            await self._loop.run_in_executor(None, self._thread.join)
         for connection in (self._writer, self._reader, *self._snapshots):
             connection.raw.close()
         if self._temporary is not None:
@@ -156,10 +163,12 @@ class SqliteDatabase:
                 if not turn.done():
                     turn.set_result(None)
                     return
-        if self._group:
+        if not self._group:
+            self._taken = False
+        elif self._thread is not None:
             self._commits.put(True)
         else:
-            self._taken = False
+            self._loop.call_soon(lambda: self._committed(self._commit()))
 
     def _committed(self, error: sqlite3.Error | None) -> None:
         """On the loop, after the commit thread: tell the units, go on."""
@@ -187,15 +196,18 @@ class SqliteDatabase:
     def _commit_loop(self) -> None:
         """The commit thread: the only work here is waiting for the disk."""
         while self._commits.get():
-            error: sqlite3.Error | None = None
-            try:
-                self._writer.raw.execute("COMMIT")
-            except sqlite3.Error as failure:
-                error = failure
+            error = self._commit()
             try:
                 self._loop.call_soon_threadsafe(self._committed, error)
             except RuntimeError:  # the loop was closed without closing the database
                 return
+
+    def _commit(self) -> sqlite3.Error | None:
+        try:
+            self._writer.raw.execute("COMMIT")
+        except sqlite3.Error as failure:
+            return failure
+        return None
 
     def _connect(self, cache_kib: int) -> SqliteConnection:
         return SqliteConnection(self._path, self.counters, synchronous=self._synchronous, cache_kib=cache_kib)
