@@ -34,6 +34,9 @@ def build_federation(values: Values) -> FederationConfig:
         domain_whitelist=(
             None if values.get("federation_domain_whitelist") is None else values.texts("federation_domain_whitelist")
         ),
+        shows_public_rooms=values.boolean("allow_public_rooms_over_federation"),
+        shows_profiles=values.boolean("allow_profile_lookup_over_federation"),
+        shows_device_names=values.boolean("allow_device_name_lookup_over_federation"),
         client_timeout_ms=values.integer(f"{section}.client_timeout"),
         max_short_retry_delay_ms=values.integer(f"{section}.max_short_retry_delay"),
         max_long_retry_delay_ms=values.integer(f"{section}.max_long_retry_delay"),

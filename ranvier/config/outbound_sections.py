@@ -36,6 +36,12 @@ class FederationConfig:
     """Older ones than 1.2 are not spoken, whatever the file says."""
     domain_whitelist: tuple[str, ...] | None
     """The only servers to federate with; `None`: all."""
+    shows_public_rooms: bool
+    """`allow_public_rooms_over_federation`."""
+    shows_profiles: bool
+    """`allow_profile_lookup_over_federation`."""
+    shows_device_names: bool
+    """`allow_device_name_lookup_over_federation`."""
     client_timeout_ms: int
     max_short_retry_delay_ms: int
     max_long_retry_delay_ms: int

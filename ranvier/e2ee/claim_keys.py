@@ -16,6 +16,7 @@ import orjson
 
 from ranvier.db.engine import Database, DatabaseError, Tx
 from ranvier.e2ee.key_counts import KeyCounts
+from ranvier.e2ee.remote_keys import NobodyElse, RemoteClaims, RemoteKeys
 from ranvier.ports import Clock
 from ranvier.proto.ids import domain_of
 from ranvier.store import one_time_keys as store
@@ -24,6 +25,8 @@ from ranvier.users.text import is_storable
 
 logger = logging.getLogger(__name__)
 
+TIMEOUT_MS: Final = 10_000
+"""How long other servers have to answer, if the client does not say."""
 CLAIMED_KEPT_MS: Final = 24 * 3600 * 1000
 _FORGET_EVERY_S: Final = 3600.0
 
@@ -41,16 +44,31 @@ class _Claim:
 class Claims:
     """Gives out one-time keys, and fallback keys where there are none."""
 
-    def __init__(self, *, db: Database, clock: Clock, counts: KeyCounts, server_name: str) -> None:
+    def __init__(
+        self, *, db: Database, clock: Clock, counts: KeyCounts, server_name: str, remote: RemoteKeys | None = None
+    ) -> None:
         self._db = db
         self._clock = clock
         self._counts = counts
         self._server_name = server_name
+        self.remote: RemoteKeys = remote or NobodyElse()
         self._waiting: list[_Claim] = []
         self._serving: asyncio.Task[None] | None = None
 
-    async def claim(self, wanted: Mapping[str, Mapping[str, str]]) -> bytes:
+    async def claim(self, wanted: Mapping[str, Mapping[str, str]], *, timeout_ms: int = TIMEOUT_MS) -> bytes:
         """By user and device the algorithm; the answer's JSON. Who or what is unknown is left out of it."""
+        others = {user_id: devices for user_id, devices in wanted.items() if domain_of(user_id) != self._server_name}
+        remote = await self.remote.claim(others, timeout_ms=timeout_ms) if others else RemoteClaims()
+        found = await self.claim_local(wanted)
+        for user_id, devices in remote.keys.items():
+            found[user_id] = {
+                device_id: {name: orjson.Fragment(key) for name, key in keys.items()}
+                for device_id, keys in devices.items()
+            }
+        return orjson.dumps({"one_time_keys": found, "failures": remote.failures})
+
+    async def claim_local(self, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, dict[str, Any]]]:
+        """Keys of users of this server by user, device, and `algorithm:id`, to be encoded by orjson."""
         local = [
             (user_id, device_id, algorithm)
             for user_id, devices in wanted.items()
@@ -61,8 +79,7 @@ class Claims:
         for key in await self.take(local):
             devices = found.setdefault(key.user_id, {})
             devices[key.device_id] = {f"{key.algorithm}:{key.key_id}": orjson.Fragment(key.key)}
-        remote = {domain_of(user_id) for user_id in wanted} - {self._server_name}
-        return orjson.dumps({"one_time_keys": found, "failures": unreachable(remote)})
+        return found
 
     async def take(self, wanted: Iterable[Wanted]) -> list[ClaimedKey]:
         """A key for each of these, of those that have one."""
@@ -120,12 +137,6 @@ class Claims:
             for key in await store.claim_fallback(tx, algorithm, without) if without else ():
                 for claim in waiting[key.user_id, key.device_id, algorithm]:
                     claim.found.append(key)
-
-
-def unreachable(server_names: Iterable[str]) -> dict[str, object]:
-    """The `failures` of an answer, for servers that could not be asked."""
-    error = {"errcode": "M_UNREACHABLE", "error": "The server could not be reached"}
-    return dict.fromkeys(sorted(server_names), error)
 
 
 def _fail(future: asyncio.Future[None], error: Exception) -> None:

@@ -11,13 +11,15 @@ from typing import Final
 import orjson
 
 from ranvier.db.engine import Database
-from ranvier.e2ee.claim_keys import unreachable
+from ranvier.e2ee.remote_keys import NobodyElse, QueriedKeys, RemoteKeys
 from ranvier.e2ee.user_keys import Signatures, UserKeys, build_user_keys, with_signatures
 from ranvier.proto.ids import domain_of
 from ranvier.store import cross_signing, device_keys
 from ranvier.users.text import is_storable
 
 USERS: Final = 10_000
+TIMEOUT_MS: Final = 10_000
+"""How long other servers have to answer, if the client does not say."""
 
 Given = dict[str, dict[str, Signatures]]
 """By user and key what somebody else has signed."""
@@ -26,19 +28,22 @@ Given = dict[str, dict[str, Signatures]]
 class KeyQueries:
     """Answers `/keys/query`; to be told of every change (`forget`)."""
 
-    def __init__(self, *, db: Database, server_name: str) -> None:
+    def __init__(self, *, db: Database, server_name: str, remote: RemoteKeys | None = None) -> None:
         self._db = db
+        self.remote: RemoteKeys = remote or NobodyElse()
         self._server_name = server_name
         self._users: OrderedDict[str, UserKeys] = OrderedDict()
         self._given: OrderedDict[str, Given] = OrderedDict()
         self._loads: list[set[str]] = []
         """For each load under way, who has changed meanwhile."""
 
-    async def query(self, viewer: str, wanted: Mapping[str, Sequence[str]]) -> bytes:
+    async def query(self, viewer: str, wanted: Mapping[str, Sequence[str]], *, timeout_ms: int = TIMEOUT_MS) -> bytes:
         """By user the devices that are wanted, none for all; the answer's JSON as `viewer` may see it.
 
         At most four statements, whatever the number of users; none for those who were asked for before.
         """
+        others = {user_id: devices for user_id, devices in wanted.items() if domain_of(user_id) != self._server_name}
+        remote = await self.remote.query(others, timeout_ms=timeout_ms) if others else QueriedKeys()
         local = [user_id for user_id in wanted if domain_of(user_id) == self._server_name and is_storable(user_id)]
         keys = await self._keys(local)
         given = await self.given(viewer)
@@ -55,16 +60,27 @@ class KeyQueries:
                 self_signing.append(b"%b:%b" % (name, own.self_signing))
             if own.user_signing is not None and user_id == viewer:
                 user_signing.append(b"%b:%b" % (name, own.user_signing))
-        failures = unreachable({domain_of(user_id) for user_id in wanted} - {self._server_name})
+        for user_id, keys_of_devices in remote.devices.items():
+            devices.append(b"%b:%b" % (orjson.dumps(user_id), _object(keys_of_devices)))
+        for user_id, master in remote.masters.items():
+            masters.append(b"%b:%b" % (orjson.dumps(user_id), _signed_master(master, viewer, given.get(user_id))))
+        for user_id, key in remote.self_signing.items():
+            self_signing.append(b"%b:%b" % (orjson.dumps(user_id), key))
         return (
             b'{"device_keys":{%b},"failures":%b,"master_keys":{%b},"self_signing_keys":{%b},"user_signing_keys":{%b}}'
             % (
                 b",".join(devices),
-                orjson.dumps(failures),
+                orjson.dumps(remote.failures),
                 b",".join(masters),
                 b",".join(self_signing),
                 b",".join(user_signing),
             )
+        )
+
+    async def published(self, user_ids: Iterable[str]) -> dict[str, UserKeys]:
+        """What everybody may see of those of these users who are of this server. At most three statements."""
+        return await self._keys(
+            [user_id for user_id in user_ids if domain_of(user_id) == self._server_name and is_storable(user_id)]
         )
 
     async def given(self, signer: str) -> Given:
@@ -143,9 +159,17 @@ class KeyQueries:
 def _devices(keys: UserKeys, wanted: Sequence[str]) -> bytes:
     if not wanted:
         return keys.all_devices
-    chosen = [
-        b"%b:%b" % (orjson.dumps(device_id), keys.devices[device_id])
-        for device_id in wanted
-        if device_id in keys.devices
-    ]
-    return b"{%b}" % b",".join(chosen)
+    return _object({device_id: keys.devices[device_id] for device_id in wanted if device_id in keys.devices})
+
+
+def _object(values: Mapping[str, bytes]) -> bytes:
+    return b"{%b}" % b",".join(b"%b:%b" % (orjson.dumps(name), value) for name, value in values.items())
+
+
+def _signed_master(master: bytes, viewer: str, given: Mapping[str, Signatures] | None) -> bytes:
+    """A master key with what the viewer has signed of it."""
+    if not given:
+        return master
+    public_keys: dict[str, str] = orjson.loads(master)["keys"]
+    signed = next((given[key] for key in public_keys.values() if key in given), None)
+    return master if signed is None else with_signatures(master, viewer, signed)

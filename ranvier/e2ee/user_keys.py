@@ -29,6 +29,14 @@ class UserKeys:
     self_signing: bytes | None = None
     user_signing: bytes | None = None
     """For the user alone."""
+    _nameless: dict[str, bytes] | None = None
+
+    @property
+    def nameless_devices(self) -> dict[str, bytes]:
+        """`devices` without the names that their users gave them. Made once."""
+        if self._nameless is None:
+            self._nameless = {device_id: _without_name(keys) for device_id, keys in self.devices.items()}
+        return self._nameless
 
 
 def build_user_keys(
@@ -71,6 +79,12 @@ def _device(row: DeviceKeysRow, signatures: Signatures) -> bytes:
     if row.display_name is not None:
         keys["unsigned"] = {"device_display_name": row.display_name}
     return orjson.dumps(keys)
+
+
+def _without_name(keys: bytes) -> bytes:
+    if b'"device_display_name"' not in keys:
+        return keys
+    return orjson.dumps({name: value for name, value in orjson.loads(keys).items() if name != "unsigned"})
 
 
 def _signed(key: dict[str, Any], signer: str, signatures: Mapping[str, str]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from ranvier.sync.token import parse_sync_token
 
 MAX_UPLOAD_BYTES = 4 << 20
 """Enough for ten thousand one-time keys."""
+LONGEST_WAIT_MS = 60_000
+"""The longest that a client can have us wait for other servers."""
 
 
 class KeysUpload(msgspec.Struct):
@@ -133,15 +135,21 @@ class KeysApi:
 
     async def query(self, request: Request) -> Response:
         """Devices and identity keys of users."""
-        wanted = request.json(KeysQuery).device_keys
-        return json_bytes(await self._queries.query(request.requester.user_id, wanted))
+        body = request.json(KeysQuery)
+        timeout_ms = _timeout_ms(body.timeout)
+        return json_bytes(await self._queries.query(request.requester.user_id, body.device_keys, timeout_ms=timeout_ms))
 
     async def claim(self, request: Request) -> Response:
         """Claim one-time keys of devices."""
-        return json_bytes(await self._claims.claim(request.json(KeysClaim).one_time_keys))
+        body = request.json(KeysClaim)
+        return json_bytes(await self._claims.claim(body.one_time_keys, timeout_ms=_timeout_ms(body.timeout)))
 
     async def changes(self, request: Request) -> Response:
         """Users whose devices have changed between two sync tokens."""
         params = request.query(KeyChangesParams)
         since, upto = parse_sync_token(params.from_), parse_sync_token(params.to)
         return json_bytes((await self._device_lists.of_user(request.requester.user_id, since, upto)).json)
+
+
+def _timeout_ms(wanted: int) -> int:
+    return min(max(wanted, 0), LONGEST_WAIT_MS)

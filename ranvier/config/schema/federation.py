@@ -61,6 +61,7 @@ OPTIONS = (
         BOOL,
         False,
         "Include device display names in federation key queries",
+        honoured=True,
     ),
     Option(
         "federation_rr_transactions_per_room_per_second",

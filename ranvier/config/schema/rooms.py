@@ -19,7 +19,13 @@ from ranvier.config.option import Option
 
 OPTIONS = (
     Option("allow_public_rooms_without_auth", BOOL, False, "CS publicRooms without token", honoured=True),
-    Option("allow_public_rooms_over_federation", BOOL, False, "Remote servers may read our public room list"),
+    Option(
+        "allow_public_rooms_over_federation",
+        BOOL,
+        False,
+        "Remote servers may read our public room list",
+        honoured=True,
+    ),
     Option("default_room_version", TEXT_OR_NUMBER, "10", "Version of new rooms", honoured=True),
     Option("filter_timeline_limit", INT, 100, "Cap on timeline limit in get/sync; -1 = none", honoured=True),
     Option("block_non_admin_invites", BOOL, False, "Only admins may invite local users", honoured=True),
