@@ -6,11 +6,12 @@ the moment is found by halving it (about a dozen point reads), and the exact eve
 `WINDOW` events to either side make up for clocks that differ.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from ranvier.proto.errors import not_found
-from ranvier.rooms.history import History, Viewer
+from ranvier.rooms.history import History
+from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.timeline_token import START
 from ranvier.store.events import POS_BITS, StoredEvent, timeline_rows
@@ -20,7 +21,10 @@ WINDOW: Final = 100
 CLOSE: Final = WINDOW // 2 << POS_BITS
 """Positions this near to each other mostly have few events between them."""
 SEEN_THROUGH: Final = 20
-"""How many windows are looked through for an event that the user may see."""
+"""How many windows are looked through for an event that the asker may see."""
+
+Visible = Callable[[Sequence[StoredEvent]], Awaitable[list[StoredEvent]]]
+"""Those of some events that the asker may see, in the same order."""
 
 
 class TimestampToEvent:
@@ -34,61 +38,69 @@ class TimestampToEvent:
         """The nearest event at `ts` or after it (or before it), of those that the user may see. Raises 403, 404."""
         viewer = await self._history.viewer(requester.user_id, room_id)
         last = viewer.room.last_pos if viewer.horizon is None else viewer.horizon
-        place = await self._halve(viewer, ts, last)
+
+        async def visible(events: Sequence[StoredEvent]) -> list[StoredEvent]:
+            return await self._history.visible(viewer, events)
+
+        found = await self.nearest(viewer.room, ts, forwards=forwards, last=last, visible=visible)
+        if found is None:
+            raise not_found(f"There is no event {'after' if forwards else 'before'} this moment")
+        return found
+
+    async def nearest(self, room: Room, ts: int, *, forwards: bool, last: int, visible: Visible) -> StoredEvent | None:
+        """The nearest event up to the position `last`, of those that are `visible`."""
+        place = await self._halve(room, ts, last)
         around = [
-            *reversed(await self._read(viewer, START, place, backwards=True)),
-            *await self._read(viewer, place - 1, last + 1, backwards=False),
+            *reversed(await self._read(room, START, place, backwards=True)),
+            *await self._read(room, place - 1, last + 1, backwards=False),
         ]
-        found = await self._nearest(viewer, around, ts, forwards=forwards)
+        found = await _nearest(around, ts, forwards=forwards, visible=visible)
         # Nothing there that fits and may be seen: further on in the direction asked for.
         for _ in range(SEEN_THROUGH):
             if found is not None or not around:
                 break
             edge = around[-1 if forwards else 0].pos or 0
             low, high = (edge, last + 1) if forwards else (START, edge)
-            around = await self._read(viewer, low, high, backwards=not forwards)
+            around = await self._read(room, low, high, backwards=not forwards)
             if not forwards:
                 around.reverse()
-            found = await self._nearest(viewer, around, ts, forwards=forwards)
-        if found is None:
-            raise not_found(f"There is no event {'after' if forwards else 'before'} this moment")
+            found = await _nearest(around, ts, forwards=forwards, visible=visible)
         return found
 
-    async def _halve(self, viewer: Viewer, ts: int, last: int) -> int:
+    async def _halve(self, room: Room, ts: int, last: int) -> int:
         """The position of the first event that is not before `ts`, if the timeline is in the order of time."""
-        first = await self._read(viewer, START, last + 1, backwards=False, limit=1)
+        first = await self._read(room, START, last + 1, backwards=False, limit=1)
         if not first:
             return last + 1
         low, high = first[0].pos or 0, last + 1
         while low < high:
-            if high - low <= CLOSE and len(await self._read(viewer, low - 1, high, backwards=False)) < WINDOW:
+            if high - low <= CLOSE and len(await self._read(room, low - 1, high, backwards=False)) < WINDOW:
                 break
             middle = (low + high) // 2
-            found = await self._read(viewer, middle - 1, high, backwards=False, limit=1)
+            found = await self._read(room, middle - 1, high, backwards=False, limit=1)
             if not found or found[0].event.origin_server_ts >= ts:
                 high = middle
             else:
                 low = (found[0].pos or 0) + 1
         return low
 
-    async def _nearest(
-        self, viewer: Viewer, events: Sequence[StoredEvent], ts: int, *, forwards: bool
-    ) -> StoredEvent | None:
-        def fits(stored: StoredEvent) -> bool:
-            sent = stored.event.origin_server_ts
-            return sent >= ts if forwards else sent <= ts
-
-        visible = await self._history.visible(viewer, [stored for stored in events if fits(stored)])
-        if not visible:
-            return None
-        # Of those that are equally near the first one met in the direction asked for.
-        candidates = visible if forwards else list(reversed(visible))
-        return min(candidates, key=lambda stored: abs(stored.event.origin_server_ts - ts))
-
     async def _read(
-        self, viewer: Viewer, after: int, before: int, *, backwards: bool, limit: int = WINDOW
+        self, room: Room, after: int, before: int, *, backwards: bool, limit: int = WINDOW
     ) -> list[StoredEvent]:
         rows = await timeline_rows(
-            self._rooms.db, viewer.room.room_nid, after=after, before=before, limit=limit, backwards=backwards
+            self._rooms.db, room.room_nid, after=after, before=before, limit=limit, backwards=backwards
         )
         return await self._rooms.cache.from_rows(rows)
+
+
+async def _nearest(events: Sequence[StoredEvent], ts: int, *, forwards: bool, visible: Visible) -> StoredEvent | None:
+    def fits(stored: StoredEvent) -> bool:
+        sent = stored.event.origin_server_ts
+        return sent >= ts if forwards else sent <= ts
+
+    seen = await visible([stored for stored in events if fits(stored)])
+    if not seen:
+        return None
+    # Of those that are equally near the first one met in the direction asked for.
+    candidates = seen if forwards else list(reversed(seen))
+    return min(candidates, key=lambda stored: abs(stored.event.origin_server_ts - ts))
