@@ -19,13 +19,38 @@ _NEVER_S = 1e9
 """Between two actions when `per_second` is 0."""
 
 
+class OwnLimits:
+    """Keys (users) that are not limited as the others."""
+
+    __slots__ = ("_limits",)
+
+    def __init__(self) -> None:
+        self._limits: dict[str, tuple[float, float]] = {}
+
+    def set(self, key: str, per_second: float, burst_count: int) -> None:
+        """Limit a key in its own way; 0 `per_second`: not at all."""
+        interval_s = 1 / per_second if per_second > 0 else 0.0
+        self._limits[key] = (interval_s, max(1, burst_count) * interval_s)
+
+    def remove(self, key: str) -> None:
+        """Limit a key as the others."""
+        self._limits.pop(key, None)
+
+    def of(self, key: str) -> tuple[float, float] | None:
+        """Seconds between two actions, and how many seconds' worth may come at once."""
+        return self._limits.get(key) if self._limits else None
+
+
 class RateLimiter:
     """One class of actions, limited by key (a user, a room, an address)."""
 
-    __slots__ = ("_clock", "_empty_at", "_interval_s", "_max_keys", "_room_s")
+    __slots__ = ("_clock", "_empty_at", "_interval_s", "_max_keys", "_own", "_room_s")
 
-    def __init__(self, rate: RateLimit, *, clock: Clock, max_keys: int = MAX_KEYS) -> None:
+    def __init__(
+        self, rate: RateLimit, *, clock: Clock, max_keys: int = MAX_KEYS, own: OwnLimits | None = None
+    ) -> None:
         self._clock = clock
+        self._own = own
         self._max_keys = max_keys
         self._interval_s = 1 / rate.per_second if rate.per_second > 0 else _NEVER_S
         self._room_s = rate.burst_count * self._interval_s
@@ -44,7 +69,7 @@ class RateLimiter:
     def count(self, key: str) -> None:
         """Count an action that was checked before and has happened, be it too many by now."""
         now = self._clock.monotonic()
-        self._fill(key, max(self._empty_at.get(key, now), now) + self._interval_s, now)
+        self._fill(key, max(self._empty_at.get(key, now), now) + self._limits_of(key)[0], now)
 
     def forget(self, key: str) -> None:
         """Empty the bucket of `key`."""
@@ -63,11 +88,18 @@ class RateLimiter:
 
     def _filled(self, key: str, now: float, cost: int) -> float:
         """When the bucket will be empty after `cost` more. Raises 429 `M_LIMIT_EXCEEDED` if it would overflow."""
-        filled = max(self._empty_at.get(key, now), now) + cost * self._interval_s
-        excess_s = filled - now - self._room_s
+        interval_s, room_s = self._limits_of(key)
+        if interval_s == 0:
+            return now
+        filled = max(self._empty_at.get(key, now), now) + cost * interval_s
+        excess_s = filled - now - room_s
         if excess_s > 1e-6:
             raise limit_exceeded(min(_LONGEST_WAIT_MS, max(1, round(excess_s * 1000))))
         return filled
+
+    def _limits_of(self, key: str) -> tuple[float, float]:
+        own = None if self._own is None else self._own.of(key)
+        return (self._interval_s, self._room_s) if own is None else own
 
     def _forget(self, now: float) -> None:
         """Drop what has leaked empty; if nothing had, the longest unused tenth."""
@@ -76,7 +108,27 @@ class RateLimiter:
             del self._empty_at[key]
 
 
-def rate_limiters(config: Config, *, clock: Clock) -> Mapping[str, RateLimiter]:
+OF_ACTING_USERS = frozenset(
+    {
+        "rc_message",
+        "rc_admin_redaction",
+        "rc_joins.local",
+        "rc_joins.remote",
+        "rc_3pid_validation",
+        "rc_invites.per_issuer",
+        "rc_third_party_invite",
+        "rc_media_create",
+        "rc_presence.per_user",
+        "rc_delayed_event_mgmt",
+        "rc_reports",
+        "rc_room_creation",
+        "rc_user_directory",
+    }
+)
+"""The limits whose key is the user who acts: those that a user's own limits replace."""
+
+
+def rate_limiters(config: Config, *, clock: Clock, own: OwnLimits | None = None) -> Mapping[str, RateLimiter]:
     """A limiter for each `rc_*` option, under its name in the file (`rc_login.address`)."""
     rates = {
         "rc_message": config.rc_message,
@@ -101,10 +153,13 @@ def rate_limiters(config: Config, *, clock: Clock) -> Mapping[str, RateLimiter]:
         "rc_user_directory": config.rc_user_directory,
         "rc_key_requests": config.rc_key_requests,
     }
-    limiters = {name: RateLimiter(rate, clock=clock) for name, rate in rates.items()}
+    limiters = {
+        name: RateLimiter(rate, clock=clock, own=own if name in OF_ACTING_USERS else None)
+        for name, rate in rates.items()
+    }
     redaction = config.rc_admin_redaction
     # Without a limit of their own, redactions by admins count as messages, in the same bucket.
     limiters["rc_admin_redaction"] = (
-        RateLimiter(redaction, clock=clock) if redaction is not None else limiters["rc_message"]
+        RateLimiter(redaction, clock=clock, own=own) if redaction is not None else limiters["rc_message"]
     )
     return limiters

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ranvier.config.model import Config
 from ranvier.db.engine import Database
 from ranvier.ports import Clock, Random
-from ranvier.ratelimit import RateLimiter
+from ranvier.ratelimit import OwnLimits, RateLimiter
 from ranvier.users.account import AccountChanges
 from ranvier.users.account_data import AccountData
 from ranvier.users.consent import Consent
@@ -24,6 +24,7 @@ from ranvier.users.password_login import PasswordCheck
 from ranvier.users.passwords import Passwords
 from ranvier.users.profiles import Profiles
 from ranvier.users.push_rules import PushRules
+from ranvier.users.rate_overrides import RateOverrides
 from ranvier.users.reauthentication import Reauthentication
 from ranvier.users.refresh import Refreshing
 from ranvier.users.registration import Registration
@@ -61,6 +62,7 @@ class UserServices:
     passwords: Passwords
     profiles: Profiles
     push_rules: PushRules
+    rate_overrides: RateOverrides
     reauthentication: Reauthentication
     refreshing: Refreshing
     registration: Registration
@@ -71,7 +73,13 @@ class UserServices:
 
 
 async def build_users(
-    *, db: Database, clock: Clock, random: Random, config: Config, limiters: "dict[str, RateLimiter]"
+    *,
+    db: Database,
+    clock: Clock,
+    random: Random,
+    config: Config,
+    limiters: dict[str, RateLimiter],
+    own_limits: OwnLimits,
 ) -> UserServices:
     """Every object about users."""
     passwords = Passwords(config=config.password_config, bcrypt_rounds=config.bcrypt_rounds)
@@ -113,6 +121,8 @@ async def build_users(
     removal = DeviceRemoval(db=db, sessions=sessions, last_seen=last_seen)
     profiles = Profiles(db=db, config=config)
     account_data = await AccountData.load(db)
+    rate_overrides = RateOverrides(db=db, server_name=config.server_name, limits=own_limits)
+    await rate_overrides.load()
     account_changes = AccountChanges(
         db=db,
         config=config.password_config,
@@ -145,6 +155,7 @@ async def build_users(
         passwords=passwords,
         profiles=profiles,
         push_rules=PushRules(db=db, account_data=account_data),
+        rate_overrides=rate_overrides,
         reauthentication=reauthentication,
         refreshing=Refreshing(db=db, clock=clock, issuer=issuer, sessions=sessions),
         registration=Registration(

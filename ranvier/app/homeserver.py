@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from ranvier.app.accounts import UserServices, build_users
 from ranvier.app.directory import build_directory, directory_routes
 from ranvier.app.e2ee import E2eeServices, build_e2ee, e2ee_routes
+from ranvier.app.guests import build_guest_removal
 from ranvier.app.rooms import RoomServices, build_rooms
 from ranvier.app.routes import all_routes
 from ranvier.config.model import Config
@@ -16,7 +17,7 @@ from ranvier.db.open import open_database
 from ranvier.http.listeners import HttpListeners, serve_listeners, tls_context
 from ranvier.http.route import Route
 from ranvier.ports import Clock, Random, SystemClock, SystemRandom
-from ranvier.ratelimit import rate_limiters
+from ranvier.ratelimit import OwnLimits, rate_limiters
 from ranvier.store import users as user_store
 
 logger = logging.getLogger(__name__)
@@ -52,8 +53,11 @@ class Homeserver:
         clock = clock or SystemClock()
         random = random or SystemRandom()
         db = await open_database(config.database, now_ms=clock.now_ms())
-        limiters = dict(rate_limiters(config, clock=clock))
-        users = await build_users(db=db, clock=clock, random=random, config=config, limiters=limiters)
+        own_limits = OwnLimits()
+        limiters = dict(rate_limiters(config, clock=clock, own=own_limits))
+        users = await build_users(
+            db=db, clock=clock, random=random, config=config, limiters=limiters, own_limits=own_limits
+        )
         e2ee = await build_e2ee(db=db, clock=clock, config=config, users=users)
         rooms = await build_rooms(
             db=db,
@@ -83,6 +87,7 @@ class Homeserver:
         server._appending = asyncio.create_task(rooms.appender.run(), name="appender")
         server._tasks = [
             asyncio.create_task(_watched(users.last_seen.run), name="last seen"),
+            asyncio.create_task(_watched(build_guest_removal(rooms).run), name="guests"),
             asyncio.create_task(_watched(rooms.transactions.run), name="transactions"),
             asyncio.create_task(_watched(rooms.ephemeral.typing.run), name="typing"),
             asyncio.create_task(_watched(rooms.ephemeral.unread_notes.run), name="unread"),

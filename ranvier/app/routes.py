@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ranvier import __version__
+from ranvier.api.admin.override_ratelimit import OverrideRatelimitApi
 from ranvier.api.admin.register import AdminRegisterApi
 from ranvier.api.client.account import AccountApi
 from ranvier.api.client.account_data import AccountDataApi
@@ -70,6 +71,7 @@ def all_routes(
         *ModerationApi(moderation=users.moderation).routes(),
         *RegisterApi(registration=users.registration, registrations=limiters["rc_registration"]).routes(),
         *AdminRegisterApi(registration=users.shared_secret, version=__version__).routes(),
+        *OverrideRatelimitApi(overrides=users.rate_overrides).routes(),
         *AccountApi(account=users.account_changes, leave_rooms=rooms.of_user.leave_all).routes(),
         *ThreepidApi().routes(),
         *DevicesApi(devices=users.devices).routes(),

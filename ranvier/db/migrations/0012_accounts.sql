@@ -20,6 +20,8 @@ CREATE TABLE ratelimit_override (
 ALTER TABLE users ADD COLUMN consent_version TEXT;    -- of the policy that the user agreed to
 ALTER TABLE users ADD COLUMN consent_ts BIGINT;
 
+CREATE INDEX users_guests ON users (name) WHERE is_guest = 1;
+
 -- Who comes into a room later than this sees what these users said as if it had been redacted.
 CREATE TABLE erased_users (
     user_id TEXT NOT NULL PRIMARY KEY,
