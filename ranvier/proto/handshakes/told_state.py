@@ -11,7 +11,7 @@ from typing import Any, Final
 from ranvier.proto.auth.state import CREATE
 from ranvier.proto.event_format import InvalidEvent, parse_event
 from ranvier.proto.events import Event, StateKey
-from ranvier.proto.room_versions import RoomVersion
+from ranvier.proto.room_versions import ROOM_VERSIONS, RoomVersion
 
 TOLD: Final[tuple[StateKey, ...]] = tuple(
     (type_, "")
@@ -40,6 +40,11 @@ class ToldState:
     problem: str | None
     """What is not as it should be, if anything; for people."""
 
+    @property
+    def entries(self) -> list[Mapping[str, Any]]:
+        """All of it, as it came."""
+        return [*(event.pdu for event in self.events), *self.stripped]
+
 
 def read_told_state(entries: object, version: RoomVersion, room_id: str) -> ToldState:
     """The entries as events of the room. Never raises: what is malformed is left out and named in `problem`."""
@@ -63,6 +68,15 @@ def read_told_state(entries: object, version: RoomVersion, room_id: str) -> Told
     if not any(event.key == CREATE for event in events):
         problem = problem or "the create event is missing"
     return ToldState(events, stripped, problem)
+
+
+def early_version(entries: object) -> RoomVersion:
+    """The version of a room of which it is only known that it is 1 or 2: as its create event has it, if that is told."""
+    for entry in entries if isinstance(entries, list) else ():
+        content = entry.get("content") if isinstance(entry, dict) and entry.get("type") == "m.room.create" else None
+        if isinstance(content, dict) and content.get("room_version") == "2":
+            return ROOM_VERSIONS["2"]
+    return ROOM_VERSIONS["1"]
 
 
 def _event(entry: object, version: RoomVersion) -> Event:

@@ -1,0 +1,1 @@
+"""The federation API: what other servers ask. Spec: server-server API."""

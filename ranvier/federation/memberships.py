@@ -1,0 +1,189 @@
+"""Joining, knocking, inviting and leaving, whether the room is here or elsewhere.
+
+Spec: client-server API, "Room membership"; server-server API, "Joining Rooms" and the sections that follow it. Each
+method takes the local road of `rooms.membership` where this server can speak for the room, and a handshake elsewhere.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from weakref import WeakValueDictionary
+
+from ranvier.federation.client import FederationClient, RemoteError, Unreachable
+from ranvier.federation.invite import RemoteInvites
+from ranvier.federation.join import RemoteJoins
+from ranvier.federation.knock import RemoteKnocks
+from ranvier.federation.leave import RemoteLeaves
+from ranvier.federation.paths import path
+from ranvier.federation.resident_rooms import ResidentRooms
+from ranvier.federation.residents import candidates, passed_on
+from ranvier.proto.auth.power_levels import power_levels
+from ranvier.proto.errors import MatrixError, forbidden, invalid_param, not_found
+from ranvier.proto.ids import domain_of, is_room_alias, is_room_id, is_user_id
+from ranvier.rooms.invite_rules import InviteRules
+from ranvier.rooms.member_content import MemberContent
+from ranvier.rooms.membership import Memberships
+from ranvier.rooms.outside_membership import OutsideMemberships
+from ranvier.rooms.room import Room
+from ranvier.rooms.write import Draft
+from ranvier.users.requester import Requester
+
+
+class RoomMemberships:
+    """Changes of who is in a room, by users of this server."""
+
+    def __init__(
+        self,
+        *,
+        local: Memberships,
+        resident: ResidentRooms,
+        outside: OutsideMemberships,
+        member_content: MemberContent,
+        invitations: InviteRules,
+        client: FederationClient,
+        joins: RemoteJoins,
+        knocks: RemoteKnocks,
+        leaves: RemoteLeaves,
+        invites: RemoteInvites,
+        server_name: str,
+    ) -> None:
+        self._local = local
+        self._resident = resident
+        self._outside = outside
+        self._member_content = member_content
+        self._invitations = invitations
+        self._client = client
+        self._joins = joins
+        self._knocks = knocks
+        self._leaves = leaves
+        self._invites = invites
+        self._server_name = server_name
+        self._entering: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def resolve(self, room_id_or_alias: str) -> tuple[str, list[str]]:
+        """The room id that a room id or alias stands for, and servers that an alias names for it.
+
+        Raises 404 for an unknown alias, 400 for neither, 502 if the alias' server cannot be asked.
+        """
+        server = domain_of(room_id_or_alias)
+        if not is_room_alias(room_id_or_alias) or server == self._server_name:
+            return await self._local.resolve(room_id_or_alias), []
+        try:
+            answer = await self._client.get(
+                server, path("v1", "query", "directory"), query=[("room_alias", room_id_or_alias)], patient=True
+            )
+        except RemoteError as error:
+            raise passed_on(error, server) from error
+        except Unreachable as error:
+            raise MatrixError(502, "M_UNKNOWN", f"{server} cannot be asked for the alias: {error}") from error
+        room_id = answer.get("room_id") if isinstance(answer, dict) else None
+        if not isinstance(room_id, str) or not is_room_id(room_id):
+            raise not_found("No room has this alias")
+        servers = answer.get("servers")
+        named = [name for name in servers if isinstance(name, str)] if isinstance(servers, list) else []
+        return room_id, [*named, server]
+
+    async def join(
+        self, requester: Requester, room_id: str, *, reason: str | None = None, via: Sequence[str] = ()
+    ) -> str:
+        """Join; the room id. Joining again changes nothing.
+
+        Raises 403 if the room does not let the user in, 404 if no server in it is known, 502 if none can be reached.
+        """
+        if not is_room_id(room_id):
+            raise invalid_param("Not a room id")
+        # Whoever comes while a handshake for the room is under way finds the room here afterwards.
+        async with self._lock(room_id):
+            room = await self._resident.holds(room_id)
+            if room is None:
+                servers = await self._servers(requester.user_id, room_id, via)
+                await self._join_through(requester, room_id, servers, reason)
+                return room_id
+        try:
+            return await self._local.join(requester, room_id, reason=reason)
+        except MatrixError as error:
+            if error.errcode != "M_UNABLE_TO_GRANT_JOIN":
+                raise
+            servers = candidates([*_inviting_servers(room), *via], server_name=self._server_name)
+            if not servers:
+                raise
+        await self._join_through(requester, room_id, servers, reason)
+        return room_id
+
+    async def knock(
+        self, requester: Requester, room_id: str, *, reason: str | None = None, via: Sequence[str] = ()
+    ) -> str:
+        """Ask to be let in; the room id. Raises as `join`."""
+        if not is_room_id(room_id):
+            raise invalid_param("Not a room id")
+        if await self._resident.holds(room_id) is not None:
+            return await self._local.knock(requester, room_id, reason=reason)
+        servers = await self._servers(requester.user_id, room_id, via)
+        content = await self._member_content.of(requester.user_id, "knock", reason=reason)
+        await self._knocks.knock(requester.user_id, room_id, servers, content)
+        return room_id
+
+    async def invite(
+        self, requester: Requester, room_id: str, target: str, *, reason: str | None = None, is_direct: bool = False
+    ) -> None:
+        """Invite a user of any server. Raises 403 if the room, the user or their server does not want it, 502."""
+        if not is_user_id(target):
+            raise invalid_param("user_id: not a user id")
+        if domain_of(target) == self._server_name:
+            await self._local.invite(requester, room_id, target, reason=reason, is_direct=is_direct)
+            return
+        await self._invitations.check(requester, target)
+        room = await self._resident.holds(room_id)
+        if room is None:
+            raise forbidden("You are not in this room")
+        if room.content("m.room.create").get("m.federate") is False:
+            raise forbidden("This room is for users of one server only")
+        content = await self._member_content.of(target, "invite", reason=reason)
+        if is_direct:
+            content["is_direct"] = True
+        draft = Draft(sender=requester.user_id, type="m.room.member", state_key=target, content=content)
+        await self._invites.invite(room_id, draft)
+
+    async def leave(self, requester: Requester, room_id: str, *, reason: str | None = None) -> None:
+        """Leave, reject an invitation, or take back a knock. Leaving a room again changes nothing.
+
+        Invitations and knocks elsewhere are gone in any case, even if no server can be told.
+        """
+        standing = None
+        if await self._resident.is_in(room_id) is None:
+            standing = await self._outside.of(requester.user_id, room_id)
+        if standing is None or standing[0] not in ("invite", "knock") or standing[1].state_before is not None:
+            await self._local.leave(requester, room_id, reason=reason)
+            return
+        content = await self._member_content.of(requester.user_id, "leave", reason=reason)
+        await self._leaves.leave(standing[1], content)
+
+    def _lock(self, room_id: str) -> asyncio.Lock:
+        lock = self._entering.get(room_id)
+        if lock is None:
+            lock = self._entering[room_id] = asyncio.Lock()
+        return lock
+
+    async def _join_through(
+        self, requester: Requester, room_id: str, servers: Sequence[str], reason: str | None
+    ) -> None:
+        if requester.is_guest:
+            raise MatrixError(403, "M_GUEST_ACCESS_FORBIDDEN", "Guests may only join rooms of this server")
+        content = await self._member_content.of(requester.user_id, "join", reason=reason)
+        await self._joins.join(requester.user_id, room_id, servers, content)
+        room = await self._resident.is_in(room_id)
+        if room is not None:
+            await self._local.follow(requester.user_id, room)
+
+    async def _servers(self, user_id: str, room_id: str, via: Sequence[str]) -> list[str]:
+        """Whom to ask: those the client names, who invited the user, who was in the room, who named it."""
+        standing = await self._outside.of(user_id, room_id)
+        inviting = [domain_of(standing[1].event.sender)] if standing is not None and standing[0] == "invite" else []
+        known = await self._resident.last_known(room_id)
+        return candidates([*via, *inviting, *known, domain_of(room_id)], server_name=self._server_name)
+
+
+def _inviting_servers(room: Room) -> list[str]:
+    """Servers of users who may invite, the most powerful first."""
+    levels = power_levels(room)
+    able = [user_id for user_id, level in levels.users.items() if level >= levels.invite]
+    return [domain_of(user_id) for user_id in sorted(able, key=levels.user_level, reverse=True)]

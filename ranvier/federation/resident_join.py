@@ -1,0 +1,74 @@
+"""A user of another server joins a room through this one.
+
+Spec: server-server API, `/send_join` (both versions), "Restricted rooms".
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from ranvier.federation.resident_events import HandedIn
+from ranvier.federation.resident_restricted import Conditions
+from ranvier.federation.resident_rooms import ResidentRooms
+from ranvier.federation.resident_state import StateBefore
+from ranvier.proto.errors import MatrixError
+from ranvier.proto.event_format import InvalidEvent
+from ranvier.proto.events import Event
+from ranvier.proto.handshakes.countersign import countersign
+from ranvier.proto.signing import SigningKey, authorising_server
+
+_OPENING: Final = b'{"members_omitted":false,"origin":'
+
+
+class ResidentJoins:
+    """Takes joins in."""
+
+    def __init__(
+        self,
+        *,
+        resident: ResidentRooms,
+        handed_in: HandedIn,
+        conditions: Conditions,
+        states: StateBefore,
+        server_name: str,
+        signing_key: SigningKey,
+    ) -> None:
+        self._resident = resident
+        self._handed_in = handed_in
+        self._conditions = conditions
+        self._states = states
+        self._server_name = server_name
+        self._signing_key = signing_key
+
+    async def send(
+        self, origin: str, room_id: str, event_id: str, pdu: Mapping[str, Any], *, omit_members: bool
+    ) -> bytes:
+        """Take the join in; the body of the answer. Taking it in again answers the same.
+
+        Raises 404 if we are not in the room, 403 for servers that its ACL refuses, then as `HandedIn.read`; for
+        restricted rooms as `Conditions.check`; 403 if the room does not let the user in.
+        """
+        room = await self._resident.room(room_id, origin)
+        event, authoriser_signed = await self._handed_in.read(
+            room, pdu, event_id=event_id, membership="join", origin=origin
+        )
+        if authorising_server(event) == self._server_name:
+            # Our signature is the promise that a condition is fulfilled, whatever template the event was made from.
+            await self._conditions.check(room, event.sender)
+            authoriser_signed = True
+        event = self._countersign(event)
+        stored = await self._handed_in.take(room, event, origin=origin, authoriser_signed=authoriser_signed)
+        told = await self._states.of(room, stored, without_repetition=omit_members)
+        return b"".join(
+            (
+                _OPENING, orjson.dumps(self._server_name), b',"state":', told.state, b',"auth_chain":', told.auth_chain,
+                b',"event":', event.json, b"}",
+            )
+        )  # fmt: skip
+
+    def _countersign(self, event: Event) -> Event:
+        try:
+            return countersign(event, self._server_name, self._signing_key)
+        except InvalidEvent as error:
+            raise MatrixError(413, "M_TOO_LARGE", str(error)) from error
