@@ -1,10 +1,12 @@
 """Builds what rooms have besides events: receipts, typing, presence, and what is unread."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ranvier.config.model import Config
 from ranvier.db.engine import Database
 from ranvier.ports import Clock
+from ranvier.ratelimit import RateLimiter
 from ranvier.rooms.append import Appender
 from ranvier.rooms.notifying import Notifying
 from ranvier.rooms.receipt_writer import ReceiptWriter
@@ -52,6 +54,7 @@ async def build_ephemeral(
     account_data: AccountData,
     push_rules: PushRules,
     ignored_users: IgnoredUsers,
+    limiters: Mapping[str, RateLimiter],
 ) -> EphemeralServices:
     """Every object about what is not an event. The feeds must be listening to the appender already."""
     threads = Threads(rooms=rooms)
@@ -64,7 +67,7 @@ async def build_ephemeral(
     # What is read is not unread any more when those who follow the room are woken.
     writer.listeners.append(unread.on_receipts)
     typing = Typing(rooms=rooms, clock=clock)
-    presence = PresenceTracker(clock=clock, config=config.presence)
+    presence = PresenceTracker(clock=clock, config=config.presence, changes=limiters["rc_presence.per_user"])
     presence_stream = PresenceStream(tracker=presence, feeds=feeds, clock=clock, config=config.presence)
     appender.listeners += [typing.on_commit, presence_stream.on_commit]
     return EphemeralServices(

@@ -182,6 +182,7 @@ async def build_rooms(
         account_data=account_data,
         push_rules=push_rules,
         ignored_users=ignored_users,
+        limiters=limiters,
     )
     device_lists = DeviceListStream(
         db=db,

@@ -2,6 +2,7 @@
 
 Spec: client-server API, "Presence". A user is as present as their most present device; a device is there while it syncs and
 a while longer. Nothing happens to users who stay as they are: time is looked at when the next change can be due.
+Configuration: `presence`, `rc_presence`.
 """
 
 import asyncio
@@ -12,6 +13,8 @@ from typing import Final
 
 from ranvier.config.sections import PresenceConfig
 from ranvier.ports import Clock
+from ranvier.proto.errors import MatrixError
+from ranvier.ratelimit import RateLimiter
 from ranvier.users.device_presence import DevicePresence, PresenceName, combined
 
 USERS: Final = 100_000
@@ -57,8 +60,9 @@ class _User:
 class PresenceTracker:
     """Everyone's presence. `run` must be running for them to become idle and to go."""
 
-    def __init__(self, *, clock: Clock, config: PresenceConfig) -> None:
+    def __init__(self, *, clock: Clock, config: PresenceConfig, changes: RateLimiter | None = None) -> None:
         self._clock = clock
+        self._changes = changes
         self._config = config
         self._timeout_s = config.sync_online_timeout_ms / 1000
         self._users: dict[str, _User] = {}
@@ -97,7 +101,7 @@ class PresenceTracker:
         device = user.devices.get(device_id)
         if device is None:
             device = user.devices[device_id] = DevicePresence()
-        elif device.presence == presence:
+        elif device.presence == presence or not self._may_change(user_id):
             device.syncs += 1
             return True
         device.begin_sync(presence)
@@ -166,6 +170,16 @@ class PresenceTracker:
         if user is not None and user.check_at == check_at:
             user.check_at = None
             self._update(user_id, user)
+
+    def _may_change(self, user_id: str) -> bool:
+        """Whether a sync may say something else than the one before; what comes too often is passed over."""
+        if self._changes is None:
+            return True
+        try:
+            self._changes.spend(user_id)
+        except MatrixError:
+            return False
+        return True
 
     def _user(self, user_id: str) -> _User:
         user = self._users.get(user_id)

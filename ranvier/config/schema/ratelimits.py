@@ -96,6 +96,7 @@ OPTIONS = (
         RATE,
         {"per_second": 0.1, "burst_count": 1},
         "Presence updates of one user",
+        honoured=True,
     ),
     Option("rc_delayed_event_mgmt", RATE, {"per_second": 1.0, "burst_count": 5.0}, "Managing delayed events"),
     Option("rc_reports", RATE, {"per_second": 1.0, "burst_count": 5.0}, "Reporting content", honoured=True),
