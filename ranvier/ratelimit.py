@@ -22,23 +22,20 @@ _NEVER_S = 1e9
 class OwnLimits:
     """Keys (users) that are not limited as the others."""
 
-    __slots__ = ("_limits",)
+    __slots__ = ("limits",)
 
     def __init__(self) -> None:
-        self._limits: dict[str, tuple[float, float]] = {}
+        self.limits: dict[str, tuple[float, float]] = {}
+        """For each seconds between two actions, and how many seconds' worth may come at once."""
 
     def set(self, key: str, per_second: float, burst_count: int) -> None:
         """Limit a key in its own way; 0 `per_second`: not at all."""
         interval_s = 1 / per_second if per_second > 0 else 0.0
-        self._limits[key] = (interval_s, max(1, burst_count) * interval_s)
+        self.limits[key] = (interval_s, max(1, burst_count) * interval_s)
 
     def remove(self, key: str) -> None:
         """Limit a key as the others."""
-        self._limits.pop(key, None)
-
-    def of(self, key: str) -> tuple[float, float] | None:
-        """Seconds between two actions, and how many seconds' worth may come at once."""
-        return self._limits.get(key) if self._limits else None
+        self.limits.pop(key, None)
 
 
 class RateLimiter:
@@ -50,7 +47,7 @@ class RateLimiter:
         self, rate: RateLimit, *, clock: Clock, max_keys: int = MAX_KEYS, own: OwnLimits | None = None
     ) -> None:
         self._clock = clock
-        self._own = own
+        self._own: Mapping[str, tuple[float, float]] = {} if own is None else own.limits
         self._max_keys = max_keys
         self._interval_s = 1 / rate.per_second if rate.per_second > 0 else _NEVER_S
         self._room_s = rate.burst_count * self._interval_s
@@ -69,7 +66,8 @@ class RateLimiter:
     def count(self, key: str) -> None:
         """Count an action that was checked before and has happened, be it too many by now."""
         now = self._clock.monotonic()
-        self._fill(key, max(self._empty_at.get(key, now), now) + self._limits_of(key)[0], now)
+        interval_s = self._own[key][0] if key in self._own else self._interval_s
+        self._fill(key, max(self._empty_at.get(key, now), now) + interval_s, now)
 
     def forget(self, key: str) -> None:
         """Empty the bucket of `key`."""
@@ -88,7 +86,7 @@ class RateLimiter:
 
     def _filled(self, key: str, now: float, cost: int) -> float:
         """When the bucket will be empty after `cost` more. Raises 429 `M_LIMIT_EXCEEDED` if it would overflow."""
-        interval_s, room_s = self._limits_of(key)
+        interval_s, room_s = self._own[key] if key in self._own else (self._interval_s, self._room_s)
         if interval_s == 0:
             return now
         filled = max(self._empty_at.get(key, now), now) + cost * interval_s
@@ -96,10 +94,6 @@ class RateLimiter:
         if excess_s > 1e-6:
             raise limit_exceeded(min(_LONGEST_WAIT_MS, max(1, round(excess_s * 1000))))
         return filled
-
-    def _limits_of(self, key: str) -> tuple[float, float]:
-        own = None if self._own is None else self._own.of(key)
-        return (self._interval_s, self._room_s) if own is None else own
 
     def _forget(self, now: float) -> None:
         """Drop what has leaked empty; if nothing had, the longest unused tenth."""

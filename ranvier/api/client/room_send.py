@@ -58,11 +58,11 @@ class RoomSendApi:
 
     async def send_message(self, request: Request) -> Response:
         """Send an event; a repetition of the request gives the same event id."""
-        params = request.params
-        if params["event_type"] != "m.room.redaction":
-            check_active(request.requester)
+        params, requester = request.params, request.requester
+        if requester.suspended and params["event_type"] != "m.room.redaction":
+            check_active(requester)
         event_id = await self._sending.send_message(
-            request.requester, params["room_id"], params["event_type"], request.json_object(), params["txn_id"]
+            requester, params["room_id"], params["event_type"], request.json_object(), params["txn_id"]
         )
         return json_response(EventSent(event_id))
 

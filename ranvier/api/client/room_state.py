@@ -106,13 +106,13 @@ class RoomStateApi:
 
     async def put_entry(self, request: Request) -> Response:
         """Set a state entry."""
-        params, content = request.params, request.json_object()
+        params, content, requester = request.params, request.json_object(), request.requester
         room_id, event_type, state_key = params["room_id"], params["event_type"], params.get("state_key", "")
-        if not _is_leave(request.requester, event_type, state_key, content):
-            check_active(request.requester)
+        if requester.suspended and not _is_leave(requester, event_type, state_key, content):
+            check_active(requester)
         if event_type == "m.room.member":
-            self._limits.spend_change(request.requester, room_id, state_key, content.get("membership"))
-        event_id = await self._sending.send_state(request.requester, room_id, event_type, state_key, content)
+            self._limits.spend_change(requester, room_id, state_key, content.get("membership"))
+        event_id = await self._sending.send_state(requester, room_id, event_type, state_key, content)
         return json_response(EventSent(event_id))
 
     async def get_state(self, request: Request) -> Response:
