@@ -69,7 +69,7 @@ class Memberships:
             return [_member(user_id, user_id, content)]
 
         if await self._writer.write(room_id, decide):
-            await self._follow(user_id, await self._rooms.get(room_id))
+            await self.follow(user_id, await self._rooms.get(room_id))
         return room_id
 
     async def knock(self, requester: Requester, room_id: str, *, reason: str | None = None) -> str:
@@ -160,7 +160,7 @@ class Memberships:
         nids = [membership.room_nid for membership in mine if membership.membership == JOIN]
         return list((await store.room_ids(self._rooms.db, nids)).values()) if nids else []
 
-    async def _follow(self, user_id: str, room: Room) -> None:
+    async def follow(self, user_id: str, room: Room) -> None:
         """Somebody has come into a room: if it replaces another, what they had set for that one comes along."""
         predecessor = room.content("m.room.create").get("predecessor")
         old_id = predecessor.get("room_id") if isinstance(predecessor, dict) else None
