@@ -12,45 +12,29 @@ import aiodns
 import pycares
 
 from ranvier.net.resolver import LookupFailed, Service, Services
-from ranvier.ports import Clock
 
 _TIMEOUT_S: Final = 3.0
 _TRIES: Final = 3
-_SHORTEST_S: Final = 5.0
-_LONGEST_S: Final = 600.0
 _NOTHING_S: Final = 3600.0
-_REMEMBERED: Final = 10_000
 _NO_SUCH_RECORD: Final = frozenset({pycares.errno.ARES_ENODATA, pycares.errno.ARES_ENOTFOUND})
 
 
 class DnsResolver:
-    """Implements `Resolver`. Addresses are remembered for as long as DNS says, between five seconds and ten minutes."""
+    """Implements `Resolver`. The library remembers answers for as long as DNS says, up to an hour."""
 
-    def __init__(self, *, clock: Clock, servers: Sequence[str] = ()) -> None:
+    def __init__(self, *, servers: Sequence[str] = ()) -> None:
         """`servers` (`address:port`) are asked instead of the system's."""
-        self._clock = clock
         self._servers = servers
         self._channel: aiodns.DNSResolver | None = None
-        self._addresses: dict[str, tuple[tuple[str, ...], float]] = {}
 
     async def addresses(self, host: str) -> Sequence[str]:
-        name = host.lower()
-        known = self._addresses.get(name)
-        now = self._clock.monotonic()
-        if known is not None and known[1] > now:
-            return known[0]
         try:
-            answer = await self._open().getaddrinfo(name, family=socket.AF_UNSPEC, type=socket.SOCK_STREAM)
+            answer = await self._open().getaddrinfo(host, family=socket.AF_UNSPEC, type=socket.SOCK_STREAM)
         except aiodns.error.DNSError as error:
             raise LookupFailed(f"no address of {host}: {_reason(error)}") from error
         found = tuple(dict.fromkeys(_text(node.addr[0]) for node in answer.nodes))
         if not found:
             raise LookupFailed(f"no address of {host}")
-        ttl_s = min(_LONGEST_S, max(_SHORTEST_S, min(node.ttl for node in answer.nodes)))
-        self._addresses.pop(name, None)
-        if len(self._addresses) >= _REMEMBERED:
-            del self._addresses[next(iter(self._addresses))]
-        self._addresses[name] = (found, now + ttl_s)
         return found
 
     async def services(self, name: str) -> Services:

@@ -26,7 +26,7 @@ def _reach(config: Config, *, clock: Clock, resolver: Resolver | None) -> Reach:
 
     trust = TrustRules(config.federation)
     trust.context_for("example.org")
-    names = resolver or DnsResolver(clock=clock)
+    names = resolver or DnsResolver()
     suffix = config.outbound.user_agent_suffix
     https = Https(
         resolver=names,

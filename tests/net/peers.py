@@ -67,7 +67,7 @@ async def tls_peer(context: ssl.SSLContext, answer: Answering, *, host: str = "1
         tasks.add(task)
         try:
             while True:
-                method, target, headers = await _head(reader)
+                method, target, headers = await read_head(reader)
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 sni = names.get(writer.get_extra_info("ssl_object"))
                 asked = Asked(method, target, headers, body, sni, number)
@@ -90,7 +90,8 @@ async def tls_peer(context: ssl.SSLContext, answer: Answering, *, host: str = "1
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _head(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str]]:
+async def read_head(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str]]:
+    """Method, target and headers (names are lower-case) of a request."""
     lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     method, target, _ = lines[0].split(" ")
     pairs = (line.partition(":") for line in lines[1:] if line)
