@@ -1,7 +1,8 @@
 """Filters: which events a client wants to be told about.
 
 Spec: client-server API, "Filtering", `Filter`, `RoomFilter`, `RoomEventFilter`, `EventFilter`. `related_by_senders` and
-`related_by_rel_types` are MSC3440's; they depend on other events, so that `allows` does not judge them.
+`related_by_rel_types` are MSC3440's; they depend on other events, so that `allows` does not judge them: see
+`rooms.related_by`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -154,6 +155,16 @@ class RoomEventFilter(EventFilter, frozen=True, kw_only=True, dict=True):
     unread_thread_notifications: bool = False
     related_by_senders: _UserIds | None = None
     related_by_rel_types: tuple[str, ...] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether every event is allowed."""
+        return self._compiled.is_open and not self.asks_relations
+
+    @property
+    def asks_relations(self) -> bool:
+        """Whether only events are wanted that others relate to."""
+        return self.related_by_rel_types is not None or self.related_by_senders is not None
 
     def allows_room(self, room_id: str) -> bool:
         """Whether events of this room are wanted."""

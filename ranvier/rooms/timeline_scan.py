@@ -11,6 +11,7 @@ from ranvier.db.engine import Row
 from ranvier.proto.events import Event
 from ranvier.proto.filters import NO_EVENT_FILTER, RoomEventFilter
 from ranvier.rooms.history import History, Viewer
+from ranvier.rooms.related_by import keep_related
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.timeline_token import START
@@ -108,6 +109,7 @@ class TimelineScan:
             events = await self._rooms.cache.from_rows(rows[:wanted])
             scanned += len(events)
             chosen = [stored for stored in events if _is_chosen(stored.event, choice, ignored)]
+            chosen = list(await keep_related(self._rooms.db, chosen, choice))
             scan.found += (await self._history.visible(viewer, chosen))[: limit - len(scan.found)]
             last = _go_on(scan, events, full=len(scan.found) == limit, more=len(rows) > wanted, span=span)
             low, high = (low, last) if span.backwards else (last, high)

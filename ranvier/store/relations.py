@@ -190,6 +190,27 @@ async def children(
     )
 
 
+async def related(
+    db: Reader,
+    room_nid: int,
+    parent_ids: Collection[str],
+    *,
+    rel_types: Collection[str] | None,
+    senders: Collection[str] | None,
+) -> set[str]:
+    """Which of these events have a child of one of these kinds by one of these senders; `None`: of any. One statement."""
+    args: list[object] = [room_nid, list(parent_ids)]
+    wanted = ""
+    for column, values in (("rel_type", rel_types), ("sender", senders)):
+        if values is not None:
+            args.append(list(values))
+            wanted += f" AND {column} = ANY(${len(args)})"
+    rows = await db.all(
+        f"SELECT DISTINCT parent_id FROM event_relations WHERE room_nid = $1 AND parent_id = ANY($2){wanted}", *args
+    )
+    return {row[0] for row in rows}
+
+
 async def threads(db: Reader, room_nid: int, *, before: int, upto: int, limit: int) -> list[tuple[str, int]]:
     """`(root's id, position of its newest event)` of threads whose newest event is before a position, newest first.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ranvier.proto.filters import EventFilter
+from ranvier.rooms.related_by import keep_related
 from ranvier.rooms.rooms import Rooms
 from ranvier.store.events import StoredEvent, timeline_rows
 from ranvier.sync.recent import RecentEvents
@@ -48,7 +49,7 @@ class Timelines:
             return Timeline([], limited=after < upto)
         known = self._recent.between(room_nid, after, upto)
         if known is not None:
-            events = [stored for stored in known if _is_wanted(stored, wanted, ignored)]
+            events = await self._wanted(known, wanted, ignored)
             return Timeline(events[-limit:], limited=len(events) > limit)
         events = []
         before = upto + 1
@@ -56,11 +57,19 @@ class Timelines:
         for _ in range(PAGES):
             rows = await timeline_rows(self._rooms.db, room_nid, after=after, before=before, limit=page, backwards=True)
             found = await self._rooms.cache.from_rows(rows)
-            events += [stored for stored in found if _is_wanted(stored, wanted, ignored)]
+            events += await self._wanted(found, wanted, ignored)
             if len(events) > limit or len(rows) < page:
                 break
             before = rows[-1][2]
         return Timeline(events[:limit][::-1], limited=len(events) > limit)
+
+    async def _wanted(
+        self, events: Sequence[StoredEvent], wanted: EventFilter, ignored: frozenset[str]
+    ) -> list[StoredEvent]:
+        if wanted.is_open and not ignored:
+            return list(events)
+        chosen = [stored for stored in events if _is_wanted(stored, wanted, ignored)]
+        return list(await keep_related(self._rooms.db, chosen, wanted))
 
     async def first_after(self, room_nid: int, *, after: int, upto: int) -> StoredEvent | None:
         """The oldest event with `after < pos <= upto`. At most one statement."""

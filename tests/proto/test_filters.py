@@ -119,7 +119,8 @@ def test_switches() -> None:
     assert timeline.related_by_senders == (ALICE,)
     assert parsed.room.include_leave
     assert parsed.event_format == "federation"
-    assert timeline.is_open
+    assert timeline.asks_relations
+    assert not timeline.is_open
 
 
 @pytest.mark.parametrize(
