@@ -23,7 +23,7 @@ from ranvier.proto.events import Event
 from ranvier.proto.ids import domain_of
 from ranvier.proto.signing import SigningKey
 from ranvier.rooms.append import Append, Appended, Appender, CurrentEntry, MembershipChange
-from ranvier.rooms.room import Room
+from ranvier.rooms.room import EXTREMITY_LIMIT, Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store.events import NO_TXN, StoredEvent, Txn, encode_auth
 from ranvier.store.rooms import LEAVE
@@ -75,6 +75,8 @@ class Writer:
         self._random = random
         self.server_name = server_name
         self._signing_key = signing_key
+        self.tidy: Callable[[str], Awaitable[object]] = _leave_as_it_is
+        """Joins the ends of a room that has more than an event may cite."""
 
     async def write(
         self, room_id: str, decide: Decide | Sequence[Draft], *, txn: TxnRow | None = None
@@ -87,6 +89,8 @@ class Writer:
         """
         while True:
             room = await self._rooms.get(room_id)
+            if len(room.extremities) > EXTREMITY_LIMIT:
+                await self.tidy(room_id)
             async with room.lock:
                 if room.spoilt:
                     continue
@@ -182,7 +186,10 @@ class Writer:
             state_no = stored.state_after = derived.state_no
         if not room.room_id:
             room.room_id = event.room_id
+        # Almost never are there more ends than an event may cite.
+        others = [one for one in room.extremities if one.event.event_id not in event.prev_events]
         old, new = room.advance(stored, state_no)
+        room.extremities[:0] = others
         if redacted is not None:
             append.redactions.append((redacted, stored))
         if stored.key_id is not None:
@@ -221,7 +228,7 @@ class Writer:
                 unsigned=draft.unsigned,
                 origin_server_ts=self._clock.now_ms(),
                 depth=1 + max((stored.event.depth for stored in room.extremities), default=0),
-                prev_events=[stored.event for stored in room.extremities],
+                prev_events=[stored.event for stored in room.extremities[-EXTREMITY_LIMIT:]],
                 auth_events=[entry.event for entry in auth],
                 signing_key=self._signing_key,
                 server_name=self.server_name,
@@ -252,6 +259,10 @@ class Writer:
         if not may:
             raise forbidden("You do not have permission to redact this event")
         return None if target.redacted_by is not None else target
+
+
+async def _leave_as_it_is(room_id: str) -> None:
+    return None
 
 
 async def durable(done: asyncio.Future[None]) -> None:
