@@ -186,10 +186,10 @@ class Writer:
             state_no = stored.state_after = derived.state_no
         if not room.room_id:
             room.room_id = event.room_id
-        # Almost never are there more ends than an event may cite.
-        others = [one for one in room.extremities if one.event.event_id not in event.prev_events]
+        uncited = room.extremities[:-EXTREMITY_LIMIT]
         old, new = room.advance(stored, state_no)
-        room.extremities[:0] = others
+        if uncited:
+            room.extremities[:0] = uncited
         if redacted is not None:
             append.redactions.append((redacted, stored))
         if stored.key_id is not None:
