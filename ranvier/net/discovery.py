@@ -3,6 +3,7 @@
 Spec: server-server API, "Resolving server names"; the numbers of the steps are the section's.
 """
 
+import math
 import random
 from collections.abc import Callable
 from ipaddress import IPv4Address
@@ -43,7 +44,11 @@ class Discovery:
             return known[0]
         if not is_server_name(server_name):
             raise FederationUnreachable(f"{server_name[:100]!r} is no server name")
-        return direct(server_name) or await self._searching.run(server_name, lambda: self._search(server_name))
+        peer = direct(server_name)
+        if peer is None:
+            return await self._searching.run(server_name, lambda: self._search(server_name))
+        self._remember(server_name, peer, math.inf)
+        return peer
 
     def forget(self, server_name: str) -> None:
         """Look again next time: the server was not there."""
@@ -62,11 +67,14 @@ class Discovery:
         if peer is None:
             peer, lifetime_s = await self._by_services(delegation.server_name or server_name)
             until = min(until, self._clock.monotonic() + lifetime_s)
+        self._remember(server_name, peer, until)
+        return peer
+
+    def _remember(self, server_name: str, peer: Peer, until: float) -> None:
         self._known.pop(server_name, None)
         if len(self._known) >= _REMEMBERED:
             del self._known[next(iter(self._known))]
         self._known[server_name] = (peer, until)
-        return peer
 
     async def _by_services(self, host: str) -> tuple[Peer, float]:
         """Steps 3.3 to 3.5, and 4 to 6: by SRV records, else at port 8448; and for how many seconds that holds."""

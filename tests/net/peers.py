@@ -73,6 +73,8 @@ async def tls_peer(context: ssl.SSLContext, answer: Answering, *, host: str = "1
                 asked = Asked(method, target, headers, body, sni, number)
                 peer.requests.append(asked)
                 await answer(asked, writer)
+                if headers.get("connection") == "close":
+                    break
         except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
             pass
         finally:
