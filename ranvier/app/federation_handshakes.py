@@ -1,0 +1,165 @@
+"""Builds what comes into rooms and goes out of them through other servers, and through this one for them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ranvier.api.federation.exchange_third_party_invite import ThirdPartyInviteApi
+from ranvier.api.federation.invite import InviteApi
+from ranvier.api.federation.join import JoinApi
+from ranvier.api.federation.knock import KnockApi
+from ranvier.api.federation.leave import LeaveApi
+from ranvier.app.rooms import RoomServices
+from ranvier.config.model import Config
+from ranvier.db.engine import Database
+from ranvier.federation.auth_chain import AuthChains
+from ranvier.federation.client import FederationClient
+from ranvier.federation.gaps import Gaps
+from ranvier.federation.handshake import Handshakes
+from ranvier.federation.invite import RemoteInvites
+from ranvier.federation.invited import InvitedByOthers
+from ranvier.federation.join import RemoteJoins
+from ranvier.federation.keys import ServerKeys
+from ranvier.federation.knock import RemoteKnocks
+from ranvier.federation.leave import RemoteLeaves
+from ranvier.federation.memberships import RoomMemberships
+from ranvier.federation.rescinded import Rescinded
+from ranvier.federation.resident_events import Forward, HandedIn
+from ranvier.federation.resident_join import ResidentJoins
+from ranvier.federation.resident_knock import ResidentKnocks
+from ranvier.federation.resident_leave import ResidentLeaves
+from ranvier.federation.resident_restricted import Conditions
+from ranvier.federation.resident_rooms import ResidentRooms
+from ranvier.federation.resident_state import StateBefore
+from ranvier.federation.resident_templates import Templates
+from ranvier.federation.screening import Screens
+from ranvier.federation.third_party_invite import ThirdPartyInvites
+from ranvier.http.route import Route
+from ranvier.ports import Clock, Random
+from ranvier.proto.signing import SigningKey
+from ranvier.ratelimit import RateLimiter
+from ranvier.rooms.invite_rules import InviteRules
+from ranvier.rooms.restricted_join import RestrictedJoins
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandshakeServices:
+    """Both sides of the handshakes."""
+
+    templates: Templates
+    joins: ResidentJoins
+    knocks: ResidentKnocks
+    leaves: ResidentLeaves
+    invited: InvitedByOthers
+    third_party_invites: ThirdPartyInvites
+    rescinded: Rescinded
+    memberships: RoomMemberships
+    """What the client API calls to join, knock, invite and leave."""
+    invites: RemoteInvites
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandshakeNeeds:
+    """What they are built from."""
+
+    db: Database
+    clock: Clock
+    random: Random
+    config: Config
+    rooms: RoomServices
+    invitations: InviteRules
+    restricted_joins: RestrictedJoins
+    resident: ResidentRooms
+    auth_chains: AuthChains
+    client: FederationClient
+    keys: ServerKeys
+    screens: Screens
+    gaps: Gaps
+    forward: Forward
+
+
+def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
+    """Every object of the handshakes."""
+    rooms, keys, resident = needs.rooms, needs.keys, needs.resident
+    server_name = needs.config.server_name
+    own_key = needs.config.signing_keys[0]
+    signing_key = SigningKey(own_key.key_id, own_key.seed)
+    conditions = Conditions(rooms=rooms.rooms, resident=resident, restricted_joins=needs.restricted_joins)
+    handed_in = HandedIn(keys=keys, accepting=rooms.accepting, resident=resident, forward=needs.forward)
+    handshakes = Handshakes(
+        client=needs.client, clock=needs.clock, random=needs.random, server_name=server_name, signing_key=signing_key
+    )
+    invites = RemoteInvites(
+        rooms=rooms.rooms, writer=rooms.writer, accepting=rooms.accepting, client=needs.client, keys=keys
+    )
+    return HandshakeServices(
+        templates=Templates(
+            rooms=rooms.rooms, resident=resident, conditions=conditions, clock=needs.clock, server_name=server_name
+        ),
+        joins=ResidentJoins(
+            resident=resident,
+            handed_in=handed_in,
+            conditions=conditions,
+            states=StateBefore(rooms=rooms.rooms, auth_chains=needs.auth_chains),
+            server_name=server_name,
+            signing_key=signing_key,
+        ),
+        knocks=ResidentKnocks(resident=resident, handed_in=handed_in),
+        leaves=ResidentLeaves(resident=resident, handed_in=handed_in),
+        invited=InvitedByOthers(
+            db=needs.db,
+            keys=keys,
+            resident=resident,
+            rules=needs.invitations,
+            outside=rooms.outside_memberships,
+            server_name=server_name,
+            signing_key=signing_key,
+        ),
+        third_party_invites=ThirdPartyInvites(
+            db=needs.db,
+            resident=resident,
+            writer=rooms.writer,
+            invites=invites,
+            rules=needs.invitations,
+            client=needs.client,
+        ),
+        rescinded=Rescinded(screens=needs.screens, outside=rooms.outside_memberships, server_name=server_name),
+        memberships=RoomMemberships(
+            local=rooms.memberships,
+            resident=resident,
+            outside=rooms.outside_memberships,
+            member_content=rooms.member_content,
+            invitations=needs.invitations,
+            client=needs.client,
+            joins=RemoteJoins(
+                handshakes=handshakes,
+                screens=needs.screens,
+                keys=keys,
+                resident=resident,
+                arriving=rooms.arriving,
+                gaps=needs.gaps,
+            ),
+            knocks=RemoteKnocks(handshakes=handshakes, keys=keys, outside=rooms.outside_memberships),
+            leaves=RemoteLeaves(
+                rooms=rooms.rooms,
+                handshakes=handshakes,
+                outside=rooms.outside_memberships,
+                clock=needs.clock,
+                random=needs.random,
+                signing_key=signing_key,
+            ),
+            invites=invites,
+            server_name=server_name,
+        ),
+        invites=invites,
+    )
+
+
+def handshake_routes(services: HandshakeServices, limiters: Mapping[str, RateLimiter]) -> list[Route]:
+    """What other servers call."""
+    return [
+        *JoinApi(templates=services.templates, joins=services.joins).routes(),
+        *KnockApi(templates=services.templates, knocks=services.knocks).routes(),
+        *LeaveApi(templates=services.templates, leaves=services.leaves).routes(),
+        *InviteApi(invited=services.invited, limit=limiters["rc_invites.per_user"]).routes(),
+        *ThirdPartyInviteApi(invites=services.third_party_invites).routes(),
+    ]

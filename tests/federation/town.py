@@ -1,0 +1,277 @@
+"""Several homeservers that talk to each other without HTTP: each asks the others' functions, by paths, through JSON."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, cast
+from urllib.parse import unquote
+
+from ranvier.app.federation_handshakes import HandshakeNeeds, HandshakeServices, build_handshakes
+from ranvier.federation.auth_chain import AuthChains
+from ranvier.federation.client import FederationClient, RemoteError, Unreachable
+from ranvier.federation.gaps import Gaps
+from ranvier.federation.keys import ServerKeys, Verdict
+from ranvier.federation.resident_rooms import ResidentRooms
+from ranvier.federation.screening import Screens
+from ranvier.ports import SystemClock, SystemRandom
+from ranvier.proto.canonical_json import decode_lenient, encode_lenient
+from ranvier.proto.errors import MatrixError
+from ranvier.proto.events import Event
+from ranvier.proto.handshakes.member_request import known_version
+from ranvier.proto.handshakes.told_state import early_version
+from ranvier.proto.signing import (
+    SignatureError,
+    SigningKey,
+    authorising_server,
+    check_event,
+    check_json,
+    required_signers,
+)
+from ranvier.rooms.hosts import Hosts
+from ranvier.rooms.invite_rules import InviteRules
+from ranvier.rooms.restricted_join import RestrictedJoins
+from ranvier.store.events import StoredEvent
+from ranvier.users.invite_permission import InvitePermission
+from ranvier.users.requester import Requester
+from tests.api.asgi import Client
+from tests.api.homeserver import Homeserver, running
+
+Tamper = Callable[[str, str, Any], Any]
+"""Changes answers: `(server that answers, what was asked, answer)`."""
+
+
+class Town:
+    """The servers by name, and what stands between them."""
+
+    def __init__(self) -> None:
+        self.servers: dict[str, Server] = {}
+        self.down: set[str] = set()
+        self.asked: list[tuple[str, str, str]] = []
+        """`(who asks, who is asked, for what)`."""
+        self.tamper: Tamper | None = None
+        self.public_keys: dict[str, dict[str, bytes]] = {}
+
+    def asks(self, server: str) -> list[str]:
+        """What this server has asked others for: `make_join other.test`."""
+        return [f"{act} {to}" for origin, to, act in self.asked if origin == server]
+
+
+class FakeClient:
+    """A `FederationClient`."""
+
+    def __init__(self, town: Town, origin: str) -> None:
+        self._town = town
+        self._origin = origin
+
+    async def get(self, destination: str, path: str, *, query: Sequence[tuple[str, str]] = (), **_: object) -> Any:
+        return await self._ask(destination, path, list(query), None)
+
+    async def put(self, destination: str, path: str, *, content: Any, **_: object) -> Any:
+        body = decode_lenient(content if isinstance(content, bytes) else encode_lenient(content))
+        return await self._ask(destination, path, [], body)
+
+    async def _ask(self, destination: str, path: str, query: list[tuple[str, str]], body: Any) -> Any:
+        version, act, *rest = [unquote(segment) for segment in path.removeprefix("/_matrix/federation/").split("/")]
+        self._town.asked.append((self._origin, destination, act))
+        if destination in self._town.down or destination not in self._town.servers:
+            raise Unreachable(f"{destination} is down")
+        server = self._town.servers[destination]
+        try:
+            answer = await server.answer(self._origin, f"{version} {act}", rest, query, body)
+        except MatrixError as error:
+            told: dict[str, Any] = {"errcode": error.errcode, "error": error.error, **error.extra}
+            raise RemoteError(error.status, error.errcode, error.error, told, None) from error
+        answer = decode_lenient(answer if isinstance(answer, bytes) else encode_lenient(answer))
+        return answer if self._town.tamper is None else self._town.tamper(destination, act, answer)
+
+
+class FakeKeys:
+    """`ServerKeys` that knows every key of the town."""
+
+    def __init__(self, town: Town) -> None:
+        self._keys = town.public_keys
+
+    async def verify_events(self, events: Sequence[Event]) -> list[Verdict]:
+        return [self._verify(event) for event in events]
+
+    async def verify_json(self, server_name: str, value: Mapping[str, Any], *, at_ms: int | None = None) -> None:
+        check_json(value, server_name, self._keys.get(server_name, {}))
+
+    def _verify(self, event: Event) -> Verdict:
+        try:
+            for signer in required_signers(event):
+                check_event(event, signer, self._keys.get(signer, {}))
+        except SignatureError as error:
+            return Verdict(str(error), False)
+        authoriser = authorising_server(event)
+        try:
+            if authoriser is not None:
+                check_event(event, authoriser, self._keys.get(authoriser, {}))
+        except SignatureError:
+            return Verdict(None, False)
+        return Verdict(None, True)
+
+
+class FakeForward:
+    """Remembers what would be sent on, and to whom."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, frozenset[str]]] = []
+
+    def send_event(self, stored: StoredEvent, destinations: Collection[str]) -> None:
+        self.sent.append((stored.event.event_id, frozenset(destinations)))
+
+
+class Server:
+    """One homeserver."""
+
+    def __init__(self, town: Town, name: str, homeserver: Homeserver) -> None:
+        self.town = town
+        self.name = name
+        self.homeserver = homeserver
+        self.forward = FakeForward()
+        self.unknown: set[str] = set()
+        """Requests that this server does not know: `v2 invite`."""
+        real = homeserver.server
+        self.rooms = real.rooms
+        config = real.config
+        own_key = config.signing_keys[0]
+        self.key = SigningKey(own_key.key_id, own_key.seed)
+        town.public_keys[name] = {self.key.key_id: self.key.public_key}
+        town.servers[name] = self
+        client = cast(FederationClient, FakeClient(town, name))
+        self.keys = cast(ServerKeys, FakeKeys(town))
+        screens = Screens(keys=self.keys)
+        rooms = real.rooms
+        self.handshakes: HandshakeServices = build_handshakes(
+            HandshakeNeeds(
+                db=real.db,
+                clock=SystemClock(),
+                random=SystemRandom(),
+                config=config,
+                rooms=rooms,
+                invitations=InviteRules(
+                    server_name=name,
+                    permission=InvitePermission(account_data=real.users.account_data),
+                    only_admins_invite=config.block_non_admin_invites,
+                ),
+                restricted_joins=RestrictedJoins(rooms=rooms.rooms, server_name=name),
+                resident=ResidentRooms(rooms=rooms.rooms, hosts=hosts_of(homeserver), server_name=name),
+                auth_chains=AuthChains(db=real.db),
+                client=client,
+                keys=self.keys,
+                screens=screens,
+                gaps=Gaps(
+                    rooms=rooms.rooms,
+                    accepting=rooms.accepting,
+                    outliers=rooms.outliers,
+                    client=client,
+                    screens=screens,
+                ),
+                forward=self.forward,
+            )
+        )
+
+    @property
+    def memberships(self) -> Any:
+        """What the client API would call."""
+        return self.handshakes.memberships
+
+    async def register(self, name: str) -> "Person":
+        """Somebody of this server."""
+        return Person(self, await self.homeserver.register(name))
+
+    async def membership(self, room_id: str, user_id: str) -> str:
+        """By the state of the room as this server has it."""
+        room = await self.rooms.rooms.get(room_id)
+        return await self.rooms.rooms.membership(room, user_id)
+
+    async def answer(self, origin: str, act: str, rest: list[str], query: list[tuple[str, str]], body: Any) -> Any:
+        """The answer to a request of another server."""
+        versions = [value for key, value in query if key == "ver"]
+        served = self.handshakes
+        makes: Mapping[str, Callable[[], Awaitable[Any]]] = {
+            "v1 make_join": lambda: served.templates.join(origin, rest[0], rest[1], versions),
+            "v1 make_knock": lambda: served.templates.knock(origin, rest[0], rest[1], versions),
+            "v1 make_leave": lambda: served.templates.leave(origin, rest[0], rest[1]),
+            "v2 send_join": lambda: served.joins.send(origin, rest[0], rest[1], body, omit_members=False),
+            "v1 send_knock": lambda: self._knock(origin, rest, body),
+            "v2 send_leave": lambda: self._leave(origin, rest, body),
+            "v2 invite": lambda: self._invite(origin, rest, body),
+            "v1 invite": lambda: self._invite_v1(origin, rest, body),
+            "v1 query": lambda: self._directory(dict(query)["room_alias"]),
+            "v1 exchange_third_party_invite": lambda: self._exchange(origin, rest, body),
+        }
+        if act not in makes or act in self.unknown:
+            raise MatrixError(404, "M_UNRECOGNIZED", "Unknown request")
+        return await makes[act]()
+
+    async def _knock(self, origin: str, rest: list[str], body: Any) -> bytes:
+        told = await self.handshakes.knocks.send(origin, rest[0], rest[1], body)
+        return b'{"knock_room_state":[' + b",".join(told) + b"]}"
+
+    async def _leave(self, origin: str, rest: list[str], body: Any) -> Any:
+        await self.handshakes.leaves.send(origin, rest[0], rest[1], body)
+        return {}
+
+    async def _invite(self, origin: str, rest: list[str], body: Any) -> Any:
+        version, told = known_version(body["room_version"]), body.get("invite_room_state")
+        received = self.handshakes.invited.receive(origin, rest[0], rest[1], body["event"], version, told=told)
+        return {"event": (await received).pdu}
+
+    async def _invite_v1(self, origin: str, rest: list[str], body: Any) -> Any:
+        told = body["unsigned"]["invite_room_state"]
+        received = self.handshakes.invited.receive(origin, rest[0], rest[1], body, early_version(told), told=told)
+        return [200, {"event": (await received).pdu}]
+
+    async def _directory(self, alias: str) -> Any:
+        return {"room_id": await self.rooms.memberships.resolve(alias), "servers": []}
+
+    async def _exchange(self, origin: str, rest: list[str], body: Any) -> Any:
+        await self.handshakes.third_party_invites.exchange(origin, rest[0], body)
+        return {}
+
+
+class Person:
+    """A user, who acts through the functions that the client API calls."""
+
+    def __init__(self, server: Server, client: Client) -> None:
+        self.server = server
+        self.client = client
+        self.user_id = client.user_id
+        self.requester = Requester(client.user_id, "DEVICE", None)
+
+    async def join(self, room_id: str, *via: str) -> None:
+        await self.server.memberships.join(self.requester, room_id, via=via)
+
+    async def knock(self, room_id: str, *via: str) -> None:
+        await self.server.memberships.knock(self.requester, room_id, via=via, reason="please")
+
+    async def invite(self, room_id: str, target: "Person", *, is_direct: bool = False) -> None:
+        await self.server.memberships.invite(self.requester, room_id, target.user_id, is_direct=is_direct)
+
+    async def leave(self, room_id: str) -> None:
+        await self.server.memberships.leave(self.requester, room_id)
+
+    async def rooms(self, section: str) -> Any:
+        """A section of `rooms` of the user's first sync, by room id."""
+        return (await self.client.get("/sync")).ok().get("rooms", {}).get(section, {})
+
+
+def hosts_of(homeserver: Homeserver) -> Hosts:
+    """Who is in which room, by this server."""
+    return Hosts(homeserver.server.rooms.rooms)
+
+
+@asynccontextmanager
+async def town(*names: str, **options: object) -> AsyncIterator[Town]:
+    """Servers with these names, each with a database in memory."""
+    made = Town()
+    async with AsyncExitStack() as stack:
+        for number, name in enumerate(names):
+            seed = chr(ord("B") + number) + "A" * 42
+            database = {"name": "sqlite3", "args": {"database": ":memory:"}}
+            homeserver = await stack.enter_async_context(
+                running(database, server_name=name, signing_key=f"ed25519 a_{number} {seed}", **options)
+            )
+            Server(made, name, homeserver)
+        yield made
