@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from ranvier.app.accounts import UserServices, build_users
 from ranvier.app.directory import build_directory, directory_routes
 from ranvier.app.e2ee import E2eeServices, build_e2ee, e2ee_routes
+from ranvier.app.erasure import forget_the_erased
 from ranvier.app.guests import build_guest_removal
 from ranvier.app.rooms import RoomServices, build_rooms
 from ranvier.app.routes import all_routes
@@ -70,6 +71,7 @@ class Homeserver:
             encryption=e2ee,
             limiters=limiters,
         )
+        forget_the_erased(users, rooms)
         directory = build_directory(config=config, clock=clock, random=random, rooms=rooms)
         server = cls(
             config=config,

@@ -20,6 +20,7 @@ from ranvier.rooms.children import Children
 from ranvier.rooms.context import Context
 from ranvier.rooms.create import Creating
 from ranvier.rooms.directory_rules import DirectoryRules
+from ranvier.rooms.erased_users import ErasedUsers
 from ranvier.rooms.graph import Graph
 from ranvier.rooms.history import History
 from ranvier.rooms.invite_rules import InviteRules
@@ -94,6 +95,7 @@ class RoomServices:
     member_content: MemberContent
     device_lists: DeviceListStream
     ephemeral: EphemeralServices
+    erased: ErasedUsers
     memberships: Memberships
     messages: Messages
     new_rooms: NewRooms
@@ -162,7 +164,8 @@ async def build_rooms(
     ignored_users = IgnoredUsers(account_data=account_data)
     invite_permission = InvitePermission(account_data=account_data)
     aggregations = Aggregations(children=children, ignored_users=ignored_users)
-    serving = Serving(rooms=rooms, clock=clock, history=history, aggregations=aggregations)
+    erased = await ErasedUsers.load(rooms=rooms, stream_pos=lambda: appender.stream_pos)
+    serving = Serving(rooms=rooms, clock=clock, history=history, aggregations=aggregations, erased=erased)
     recent = RecentEvents()
     feeds = Feeds(db=db, keys=keys, recent=recent)
     members = MemberChanges(db=db, committed_pos=last_stream_pos)
@@ -262,6 +265,7 @@ async def build_rooms(
         member_content=member_content,
         device_lists=device_lists,
         ephemeral=ephemeral,
+        erased=erased,
         memberships=memberships,
         messages=messages,
         new_rooms=new_rooms,

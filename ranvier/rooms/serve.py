@@ -12,6 +12,7 @@ from ranvier.ports import Clock
 from ranvier.proto.errors import MatrixError
 from ranvier.rooms.aggregations import Aggregations, bundle_of, shown_children
 from ranvier.rooms.children import Groups
+from ranvier.rooms.erased_users import ErasedUsers
 from ranvier.rooms.history import History, Viewer
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.unsigned import MembershipAt, Surroundings, served_event
@@ -25,11 +26,14 @@ JUDGED: Final = 100
 class Serving:
     """Adds what depends on the asker and on now."""
 
-    def __init__(self, *, rooms: Rooms, clock: Clock, history: History, aggregations: Aggregations) -> None:
+    def __init__(
+        self, *, rooms: Rooms, clock: Clock, history: History, aggregations: Aggregations, erased: ErasedUsers
+    ) -> None:
         self._rooms = rooms
         self._clock = clock
         self._history = history
         self._aggregations = aggregations
+        self._erased = erased
 
     async def serve(
         self,
@@ -45,10 +49,11 @@ class Serving:
         No statement if the events they refer to are in memory; else at most one for these, one for relations, and one
         for the requests that made them.
         """
+        events = await self._erased.shown_to(user_id, events)
         surroundings = Surroundings(room_id=room_id, now_ms=self._clock.now_ms(), membership=membership)
         viewers = await self._viewers(events, user_id)
         groups = await self._groups(events, viewers)
-        related = await self._related(events, groups)
+        related = await self._related(events, groups, user_id)
         visible = await self._visible(viewers.values(), events, related, groups)
         shown = events
         if groups:
@@ -63,7 +68,7 @@ class Serving:
 
     async def serve_shared(self, events: Sequence[StoredEvent]) -> list[bytes]:
         """Each event without `room_id`, with nothing that depends on the asker or on now: no aggregations either."""
-        related = await self._related(events, {})
+        related = await self._related(events, {}, None)
         viewers = {}
         for room_nid in {stored.room_nid for stored in events if stored.replaces in related}:
             room = await self._rooms.by_nid(room_nid)
@@ -73,8 +78,8 @@ class Serving:
         return [served_event(stored, surroundings) for stored in events]
 
     async def has_aggregations(self, events: Sequence[StoredEvent]) -> bool:
-        """Whether `serve` shows more with these events than `serve_shared` does. At most one statement, mostly none."""
-        return await self._aggregations.any_of(events)
+        """Whether `serve` shows these events otherwise than `serve_shared` does. At most one statement, mostly none."""
+        return self._erased.any_of(events) or await self._aggregations.any_of(events)
 
     async def _viewers(self, events: Sequence[StoredEvent], user_id: str) -> dict[int, Viewer]:
         """The asker in each room in which what they may see has to be known; only where they may see anything."""
@@ -97,10 +102,17 @@ class Serving:
             found = {**found, **await self._aggregations.groups(viewer, of_room)}
         return found
 
-    async def _related(self, events: Sequence[StoredEvent], groups: Groups) -> Mapping[int, StoredEvent]:
+    async def _related(
+        self, events: Sequence[StoredEvent], groups: Groups, user_id: str | None
+    ) -> Mapping[int, StoredEvent]:
         nids = {nid for stored in events for nid in (stored.replaces, stored.redacted_by) if nid is not None}
         nids |= shown_children(groups)
-        return await self._rooms.cache.get(nids) if nids else {}
+        if not nids:
+            return {}
+        found = await self._rooms.cache.get(nids)
+        if user_id is None or not self._erased.any_of([*found.values()]):
+            return found
+        return {stored.event_nid: stored for stored in await self._erased.shown_to(user_id, [*found.values()])}
 
     async def _visible(
         self,

@@ -9,7 +9,7 @@ from typing import Any
 from ranvier.config.sections import PasswordConfig
 from ranvier.db.engine import Database, Tx
 from ranvier.proto.errors import forbidden, not_found
-from ranvier.store import account_data, devices, filters, login_tokens, profiles, tokens, users
+from ranvier.store import account_data, devices, filters, login_tokens, profiles, push_rules, tokens, users
 from ranvier.store.users import Flag, UserRow
 from ranvier.users.device_removal import DeviceRemoval
 from ranvier.users.interactive_auth import AuthSession
@@ -44,6 +44,12 @@ class AccountChanges:
         self._reauthentication = reauthentication
         self.deactivation_steps: list[Callable[[Tx, str], Awaitable[None]]] = []
         """Further statements in the transaction that deactivates a user: `(tx, user_id)`."""
+        self.erasure_steps: list[Callable[[Tx, str], Awaitable[None]]] = []
+        """More of them, for users who want to be forgotten."""
+        self.reactivation_steps: list[Callable[[Tx, str], Awaitable[None]]] = []
+        """The same where a deactivation is undone."""
+        self.on_changed: list[Callable[[str], Awaitable[None]]] = []
+        """Told after either."""
 
     async def get(self, user_id: str) -> UserRow:
         """The account. Raises 404 `M_NOT_FOUND`."""
@@ -105,6 +111,9 @@ class AccountChanges:
                 await users.set_flag(tx, user_id, "erased", True)
                 await account_data.delete_of_user(tx, user_id)
                 await filters.delete_of_user(tx, user_id)
+                await push_rules.delete_of_user(tx, user_id)
+                for step in self.erasure_steps:
+                    await step(tx, user_id)
             await profiles.save(tx, user_id, {})
             await removal.remove(await devices.ids_of_user(tx, user_id))
             await tokens.delete_of_user(tx, user_id)
@@ -112,6 +121,8 @@ class AccountChanges:
             for step in self.deactivation_steps:
                 await step(tx, user_id)
         self._profiles.forget(user_id)
+        for tell in self.on_changed:
+            await tell(user_id)
 
     async def reactivate(self, user_id: str, new_password: str | None) -> None:
         """Undo a deactivation; what was deleted stays deleted. Raises 404 `M_NOT_FOUND`. One transaction."""
@@ -123,7 +134,11 @@ class AccountChanges:
                 raise not_found("User not found")
             await users.set_flag(tx, user_id, "erased", False)
             await users.set_password_hash(tx, user_id, password_hash)
+            for step in self.reactivation_steps:
+                await step(tx, user_id)
         self._sessions.forget_user(user_id)
+        for tell in self.on_changed:
+            await tell(user_id)
 
     async def set_flag(self, user_id: str, flag: Flag, *, value: bool) -> None:
         """Lock, suspend, shadow-ban, make an administrator, or undo it. In force with the next request.
