@@ -19,7 +19,6 @@ from ranvier.e2ee.upload_keys import KeyUpload
 from ranvier.proto.errors import forbidden, invalid_param, missing_param, not_found
 from ranvier.store import cross_signing, devices
 from ranvier.store import dehydrated as store
-from ranvier.store import to_device as message_store
 from ranvier.store.dehydrated import DehydratedDevice
 from ranvier.users.device_removal import DeviceRemoval, Removal
 from ranvier.users.issue_login import MAX_DEVICE_ID_LENGTH, MAX_DISPLAY_NAME_LENGTH
@@ -105,9 +104,7 @@ class DehydratedDevices:
             raise forbidden("This is not the dehydrated device")
         since = _position(next_batch)
         upto = self._inboxes.positions.committed
-        found = await message_store.read(
-            self._db, user_id, device_id, after_pos=since, until_pos=upto, limit=EVENTS_AT_ONCE
-        )
+        found = await self._inboxes.read(user_id, device_id, since=since, upto=upto, limit=EVENTS_AT_ONCE)
         last = found[-1].stream_pos if found else since
         return Rehydrated([waiting.message for waiting in found], f"d{last}")
 

@@ -6,7 +6,7 @@ from ranvier.db.engine import Tx
 from ranvier.e2ee.device_lists import DeviceLists
 from ranvier.e2ee.inboxes import Inboxes
 from ranvier.e2ee.key_counts import KeyCounts
-from ranvier.store import cross_signing, dehydrated, device_keys, key_backup, one_time_keys, to_device
+from ranvier.store import cross_signing, dehydrated, device_keys, key_backup, one_time_keys
 from ranvier.users.device_removal import Ending
 
 
@@ -19,11 +19,11 @@ class DeviceCleanup:
         self._inboxes = inboxes
 
     async def remove(self, tx: Tx, user_id: str, device_ids: Sequence[str]) -> Ending:
-        """Forget keys and messages; if there were keys, the user's device list has changed. At most nine statements."""
+        """Forget keys and messages; if there were keys, the user's device list has changed. At most eleven statements."""
         change = self._device_lists.within(tx)
         had_keys = await device_keys.delete(tx, user_id, device_ids)
         await one_time_keys.delete_of_devices(tx, user_id, device_ids)
-        await to_device.delete_of_devices(tx, user_id, device_ids)
+        await self._inboxes.remove(tx, user_id, device_ids)
         await dehydrated.delete(tx, user_id, list(device_ids))
         if had_keys:
             await cross_signing.delete_signatures_of(tx, user_id, device_ids)

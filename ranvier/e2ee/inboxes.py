@@ -1,25 +1,33 @@
 """What waits for each device, and what it has acknowledged.
 
-Spec: client-server API, "Send-to-Device messaging". A message is shown until a later sync says that it has arrived; from
-then on it is not shown again, and its row is deleted soon after, many in one transaction.
+Spec: client-server API, "Send-to-Device messaging". A message is shown until a later sync says that it has arrived. New
+messages are in memory, and safe in the journal; those that nobody has fetched after a while go into the database by
+device, many in one transaction. So delivering to a hundred devices that listen writes one row.
 """
 
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ranvier.db.engine import Database, DatabaseError
+from ranvier.db.engine import Database, DatabaseError, Tx
+from ranvier.e2ee.inbox_journal import InboxJournal
+from ranvier.e2ee.recipients import Recipients
 from ranvier.ports import Clock
 from ranvier.store import to_device as store
-from ranvier.store.to_device import Device, Waiting
+from ranvier.store import to_device_journal as journal_store
+from ranvier.store.to_device import Device, Packet, Waiting
+from ranvier.store.to_device_journal import Row
 from ranvier.users.stream_positions import StreamPositions
 
 logger = logging.getLogger(__name__)
 
 DEVICES: Final = 50_000
 FLUSH_EVERY_S: Final = 1.0
+PACKED_AFTER_S: Final = 5.0
+"""A device that listens has fetched its messages by then."""
 TXNS_KEPT_MS: Final = 24 * 3600 * 1000
 _EXPIRE_EVERY_S: Final = 3600
 RESERVED: Final = 100_000
@@ -31,8 +39,8 @@ class _Inbox:
     newest: int = 0
     """Position of the last message that was sent."""
     acknowledged: int = 0
-    deleted: int = 0
-    """Up to here nothing is left in the database."""
+    stored: int = 0
+    """Position of the last message that waits in the database."""
     is_loaded: bool = False
 
 
@@ -43,15 +51,21 @@ class Inboxes:
         self._db = db
         self._clock = clock
         self.positions = StreamPositions(last=reserved)
+        self.recipients = Recipients()
         self._reserved = reserved
         self._inboxes: OrderedDict[Device, _Inbox] = OrderedDict()
+        self._journal = InboxJournal()
         self._delivered: dict[Device, int] = {}
+        self._removed: set[Device] = set()
+        """Who has gone since packing began."""
         self._last_expiry = clock.monotonic()
 
     @classmethod
     async def load(cls, db: Database, clock: Clock) -> "Inboxes":
-        """Go on after the last position that may have been given out. One transaction."""
+        """Go on after the last position that may have been given out. Two statements and a transaction."""
         inboxes = cls(db=db, clock=clock, reserved=await store.reserved_pos(db))
+        for position, rows in (await journal_store.all_rows(db)).items():
+            inboxes._journal.add(position, rows, clock.monotonic())
         await inboxes._reserve()
         return inboxes
 
@@ -64,10 +78,15 @@ class Inboxes:
             await self._reserve()
         return self.positions.take()
 
-    def sent(self, position: int, devices: Iterable[Device]) -> None:
-        """Messages at this position have been committed."""
-        for device in devices:
-            inbox = self._inboxes.get(device)
+    async def save(self, tx: Tx, position: int, rows: Sequence[Row]) -> None:
+        """Write down the messages of a request, each for another device. One statement; `sent` after the commit."""
+        await journal_store.insert(tx, position, rows)
+
+    def sent(self, position: int, rows: Sequence[Row]) -> None:
+        """These messages have been committed."""
+        self._journal.add(position, rows, self._clock.monotonic())
+        for user_id, device_id, _ in rows:
+            inbox = self._inboxes.get((user_id, device_id))
             if inbox is not None and inbox.newest < position:
                 inbox.newest = position
 
@@ -79,53 +98,115 @@ class Inboxes:
         return (await self._inbox((user_id, device_id))).newest
 
     async def read(self, user_id: str, device_id: str, *, since: int, upto: int, limit: int) -> Sequence[Waiting]:
-        """The first messages with `since < position <= upto`. One statement, none if there is nothing."""
-        inbox = await self._inbox((user_id, device_id))
+        """The first messages with `since < position <= upto`.
+
+        No statement for what was sent in the last moments, two if older messages wait.
+        """
+        device = (user_id, device_id)
+        inbox = await self._inbox(device)
         since = max(since, inbox.acknowledged)
         if inbox.newest <= since:
             return ()
-        return await store.read(self._db, user_id, device_id, after_pos=since, until_pos=upto, limit=limit)
+        # In this order: what is packed up meanwhile is found in both places, and in none otherwise.
+        recent = self._journal.read(device, since=since, upto=upto, limit=limit)
+        if inbox.stored <= since:
+            return recent
+        stored = await store.read(self._db, user_id, device_id, after_pos=since, until_pos=upto, limit=limit)
+        if recent:
+            stored = [message for message in stored if message.stream_pos < recent[0].stream_pos]
+        return [*stored, *recent][:limit]
 
     async def acknowledge(self, user_id: str, device_id: str, upto: int) -> None:
         """The device has got everything up to here."""
-        inbox = await self._inbox((user_id, device_id))
+        device = (user_id, device_id)
+        inbox = await self._inbox(device)
         upto = min(upto, self.positions.committed)
         if upto > inbox.acknowledged:
             inbox.acknowledged = upto
-            if inbox.newest > inbox.deleted:
-                self._delivered[user_id, device_id] = upto
+            self._journal.acknowledge(device, upto)
+            if inbox.stored:
+                self._delivered[device] = upto
+
+    async def remove(self, tx: Tx, user_id: str, device_ids: Iterable[str]) -> None:
+        """Forget what waits for some devices, and what they sent. At most four statements; `forget` after the commit."""
+        names = list(device_ids)
+        await store.delete_of_devices(tx, user_id, names)
+        positions = {name: self._journal.positions((user_id, name)) for name in names}
+        await journal_store.delete_of_devices(tx, positions, user_id)
 
     def forget(self, user_id: str, device_ids: Iterable[str]) -> None:
         """Devices have been removed."""
+        self.recipients.forget(user_id)
         for device_id in device_ids:
-            self._inboxes.pop((user_id, device_id), None)
-            self._delivered.pop((user_id, device_id), None)
+            device = (user_id, device_id)
+            self._inboxes.pop(device, None)
+            self._delivered.pop(device, None)
+            self._journal.forget(device)
+            self._removed.add(device)
 
-    async def flush(self) -> None:
-        """Delete what has been acknowledged. One statement; if it fails, the next flush tries again."""
-        if not self._delivered:
-            return
-        delivered, self._delivered = self._delivered, {}
+    async def flush(self, *, sent_before: float = math.inf) -> None:
+        """Pack up what was sent before a moment, and delete what has been acknowledged.
+
+        If the database cannot do it, a later flush tries again.
+        """
         try:
-            async with self._db.write() as tx:
-                await store.delete_delivered(tx, [(*device, upto) for device, upto in delivered.items()])
+            await self._pack(sent_before)
+            await self._delete_delivered()
         except DatabaseError as error:
-            logger.warning("Could not delete messages that have been delivered: %s", error)
-            self._delivered = delivered | self._delivered
-            return
-        for device, upto in delivered.items():
-            inbox = self._inboxes.get(device)
-            if inbox is not None:
-                inbox.deleted = max(inbox.deleted, upto)
+            logger.warning("Could not put messages to devices in order: %s", error)
 
     async def run(self) -> None:
         """Flush, and forget old requests now and then, until cancelled."""
         while True:
             await self._clock.sleep(FLUSH_EVERY_S)
-            await self.flush()
+            await self.flush(sent_before=self._clock.monotonic() - PACKED_AFTER_S)
             if self._clock.monotonic() - self._last_expiry >= _EXPIRE_EVERY_S:
                 self._last_expiry = self._clock.monotonic()
                 await self._expire()
+
+    async def _pack(self, sent_before: float) -> None:
+        """One transaction for a few megabytes each."""
+        while True:
+            upto = self._journal.to_pack(sent_before=sent_before, committed=self.positions.committed)
+            if upto is None:
+                return
+            self._removed.clear()
+            packets = list(self._journal.packets(upto))
+            async with self._db.write() as tx:
+                if packets:
+                    devices = await store.devices_of(tx, {packet.user_id for packet in packets})
+                    packets = [packet for packet in packets if packet.device_id in devices.get(packet.user_id, ())]
+                    await store.insert(tx, packets)
+                await journal_store.delete(tx, upto)
+            self._journal.drop(upto)
+            for packet in packets:
+                self._packed(packet)
+
+    def _packed(self, packet: Packet) -> None:
+        device, last = (packet.user_id, packet.device_id), packet.messages[-1].stream_pos
+        inbox = self._inboxes.get(device)
+        if inbox is not None:
+            inbox.stored = max(inbox.stored, last)
+            if inbox.acknowledged >= packet.messages[0].stream_pos:
+                self._delivered[device] = inbox.acknowledged
+        if device in self._removed:
+            self._delivered[device] = last
+
+    async def _delete_delivered(self) -> None:
+        """One statement."""
+        delivered, self._delivered = self._delivered, {}
+        if not delivered:
+            return
+        try:
+            async with self._db.write() as tx:
+                await store.delete_delivered(tx, [(*device, upto) for device, upto in delivered.items()])
+        except DatabaseError:
+            self._delivered = delivered | self._delivered
+            raise
+        for device, upto in delivered.items():
+            inbox = self._inboxes.get(device)
+            if inbox is not None and inbox.stored <= upto:
+                inbox.stored = 0
 
     async def _reserve(self) -> None:
         reserved = self.positions.given_out + RESERVED
@@ -148,7 +229,8 @@ class Inboxes:
             if len(self._inboxes) > DEVICES:
                 self._shrink()
         if not inbox.is_loaded:
-            inbox.newest = max(inbox.newest, await store.newest(self._db, *device))
+            inbox.stored = max(await store.newest(self._db, *device), inbox.stored)
+            inbox.newest = max(inbox.newest, inbox.stored, self._journal.newest(device))
             inbox.is_loaded = True
         return inbox
 

@@ -1,6 +1,6 @@
 """Messages from device to device. Spec: client-server API, "Send-to-Device messaging"."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -8,21 +8,23 @@ import orjson
 
 from ranvier.db.engine import Database, Tx
 from ranvier.e2ee.inboxes import Inboxes
+from ranvier.e2ee.recipients import EVERY_DEVICE
 from ranvier.ports import Clock
 from ranvier.proto.errors import bad_json, invalid_param
 from ranvier.proto.ids import domain_of
 from ranvier.store import to_device as store
+from ranvier.store.to_device_journal import Row
 from ranvier.users.requester import Requester
 from ranvier.users.text import is_storable
 
-EVERY_DEVICE: Final = "*"
 MAX_TYPE_LENGTH: Final = 255
 
 Messages = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """By user and device (or `*`) the content."""
+_Encoded = dict[str, dict[str, bytes]]
+"""The same, as events."""
 RemoteStep = Callable[[Tx, str, str, Messages], Awaitable[None]]
 """`(tx, sender, type, messages)`: keeps what is for users of other servers, in the transaction of the request."""
-_Row = tuple[str, str, bytes]
 
 
 class ToDevice:
@@ -59,22 +61,21 @@ class ToDevice:
         self, sender: str, type: str, messages: Messages, *, request: tuple[str, bytes] | None = None
     ) -> None:
         """Send messages. `request` is the sending device and a digest of what it sent, to know it again."""
-        events = _Events(sender, type)
-        local, remote = self._by_place(messages, events)
+        local, remote = self._by_place(messages, _Events(sender, type))
         position = await self._inboxes.take()
-        rows: list[_Row] = []
+        rows: list[Row] = []
         try:
             async with self._db.write() as tx:
                 if request is not None and not await store.begin(tx, sender, *request, self._clock.now_ms()):
                     return
                 if local:
-                    rows = list(_rows(local, await store.devices_of(tx, local.keys()), events))
+                    rows = list(_rows(local, await self._inboxes.recipients.devices(tx, local)))
                 if rows:
-                    await store.insert(tx, position, rows)
+                    await self._inboxes.save(tx, position, rows)
                 if remote:
                     for step in self.remote_steps:
                         await step(tx, sender, type, remote)
-            self._inboxes.sent(position, [(user_id, device_id) for user_id, device_id, _ in rows])
+            self._inboxes.sent(position, rows)
             self._untold.append((position, {row[0] for row in rows}))
         finally:
             self._inboxes.positions.close(position)
@@ -88,17 +89,16 @@ class ToDevice:
             for listener in self.listeners if recipients else ():
                 listener(recipients)
 
-    def _by_place(self, messages: Messages, events: "_Events") -> tuple[Messages, Messages]:
-        """Messages for users of this server and for others. All are encoded once, so that errors come before writing."""
-        local, remote = {}, {}
+    def _by_place(self, messages: Messages, events: "_Events") -> tuple[_Encoded, Messages]:
+        """Messages for users of this server and for others. All are encoded now, so that errors come before writing."""
+        local: _Encoded = {}
+        remote = {}
         for user_id, by_device in messages.items():
-            for content in by_device.values():
-                events.encode(content)
-            if domain_of(user_id) == self._server_name:
-                if is_storable(user_id):
-                    local[user_id] = by_device
-            else:
+            encoded = {device_id: events.encode(content) for device_id, content in by_device.items()}
+            if domain_of(user_id) != self._server_name:
                 remote[user_id] = by_device
+            elif is_storable(user_id):
+                local[user_id] = encoded
         return local, remote
 
 
@@ -121,11 +121,12 @@ class _Events:
         return event
 
 
-def _rows(messages: Messages, devices: Mapping[str, Sequence[str]], events: _Events) -> Iterator[_Row]:
+def _rows(messages: _Encoded, devices: Mapping[str, Collection[str]]) -> Iterator[Row]:
     """What goes into which inbox: one message a device, that for the device itself before the one for all."""
     for user_id, by_device in messages.items():
+        known = devices.get(user_id, ())
         everywhere = by_device.get(EVERY_DEVICE)
-        for device_id in devices.get(user_id, ()):
-            content = by_device.get(device_id, everywhere)
-            if content is not None:
-                yield user_id, device_id, events.encode(content)
+        for device_id in known if everywhere is not None else by_device:
+            event = by_device.get(device_id, everywhere)
+            if event is not None and device_id in known:
+                yield user_id, device_id, event

@@ -2,11 +2,16 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from ranvier.db.engine import Reader, Tx
+import msgspec
+
+from ranvier.db.engine import Reader, Row, Tx
 
 Device = tuple[str, str]
 """`(user_id, device_id)`."""
+
+_PACKET: Final = msgspec.json.Decoder(list[tuple[int, msgspec.Raw]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +21,15 @@ class Waiting:
     stream_pos: int
     message: bytes
     """The event as the client gets it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """Messages for one device, in order; there is at least one."""
+
+    user_id: str
+    device_id: str
+    messages: Sequence[Waiting]
 
 
 async def begin(tx: Tx, user_id: str, device_id: str, request: bytes, ts: int) -> bool:
@@ -43,11 +57,14 @@ async def devices_of(db: Reader, user_ids: Collection[str]) -> dict[str, list[st
     return found
 
 
-async def insert(tx: Tx, stream_pos: int, messages: Sequence[tuple[str, str, bytes]]) -> None:
-    """`(user_id, device_id, message)`, at most one for each device. One statement."""
+async def insert(tx: Tx, packets: Sequence[Packet]) -> None:
+    """Keep messages until they are delivered. One statement."""
     await tx.many(
-        "INSERT INTO to_device_messages (user_id, device_id, stream_pos, message) VALUES ($1, $2, $3, $4)",
-        [(user_id, device_id, stream_pos, message) for user_id, device_id, message in messages],
+        "INSERT INTO to_device_messages (user_id, device_id, stream_pos, number, message) VALUES ($1, $2, $3, $4, $5)",
+        [
+            (packet.user_id, packet.device_id, packet.messages[-1].stream_pos, len(packet.messages), _encode(packet))
+            for packet in packets
+        ],
     )
 
 
@@ -62,17 +79,39 @@ async def newest(db: Reader, user_id: str, device_id: str) -> int:
 async def read(
     db: Reader, user_id: str, device_id: str, *, after_pos: int, until_pos: int, limit: int
 ) -> list[Waiting]:
-    """The first messages in `after_pos < stream_pos <= until_pos`, in order."""
+    """The first messages in `after_pos < stream_pos <= until_pos`, in order. Two statements."""
     rows = await db.all(
-        "SELECT stream_pos, message FROM to_device_messages WHERE user_id = $1 AND device_id = $2"
-        " AND stream_pos > $3 AND stream_pos <= $4 ORDER BY stream_pos LIMIT $5",
+        "SELECT stream_pos, number FROM to_device_messages WHERE user_id = $1 AND device_id = $2"
+        " AND stream_pos > $3 ORDER BY stream_pos LIMIT $4",
         user_id,
         device_id,
         after_pos,
-        until_pos,
-        limit,
+        limit + 1,
     )
-    return [Waiting(row[0], bytes(row[1])) for row in rows]
+    last = _last_needed(rows, limit)
+    if last is None:
+        return []
+    packets = await db.all(
+        "SELECT stream_pos, message FROM to_device_messages WHERE user_id = $1 AND device_id = $2"
+        " AND stream_pos > $3 AND stream_pos <= $4 ORDER BY stream_pos",
+        user_id,
+        device_id,
+        after_pos,
+        last,
+    )
+    messages = [message for row in packets for message in _decode(row[0], bytes(row[1]))]
+    return [message for message in messages if after_pos < message.stream_pos <= until_pos][:limit]
+
+
+def _last_needed(packets: Sequence[Row], limit: int) -> int | None:
+    """Of the first of these has perhaps been read all but the last message; of the others nothing."""
+    last = None
+    for stream_pos, number in packets:
+        if limit <= 0:
+            break
+        limit -= 1 if last is None else number
+        last = stream_pos
+    return last
 
 
 async def delete_delivered(tx: Tx, rows: Sequence[tuple[str, str, int]]) -> None:
@@ -107,3 +146,15 @@ async def delete_of_devices(tx: Tx, user_id: str, device_ids: Sequence[str]) -> 
     """Forget what waits for some devices, and what they sent. Two statements."""
     for table in ("to_device_messages", "to_device_txns"):
         await tx.run(f"DELETE FROM {table} WHERE user_id = $1 AND device_id = ANY($2)", user_id, list(device_ids))
+
+
+def _encode(packet: Packet) -> bytes:
+    if len(packet.messages) == 1:
+        return packet.messages[0].message
+    return b"[%b]" % b",".join(b"[%d,%b]" % (message.stream_pos, message.message) for message in packet.messages)
+
+
+def _decode(stream_pos: int, message: bytes) -> list[Waiting]:
+    if message.startswith(b"{"):
+        return [Waiting(stream_pos, message)]
+    return [Waiting(position, bytes(event)) for position, event in _PACKET.decode(message)]

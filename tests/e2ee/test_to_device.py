@@ -10,6 +10,14 @@ from tests.api.homeserver import Homeserver, running
 from tests.e2ee.person import Person, log_in, register
 
 
+async def left(homeserver: Homeserver) -> int:
+    """How many messages the database keeps, when everything has been put in order."""
+    await homeserver.server.e2ee.inboxes.flush()
+    assert await homeserver.db.value("SELECT COUNT(*) FROM to_device_journal") == 0
+    number: int = await homeserver.db.value("SELECT COALESCE(SUM(number), 0) FROM to_device_messages")
+    return number
+
+
 async def test_a_message_arrives(alice: Person, bob: Person) -> None:
     await bob.sync()
     (await alice.send({bob.user_id: {bob.device_id: {"n": 1}}}, txn_id="1", type="m.some.type")).ok()
@@ -49,8 +57,7 @@ async def test_order_and_limit(homeserver: Homeserver, alice: Person, bob: Perso
     batches = [await bob.inbox() for _ in range(4)]
     assert [len(batch) for batch in batches] == [100, 100, 5, 0]
     assert [content["n"] for batch in batches for content in batch] == list(range(205))
-    await homeserver.server.e2ee.inboxes.flush()
-    assert await homeserver.db.value("SELECT COUNT(*) FROM to_device_messages") == 0
+    assert await left(homeserver) == 0
 
 
 async def test_what_is_acknowledged_is_deleted_and_nothing_else(
@@ -59,11 +66,14 @@ async def test_what_is_acknowledged_is_deleted_and_nothing_else(
     (await alice.send({bob.user_id: {bob.device_id: {"n": 1}}}, txn_id="1")).ok()
     await bob.sync()
     (await alice.send({bob.user_id: {bob.device_id: {"n": 2}}}, txn_id="2")).ok()
-    await homeserver.server.e2ee.inboxes.flush()
-    assert await homeserver.db.value("SELECT COUNT(*) FROM to_device_messages") == 2
-    await bob.sync()
-    await homeserver.server.e2ee.inboxes.flush()
-    assert await homeserver.db.value("SELECT COUNT(*) FROM to_device_messages") == 1
+    assert await left(homeserver) == 2
+    (await alice.send({bob.user_id: {bob.device_id: {"n": 3}}}, txn_id="3")).ok()
+    assert await left(homeserver) == 3
+    assert await bob.inbox() == [{"n": 2}, {"n": 3}]
+    # The first two were put aside together, and one of them may still be asked for.
+    assert await left(homeserver) == 3
+    assert await bob.inbox() == []
+    assert await left(homeserver) == 0
 
 
 async def test_every_device_and_one_for_itself(homeserver: Homeserver, alice: Person, bob: Person) -> None:
@@ -163,3 +173,55 @@ async def test_a_restart_loses_and_repeats_nothing(db_config: Mapping[str, Any])
         alice, bob = alice.at(server), bob.at(server)
         (await alice.send({bob.user_id: {bob.device_id: {"n": 3}}}, txn_id="3")).ok()
         assert await bob.inbox() == [{"n": 3}]
+
+
+async def test_what_waits_longer_is_told_in_order(homeserver: Homeserver, alice: Person, bob: Person) -> None:
+    """Some messages are put aside together, some one by one, some not at all."""
+    await bob.sync()
+    for number in range(250):
+        (await alice.send({bob.user_id: {bob.device_id: {"n": number}}}, txn_id=str(number))).ok()
+        if number in (150, 151, 152, 200):
+            assert await left(homeserver) == number + 1
+    batches = [await bob.inbox() for _ in range(4)]
+    assert [len(batch) for batch in batches] == [100, 100, 50, 0]
+    assert [content["n"] for batch in batches for content in batch] == list(range(250))
+    assert await left(homeserver) == 0
+
+
+async def test_what_was_acknowledged_before_it_was_put_aside(
+    homeserver: Homeserver, alice: Person, bob: Person
+) -> None:
+    second = await log_in(homeserver, bob)
+    for number in range(3):
+        (await alice.send({bob.user_id: {"*": {"n": number}}}, txn_id=str(number))).ok()
+        assert await bob.inbox() == [{"n": number}]
+    assert await left(homeserver) == 4
+    assert await second.inbox() == [{"n": 0}, {"n": 1}, {"n": 2}]
+    bob.since = None
+    assert await bob.inbox() == [{"n": 2}]
+
+
+async def test_a_removed_device_leaves_nothing(db_config: Mapping[str, Any]) -> None:
+    """Not even when the server dies before it has put anything in order."""
+    async with running(db_config) as server:
+        alice, bob = await register(server, "alice"), await register(server, "bob")
+        second = await log_in(server, bob, "SECOND")
+        for number in range(2):
+            (await alice.send({bob.user_id: {"*": {"n": number}}}, txn_id=str(number))).ok()
+        (await second.client.post("/logout")).ok()
+        (await alice.send({bob.user_id: {"SECOND": {"n": 2}}}, txn_id="2")).ok()
+        second = await log_in(server, bob, "SECOND")
+    async with running(db_config) as server:
+        bob, second = bob.at(server), second.at(server)
+        assert await second.inbox() == []
+        assert await bob.inbox() == [{"n": 0}, {"n": 1}]
+
+
+async def test_a_new_device_gets_what_is_for_every_one(homeserver: Homeserver, alice: Person, bob: Person) -> None:
+    """Also when the others are known from before."""
+    device = bob
+    for number in range(2):
+        for addressed in ("*", device.device_id):
+            (await alice.send({bob.user_id: {addressed: {"n": number}}}, txn_id=f"{number}{addressed}")).ok()
+        assert await device.inbox() == [{"n": number}] * 2
+        device = await log_in(homeserver, bob)
