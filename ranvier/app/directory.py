@@ -110,7 +110,7 @@ def directory_routes(*, config: Config, directory: DirectoryServices, rooms: Roo
             initial_sync=directory.initial_sync, stream=directory.event_stream, reading=rooms.event_reading
         ).routes(),
         *HierarchyApi(hierarchy=directory.hierarchy).routes(),
-        *RoomSummaryApi(summaries=directory.summaries, memberships=rooms.memberships).routes(),
+        *RoomSummaryApi(summaries=directory.summaries, aliases=directory.aliases).routes(),
         *MutualRoomsApi(mutual_rooms=directory.mutual_rooms).routes(),
         *TimestampToEventApi(finding=directory.timestamp_to_event).routes(),
         *ReportApi(reports=directory.reports).routes(),

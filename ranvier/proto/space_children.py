@@ -4,10 +4,11 @@ Spec: client-server API, "Spaces", "Ordering of children within a space".
 """
 
 import re
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Protocol, TypeVar
 
-from ranvier.proto.events import Event
+import msgspec
+
 from ranvier.proto.ids import is_room_id
 
 SPACE: Final = "m.space"
@@ -16,7 +17,39 @@ CHILD: Final = "m.space.child"
 _order = re.compile(r"[\x20-\x7E]{1,50}").fullmatch
 
 
-def space_children(events: Iterable[Event], *, suggested_only: bool = False) -> list[Event]:
+class Child(Protocol):
+    """What has to be known of an `m.space.child` event."""
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def state_key(self) -> str | None: ...
+
+    @property
+    def sender(self) -> str: ...
+
+    @property
+    def content(self) -> Mapping[str, Any]: ...
+
+    @property
+    def origin_server_ts(self) -> int: ...
+
+
+class ToldChild(msgspec.Struct, frozen=True):
+    """Such an event as another server tells of it."""
+
+    type: str
+    state_key: str
+    sender: str
+    content: dict[str, Any]
+    origin_server_ts: int
+
+
+AnyChild = TypeVar("AnyChild", bound=Child)
+
+
+def space_children(events: Iterable[AnyChild], *, suggested_only: bool = False) -> list[AnyChild]:
     """Those of a space's state events that name a child, in order; the child is the `state_key`.
 
     An event without servers to join through names none.
@@ -27,17 +60,28 @@ def space_children(events: Iterable[Event], *, suggested_only: bool = False) -> 
     return sorted(children, key=_place)
 
 
-def _is_child(event: Event) -> bool:
+def stripped_child(event: Child) -> dict[str, Any]:
+    """The event as those see it who are not in the space."""
+    return {
+        "content": event.content,
+        "sender": event.sender,
+        "state_key": event.state_key,
+        "type": event.type,
+        "origin_server_ts": event.origin_server_ts,
+    }
+
+
+def servers_of(event: Child) -> list[str]:
+    """The servers through which the child may be joined."""
     via = event.content.get("via")
-    return (
-        event.state_key is not None
-        and is_room_id(event.state_key)
-        and isinstance(via, list)
-        and any(isinstance(server, str) for server in via)
-    )
+    return [server for server in via if isinstance(server, str)] if isinstance(via, list) else []
 
 
-def _place(event: Event) -> tuple[bool, str, int, str]:
+def _is_child(event: Child) -> bool:
+    return event.state_key is not None and is_room_id(event.state_key) and bool(servers_of(event))
+
+
+def _place(event: Child) -> tuple[bool, str, int, str]:
     """With a valid `order` first, by it; then by age; then by id."""
     order = event.content.get("order")
     if not isinstance(order, str) or _order(order) is None:

@@ -4,8 +4,8 @@ Spec: client-server API, "Room Aliases". The aliases of a server belong to the s
 `m.room.canonical_alias`, which lists some of them, does.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any, Final
 
 from ranvier.db.engine import UniqueViolation
 from ranvier.proto.auth.power_levels import power_levels
@@ -13,6 +13,7 @@ from ranvier.proto.errors import MatrixError, forbidden, invalid_param, not_foun
 from ranvier.proto.ids import domain_of, is_room_alias, is_room_id
 from ranvier.rooms.access import Access, Now
 from ranvier.rooms.directory_rules import DirectoryRules
+from ranvier.rooms.remote_rooms import NowhereElse, RemoteAliases
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.write import Draft, Writer
@@ -22,28 +23,49 @@ from ranvier.store.aliases import Alias
 from ranvier.users.requester import Requester
 
 CANONICAL_ALIAS = "m.room.canonical_alias"
+SERVERS: Final = 50
+"""The most servers that are named as being in a room."""
+
+HostsOf = Callable[[Room], Awaitable[Collection[str]]]
+"""The servers that are in a room."""
 
 
 class Aliases:
     """The aliases of this server."""
 
     def __init__(
-        self, *, rooms: Rooms, writer: Writer, access: Access, rules: DirectoryRules, require_membership: bool
+        self,
+        *,
+        rooms: Rooms,
+        writer: Writer,
+        access: Access,
+        rules: DirectoryRules,
+        require_membership: bool,
+        hosts_of: HostsOf | None = None,
+        remote: RemoteAliases | None = None,
     ) -> None:
+        """Without `hosts_of` only this server is named as being in a room."""
         self._rooms = rooms
+        self.hosts_of = hosts_of
+        self.remote: RemoteAliases = remote or NowhereElse()
         self._writer = writer
         self._access = access
         self._rules = rules
         self._require_membership = require_membership
 
     async def resolve(self, alias: str) -> tuple[str, list[str]]:
-        """The id of the room that an alias names, and servers that are in it. Raises 400 or 404. Two statements."""
+        """The id of the room that an alias names, and servers that are in it.
+
+        Two statements for an alias of this server. Raises 400 or 404, and 502 if the alias's server does not answer.
+        """
         _check(alias)
+        if domain_of(alias) != self._writer.server_name:
+            return await self.remote.resolve(alias)
         nid = await store.room_of(self._rooms.db, alias)
         if nid is None:
             raise not_found("No room has this alias")
         room_ids = await room_store.room_ids(self._rooms.db, [nid])
-        return room_ids[nid], [self._writer.server_name]
+        return room_ids[nid], await self._servers(room_ids[nid])
 
     async def create(self, requester: Requester, alias: str, room_id: str) -> None:
         """Give a room a name. Raises 409 `M_UNKNOWN` if it is taken, 403, 404, 400."""
@@ -95,6 +117,15 @@ class Aliases:
                 raise forbidden("You are not in this room")
             room = view.room
         return await store.of_room(self._rooms.db, room.room_nid)
+
+    async def _servers(self, room_id: str) -> list[str]:
+        """Servers that are in the room, this one first."""
+        own = self._writer.server_name
+        if self.hosts_of is None:
+            return [own]
+        hosts = await self.hosts_of(await self._rooms.get(room_id))
+        others = sorted(server for server in hosts if server != own)
+        return ([own, *others] if own in hosts or not others else others)[:SERVERS]
 
     async def _may_name(self, requester: Requester, room: Room) -> bool:
         if await self._rooms.membership(room, requester.user_id) != "join":

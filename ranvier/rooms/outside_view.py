@@ -18,19 +18,19 @@ from ranvier.store.rooms import BAN, INVITE, JOIN, LEAVE, MEMBERSHIP_NAMES
 class Viewpoint:
     """From where somebody looks at rooms; without arguments, that of a stranger."""
 
-    memberships: Mapping[int, int] = field(default_factory=dict)
-    """By room."""
+    memberships: Mapping[str, int] = field(default_factory=dict)
+    """By room id."""
     joined_ids: frozenset[str] = frozenset()
 
     def membership(self, room: RoomSummary) -> str:
         """The membership in a room."""
-        return MEMBERSHIP_NAMES[self.memberships.get(room.room_nid, LEAVE)]
+        return MEMBERSHIP_NAMES[self.memberships.get(room.room_id, LEAVE)]
 
     def sees(self, room: RoomSummary) -> bool:
         """Whether the room may be described: they are in it, could come in or knock, or everybody may look in."""
         if room.history_visibility == "world_readable":
             return True
-        mine = self.memberships.get(room.room_nid)
+        mine = self.memberships.get(room.room_id)
         if mine in (JOIN, INVITE):
             return True
         if mine == BAN:
@@ -50,14 +50,16 @@ async def viewpoint(rooms: Rooms, user_id: str) -> Viewpoint:
     if user_nid is None:
         return STRANGER
     mine = await store.memberships_of(rooms.db, user_nid)
-    joined = [entry.room_nid for entry in mine if entry.membership == JOIN]
-    ids = await store.room_ids(rooms.db, joined) if joined else {}
-    return Viewpoint({entry.room_nid: entry.membership for entry in mine}, frozenset(ids.values()))
+    ids = await store.room_ids(rooms.db, [entry.room_nid for entry in mine]) if mine else {}
+    memberships = {ids[entry.room_nid]: entry.membership for entry in mine}
+    return Viewpoint(memberships, frozenset(room_id for room_id, mine in memberships.items() if mine == JOIN))
 
 
 def join_rule(room: RoomSummary) -> str:
     """The room's join rule; `invite` for one that its version does not know."""
-    version = ROOM_VERSIONS[room.room_version]
+    version = ROOM_VERSIONS.get(room.room_version)
+    if version is None:  # Of a room that another server tells of: the rule is as good as its word.
+        return room.join_rule
     known = {
         "public": True,
         "knock": version.knock,

@@ -4,13 +4,13 @@ Spec: client-server API, "Published room directory".
 """
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 from ranvier.proto.auth.power_levels import power_levels
 from ranvier.proto.errors import forbidden, invalid_param, not_found
 from ranvier.rooms.directory_rules import DirectoryRules
+from ranvier.rooms.remote_rooms import DirectoryPage, DirectorySearch, NowhereElse, RemoteDirectories
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store import aliases
@@ -22,45 +22,49 @@ from ranvier.users.requester import Requester
 LIMIT: Final = 500
 """The most rooms on a page, and how many there are if the client does not say."""
 
+NO_ROOMS: Final = DirectoryPage(rooms=[], next_batch=None, prev_batch=None, total=0)
+
 _TOKEN: Final = re.compile(r"([np])([0-9]{1,15})_([0-9]{1,18})", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DirectoryPage:
-    """Part of the directory."""
-
-    rooms: list[RoomSummary]
-    next_batch: str | None
-    prev_batch: str | None
-    total: int
 
 
 class PublicRooms:
     """The directory."""
 
-    def __init__(self, *, rooms: Rooms, rules: DirectoryRules, searchable: bool) -> None:
+    def __init__(
+        self, *, rooms: Rooms, rules: DirectoryRules, searchable: bool, remote: RemoteDirectories | None = None
+    ) -> None:
         self._rooms = rooms
+        self.remote: RemoteDirectories = remote or NowhereElse()
         self._rules = rules
         self._searchable = searchable
 
-    async def page(
-        self,
-        *,
-        since: str | None = None,
-        limit: int | None = None,
-        term: str | None = None,
-        room_types: Collection[str | None] | None = None,
-    ) -> DirectoryPage:
+    async def page_of(self, server_name: str, search: DirectorySearch) -> DirectoryPage:
+        """Rooms of another server's directory. Raises its error, or 502. Empty where room lists are switched off."""
+        if not self._searchable:
+            return NO_ROOMS
+        return await self.remote.page(server_name, search)
+
+    async def page(self, search: DirectorySearch, *, federated_only: bool = False) -> DirectoryPage:
         """Rooms of the directory, from the place that the token `since` stands for. Two statements.
 
-        Raises 400 `M_INVALID_PARAM`. Empty where the server's room list is switched off.
+        `federated_only` leaves out those that users of other servers cannot join. Raises 400 `M_INVALID_PARAM`. Empty
+        where the server's room list is switched off, and for networks: none is bridged into the directory.
         """
+        if search.third_party_instance_id is not None:
+            if search.include_all_networks:
+                raise invalid_param("third_party_instance_id: only without include_all_networks")
+            return NO_ROOMS
+        since = search.since
         if not self._searchable:
-            return DirectoryPage(rooms=[], next_batch=None, prev_batch=None, total=0)
+            return NO_ROOMS
         backwards, place = (False, store.FIRST) if since is None else _place(since)
-        size = LIMIT if not limit else min(limit, LIMIT)
+        size = LIMIT if not search.limit else min(search.limit, LIMIT)
         found = await store.page(
-            self._rooms.db, _filter(term, room_types), after=place, backwards=backwards, limit=size + 1
+            self._rooms.db,
+            _filter(search, federated_only=federated_only),
+            after=place,
+            backwards=backwards,
+            limit=size + 1,
         )
         more, found = len(found) > size, found[:size]
         total = await store.count(self._rooms.db)
@@ -106,12 +110,13 @@ class PublicRooms:
             raise forbidden("You may not publish this room")
 
 
-def _filter(term: str | None, room_types: Collection[str | None] | None) -> DirectoryFilter:
-    folded = term.replace("\0", "\ufffd").casefold().strip() if term else None
-    if room_types is None:
-        return DirectoryFilter(term=folded or None)
-    types = [type_ for type_ in room_types if type_ is not None and "\0" not in type_]
-    return DirectoryFilter(term=folded or None, room_types=types, untyped=None in room_types)
+def _filter(search: DirectorySearch, *, federated_only: bool) -> DirectoryFilter:
+    folded = search.term.replace("\0", "\ufffd").casefold().strip() if search.term else None
+    wanted = DirectoryFilter(term=folded or None, federated_only=federated_only)
+    if search.room_types is None:
+        return wanted
+    types = [type_ for type_ in search.room_types if type_ is not None and "\0" not in type_]
+    return replace(wanted, room_types=types, untyped=None in search.room_types)
 
 
 def _place(token: str) -> tuple[bool, tuple[int, int]]:

@@ -39,6 +39,12 @@ async def greatest_pos(db: Reader) -> int:
     return pos or 0
 
 
+async def last_change(db: Reader, user_id: str) -> int:
+    """The position of a user's last change, 0 if there is none."""
+    pos: int | None = await db.value("SELECT stream_pos FROM device_list_changes WHERE user_id = $1", user_id)
+    return pos or 0
+
+
 async def changes(db: Reader, user_id: str, room_nids: Collection[int], after_pos: int) -> dict[str, int]:
     """Whose devices have changed after a position, of the user and those joined to these rooms. One statement.
 

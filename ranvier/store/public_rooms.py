@@ -26,6 +26,8 @@ class DirectoryFilter:
     """`None`: of any type."""
     untyped: bool = True
     """Besides `room_types`, rooms without a type."""
+    federated_only: bool = False
+    """Leave out rooms that users of other servers cannot join."""
 
 
 async def set_published(tx: Tx, room_nid: int, *, published: bool) -> None:
@@ -65,6 +67,8 @@ async def page(
         arguments.append(list(wanted.room_types))
         untyped = " OR d.room_type IS NULL" if wanted.untyped else ""
         conditions.append(f"(d.room_type = ANY(${len(arguments)}){untyped})")
+    if wanted.federated_only:
+        conditions.append("d.federate = 1")
     rows = await db.all(
         f"SELECT {SUMMARY_COLUMNS} FROM {SUMMARY_TABLES} WHERE {' AND '.join(conditions)}"
         f" ORDER BY h.joined_members {order}, r.room_nid {order} LIMIT $3",

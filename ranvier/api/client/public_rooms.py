@@ -8,8 +8,11 @@ from ranvier.api.client.room_summary_json import PublishedRoom, published_room
 from ranvier.http.request import Request
 from ranvier.http.response import EMPTY_OBJECT, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
-from ranvier.proto.errors import invalid_param, not_found
-from ranvier.rooms.public_rooms import DirectoryPage, PublicRooms
+from ranvier.proto.errors import invalid_param
+from ranvier.proto.ids import is_server_name
+from ranvier.rooms import remote_rooms
+from ranvier.rooms.public_rooms import PublicRooms
+from ranvier.rooms.remote_rooms import DirectoryPage
 from ranvier.users.suspension import check_active
 
 Visibility = Literal["private", "public"]
@@ -93,26 +96,11 @@ class PublicRoomsApi:
     async def list(self, request: Request) -> Response:
         """A page of the directory."""
         query = request.query(DirectoryQuery)
-        self._check_server(query.server)
-        _check_limit(query.limit)
-        return _answer(await self._public_rooms.page(since=query.since, limit=query.limit))
+        return await self._page(query.server, DirectorySearch(limit=query.limit, since=query.since))
 
     async def search(self, request: Request) -> Response:
         """A page of what the client looks for."""
-        self._check_server(request.query(ServerQuery).server)
-        body = request.json(DirectorySearch)
-        _check_limit(body.limit)
-        if body.third_party_instance_id is not None:
-            if body.include_all_networks:
-                raise invalid_param("third_party_instance_id: only without include_all_networks")
-            # No network is bridged into the directory.
-            return _answer(DirectoryPage(rooms=[], next_batch=None, prev_batch=None, total=0))
-        wanted = body.filter or Filter()
-        return _answer(
-            await self._public_rooms.page(
-                since=body.since, limit=body.limit, term=wanted.generic_search_term, room_types=wanted.room_types
-            )
-        )
+        return await self._page(request.query(ServerQuery).server, request.json(DirectorySearch))
 
     async def get_visibility(self, request: Request) -> Response:
         """Whether a room is in the directory."""
@@ -126,17 +114,32 @@ class PublicRoomsApi:
         await self._public_rooms.publish(request.requester, request.params["room_id"], published=published)
         return EMPTY_OBJECT
 
-    def _check_server(self, server: str | None) -> None:
-        if server is not None and server != self._server_name:
-            raise not_found("The directory of this server is not to be had here")
+    async def _page(self, server: str | None, body: DirectorySearch) -> Response:
+        search = search_of(body)
+        if server is None or server == self._server_name:
+            return answer_page(await self._public_rooms.page(search))
+        if not is_server_name(server):
+            raise invalid_param("server: not a server name")
+        return answer_page(await self._public_rooms.page_of(server, search))
 
 
-def _check_limit(limit: int | None) -> None:
-    if limit is not None and limit < 0:
+def search_of(body: DirectorySearch) -> remote_rooms.DirectorySearch:
+    """What the body asks for. Raises 400 `M_INVALID_PARAM`."""
+    if body.limit is not None and body.limit < 0:
         raise invalid_param("limit: cannot be negative")
+    wanted = body.filter or Filter()
+    return remote_rooms.DirectorySearch(
+        since=body.since,
+        limit=body.limit,
+        term=wanted.generic_search_term,
+        room_types=wanted.room_types,
+        include_all_networks=body.include_all_networks,
+        third_party_instance_id=body.third_party_instance_id,
+    )
 
 
-def _answer(page: DirectoryPage) -> Response:
+def answer_page(page: DirectoryPage) -> Response:
+    """The page as JSON."""
     return json_response(
         Directory([published_room(room) for room in page.rooms], page.total, page.next_batch, page.prev_batch)
     )

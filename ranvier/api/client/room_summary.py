@@ -6,7 +6,9 @@ from ranvier.api.client.room_summary_json import SummarisedRoom, summarised_room
 from ranvier.http.request import Request
 from ranvier.http.response import Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
-from ranvier.rooms.membership import Memberships
+from ranvier.proto.errors import invalid_param
+from ranvier.proto.ids import is_room_alias, is_room_id
+from ranvier.rooms.aliases import Aliases
 from ranvier.rooms.summary import Summaries
 
 
@@ -25,9 +27,9 @@ UNSTABLE = (
 class RoomSummaryApi:
     """Describes rooms."""
 
-    def __init__(self, *, summaries: Summaries, memberships: Memberships) -> None:
+    def __init__(self, *, summaries: Summaries, aliases: Aliases) -> None:
         self._summaries = summaries
-        self._memberships = memberships
+        self._aliases = aliases
 
     def routes(self) -> list[Route]:
         """The module's routes."""
@@ -39,7 +41,13 @@ class RoomSummaryApi:
 
     async def summarise(self, request: Request) -> Response:
         """Describe a room to who may know about it."""
-        room_id = await self._memberships.resolve(request.params["room_id_or_alias"])
+        via = request.query(Via).via
+        name = request.params["room_id_or_alias"]
+        if is_room_alias(name):
+            name, servers = await self._aliases.resolve(name)
+            via = [*via, *servers]
+        elif not is_room_id(name):
+            raise invalid_param("Neither a room id nor a room alias")
         user_id = request.requester.user_id if request.has_requester else None
-        room, membership = await self._summaries.summarise(room_id, user_id)
+        room, membership = await self._summaries.summarise(name, user_id, via=via)
         return json_response(summarised_room(room, membership=membership))

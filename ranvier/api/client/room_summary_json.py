@@ -1,11 +1,11 @@
 """Rooms as those see them who are not in them. Spec: client-server API, `PublishedRoomsChunk` and `RoomSummary`."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from ranvier.proto.client_events import stripped_fields
-from ranvier.proto.events import Event
+from ranvier.proto.space_children import Child, stripped_child
 from ranvier.store.room_descriptions import RoomSummary
 
 
@@ -53,7 +53,7 @@ def published_room(room: RoomSummary) -> PublishedRoom:
 
 
 def summarised_room(
-    room: RoomSummary, *, membership: str | None = None, children: list[Event] | None = None
+    room: RoomSummary, *, membership: str | None = None, children: Iterable[Child] | None = None
 ) -> SummarisedRoom:
     """A room for a summary, or for a space's hierarchy, where `children` are its `m.space.child` events."""
     return SummarisedRoom(
@@ -62,9 +62,5 @@ def summarised_room(
         encryption=room.encryption,
         room_version=room.room_version,
         membership=membership,
-        children_state=None if children is None else [_child(child) for child in children],
+        children_state=None if children is None else [stripped_child(child) for child in children],
     )
-
-
-def _child(event: Event) -> dict[str, Any]:
-    return {**stripped_fields(event), "origin_server_ts": event.origin_server_ts}
