@@ -12,8 +12,7 @@ import pytest
 
 from ranvier.proto.errors import MatrixError
 from ranvier.proto.room_versions import ROOM_VERSIONS
-from ranvier.rooms.accept import Arrival
-from tests.federation.town import Person, Server, Town, town
+from tests.federation.town import Person, Server, Town, deliver, town
 
 ONE, TWO, THREE = "one.test", "two.test", "three.test"
 
@@ -306,17 +305,9 @@ async def test_a_room_that_was_left_is_joined_again(place: Town) -> None:
     room_id = await alice.client.create_room(preset="public_chat")
     await bob.join(room_id, ONE)
     await bob.leave(room_id)
-    await deliver(place, TWO, ONE, room_id, bob.user_id)
+    await deliver(place, room_id, bob, TWO, ONE)
     assert await place.servers[ONE].membership(room_id, bob.user_id) == "leave"
     await alice.client.set_state(room_id, "m.room.topic", {"topic": "meanwhile"})
     await bob.join(room_id)
     assert (await bob.client.state(room_id, "m.room.topic")).ok() == {"topic": "meanwhile"}
     assert await place.servers[ONE].membership(room_id, bob.user_id) == "join"
-
-
-async def deliver(place: Town, sender: str, receiver: str, room_id: str, user_id: str) -> None:
-    """Send a user's member event, as the sender of events would."""
-    room = await place.servers[sender].rooms.rooms.get(room_id)
-    stored = await place.servers[sender].rooms.rooms.member(room, user_id)
-    assert stored is not None
-    await place.servers[receiver].rooms.accepting.accept(room_id, [Arrival(event=stored.event)])

@@ -26,6 +26,7 @@ from ranvier.proto.signing import (
     check_json,
     required_signers,
 )
+from ranvier.rooms.accept import Arrival
 from ranvier.rooms.hosts import Hosts
 from ranvier.rooms.invite_rules import InviteRules
 from ranvier.rooms.restricted_join import RestrictedJoins
@@ -255,6 +256,14 @@ class Person:
     async def rooms(self, section: str) -> Any:
         """A section of `rooms` of the user's first sync, by room id."""
         return (await self.client.get("/sync")).ok().get("rooms", {}).get(section, {})
+
+
+async def deliver(place: Town, room_id: str, person: Person, sender: str, receiver: str) -> None:
+    """Tell a server of somebody's member event, as another one has it; as the sender of events would."""
+    rooms = place.servers[sender].rooms.rooms
+    stored = await rooms.member(await rooms.get(room_id), person.user_id)
+    assert stored is not None
+    await place.servers[receiver].rooms.accepting.accept(room_id, [Arrival(event=stored.event)])
 
 
 def hosts_of(homeserver: Homeserver) -> Hosts:
