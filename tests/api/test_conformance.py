@@ -18,6 +18,20 @@ DOCUMENT = ROOT / "docs" / "conformance.md"
 FACTS = ROOT / "tests" / "facts" / "endpoints.tsv"
 BEGIN, END = "<!-- endpoints: begin -->", "<!-- endpoints: end -->"
 
+REASONS = {
+    "GET /_matrix/client/v1/auth_metadata": "there is no OAuth 2.0 API here; 404 `M_UNRECOGNIZED` is how a client learns it",
+    "GET /.well-known/matrix/policy_server": "for policy servers, which this is not",
+    "GET /.well-known/matrix/support": "no option says whom to ask; the web server of the domain can serve it",
+    "POST /_matrix/client/v3/user_directory/search": "not yet: user directory",
+    "application-service-api": "not yet: application services",
+    "content_repo": "not yet: media",
+    "push": "not yet: push delivery",
+    "search": "not yet: search",
+    "sso_login": "not yet: single sign-on",
+    "server-server-api": "not yet: federation",
+}
+"""Why an endpoint is not served: by method and path, else by module. There is no other excuse."""
+
 Endpoint = tuple[str, str]
 """Method, and the path with `{}` for each parameter."""
 
@@ -30,17 +44,18 @@ def _table(routes: Iterable[Route]) -> str:
     served = {(route.method, _shape(route.path)) for route in routes}
     by_module: dict[tuple[str, str], list[tuple[str, str, str]]] = defaultdict(list)
     for line in FACTS.read_text().splitlines():
-        group, method, path, deprecated, module = line.split("\t")
+        group, method, path, deprecated, module = (part.strip() for part in line.split("\t"))
         by_module[group, module].append((method, path, deprecated))
     lines = []
     done = total = 0
     for (group, module), endpoints in by_module.items():
-        lines += ["", f"### {group}: {module}", "", "| | endpoint |", "|---|---|"]
+        lines += ["", f"### {group}: {module}", "", "| | endpoint | |", "|---|---|---|"]
         for method, path, deprecated in endpoints:
             is_served = (method, _shape(path)) in served
             done, total = done + is_served, total + 1
             note = " (deprecated)" if deprecated == "yes" else ""
-            lines.append(f"| {'yes' if is_served else '-'} | `{method} {path}`{note} |")
+            reason = "" if is_served else f"{REASONS.get(f'{method} {path}') or REASONS[module]} "
+            lines.append(f"| {'yes' if is_served else '-'} | `{method} {path}`{note} | {reason}|")
     return "\n".join([f"{done} of {total} endpoints are served; those marked `-` answer 404 `M_UNRECOGNIZED`.", *lines])
 
 
