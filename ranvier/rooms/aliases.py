@@ -4,7 +4,7 @@ Spec: client-server API, "Room Aliases". The aliases of a server belong to the s
 `m.room.canonical_alias`, which lists some of them, does.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ranvier.db.engine import UniqueViolation
@@ -13,7 +13,7 @@ from ranvier.proto.errors import MatrixError, forbidden, invalid_param, not_foun
 from ranvier.proto.ids import domain_of, is_room_alias, is_room_id
 from ranvier.rooms.access import Access, Now
 from ranvier.rooms.directory_rules import DirectoryRules
-from ranvier.rooms.remote_rooms import NowhereElse, RemoteAliases
+from ranvier.rooms.remote_rooms import HostsOf, NowhereElse, RemoteAliases
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.write import Draft, Writer
@@ -25,9 +25,6 @@ from ranvier.users.requester import Requester
 CANONICAL_ALIAS = "m.room.canonical_alias"
 SERVERS: Final = 50
 """The most servers that are named as being in a room."""
-
-HostsOf = Callable[[Room], Awaitable[Collection[str]]]
-"""The servers that are in a room."""
 
 
 class Aliases:

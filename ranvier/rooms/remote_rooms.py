@@ -4,13 +4,17 @@ Spec: client-server API, "Discovering rooms within spaces", "Published room dire
 raises because a server does not answer, unless it says so.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ranvier.proto.errors import not_found
 from ranvier.proto.space_children import ToldChild
+from ranvier.rooms.room import Room
 from ranvier.store.room_descriptions import RoomSummary
+
+HostsOf = Callable[[Room], Awaitable[Collection[str]]]
+"""The servers that are in a room."""
 
 
 @dataclass(frozen=True, slots=True)

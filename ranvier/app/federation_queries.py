@@ -1,0 +1,90 @@
+"""Builds what other servers may ask: history, state, directories, spaces, profiles, keys."""
+
+from dataclasses import dataclass
+
+from ranvier.api.federation.hierarchy import HierarchyApi
+from ranvier.api.federation.history import HistoryApi
+from ranvier.api.federation.public_rooms import PublicRoomsApi
+from ranvier.api.federation.query import QueryApi
+from ranvier.api.federation.state import StateApi
+from ranvier.api.federation.user_keys import UserKeysApi
+from ranvier.app.accounts import UserServices
+from ranvier.app.directory import DirectoryServices
+from ranvier.app.e2ee import E2eeServices
+from ranvier.app.rooms import RoomServices
+from ranvier.config.model import Config
+from ranvier.federation.auth_chain import AuthChains
+from ranvier.federation.participants import Participants
+from ranvier.federation.predecessors import Predecessors
+from ranvier.federation.serve_hierarchy import HierarchyServing
+from ranvier.federation.serve_history import HistoryServing
+from ranvier.federation.serve_keys import KeyServing
+from ranvier.federation.serve_state import StateServing
+from ranvier.federation.server_members import ServerMembers
+from ranvier.federation.visibility import ServerVisibility
+from ranvier.http.route import Route
+from ranvier.ports import Clock
+from ranvier.rooms.remote_rooms import HostsOf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryServices:
+    """What answers other servers."""
+
+    hierarchy: HierarchyServing
+    history: HistoryServing
+    keys: KeyServing
+    state: StateServing
+    visibility: ServerVisibility
+
+
+def build_queries(
+    *, config: Config, rooms: RoomServices, e2ee: E2eeServices, directory: DirectoryServices, hosts_of: HostsOf
+) -> QueryServices:
+    """Every object that answers other servers."""
+    db = rooms.rooms.db
+    members = ServerMembers(db=db)
+    rooms.appender.listeners.append(members.on_commit)
+    participants = Participants(rooms=rooms.rooms, hosts_of=hosts_of, server_name=config.server_name)
+    visibility = ServerVisibility(rooms=rooms.rooms, history=rooms.history, members=members)
+    directory.aliases.hosts_of = hosts_of
+    return QueryServices(
+        hierarchy=HierarchyServing(rooms=rooms.rooms, hosts_of=hosts_of, server_name=config.server_name),
+        history=HistoryServing(
+            rooms=rooms.rooms,
+            participants=participants,
+            visibility=visibility,
+            predecessors=Predecessors(rooms=rooms.rooms),
+            finding=directory.timestamp_to_event,
+        ),
+        keys=KeyServing(
+            db=db,
+            queries=e2ee.queries,
+            claims=e2ee.claims,
+            server_name=config.server_name,
+            shows_device_names=config.federation.shows_device_names,
+        ),
+        state=StateServing(
+            rooms=rooms.rooms, participants=participants, visibility=visibility, auth_chains=AuthChains(db=db)
+        ),
+        visibility=visibility,
+    )
+
+
+def query_routes(
+    *, config: Config, clock: Clock, users: UserServices, directory: DirectoryServices, queries: QueryServices
+) -> list[Route]:
+    """The routes of these services."""
+    return [
+        *HistoryApi(history=queries.history, clock=clock, server_name=config.server_name).routes(),
+        *StateApi(state=queries.state).routes(),
+        *HierarchyApi(hierarchy=queries.hierarchy).routes(),
+        *UserKeysApi(keys=queries.keys).routes(),
+        *PublicRoomsApi(public_rooms=directory.public_rooms, is_shown=config.federation.shows_public_rooms).routes(),
+        *QueryApi(
+            aliases=directory.aliases,
+            profiles=users.profiles,
+            server_name=config.server_name,
+            shows_profiles=config.federation.shows_profiles,
+        ).routes(),
+    ]

@@ -1,0 +1,30 @@
+"""Rooms for the servers that are in them: the door to a room's history and state for other servers.
+
+Spec: server-server API, "Server Access Control Lists (ACLs)"; `/state_ids`: a server that is not in the room is refused.
+"""
+
+from ranvier.federation.acl import check_acl
+from ranvier.proto.errors import forbidden, not_found
+from ranvier.rooms.remote_rooms import HostsOf
+from ranvier.rooms.room import Room
+from ranvier.rooms.rooms import Rooms
+
+
+class Participants:
+    """Lets in the servers that are in a room."""
+
+    def __init__(self, *, rooms: Rooms, hosts_of: HostsOf, server_name: str) -> None:
+        self._rooms = rooms
+        self._hosts_of = hosts_of
+        self._server_name = server_name
+
+    async def room(self, room_id: str, origin: str) -> Room:
+        """The room. Raises 404 `M_NOT_FOUND` if we are not in it, 403 `M_FORBIDDEN` if `origin` is not, or is kept out."""
+        room = await self._rooms.find(room_id)
+        hosts = () if room is None else await self._hosts_of(room)
+        if room is None or self._server_name not in hosts:
+            raise not_found("This server is not in the room")
+        check_acl(room, origin)
+        if origin not in hosts:
+            raise forbidden("The server is not in this room")
+        return room
