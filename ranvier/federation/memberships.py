@@ -149,11 +149,15 @@ class RoomMemberships:
         Invitations and knocks elsewhere are gone in any case, even if no server can be told.
         """
         standing = None
-        if await self._resident.is_in(room_id) is None:
+        if is_room_id(room_id) and await self._resident.is_in(room_id) is None:
             standing = await self._outside.of(requester.user_id, room_id)
-        if standing is None or standing[0] not in ("invite", "knock") or standing[1].state_before is not None:
+        if standing is None or standing[1].state_before is not None:
             await self._local.leave(requester, room_id, reason=reason)
             return
+        if standing[0] == "leave":
+            return
+        if standing[0] not in ("invite", "knock"):
+            raise forbidden("You are not in this room")
         content = await self._member_content.of(requester.user_id, "leave", reason=reason)
         await self._leaves.leave(standing[1], content)
 
