@@ -1,0 +1,212 @@
+"""Requests to other servers: signed, bounded in number, and not made to servers that are known to be away.
+
+Spec: server-server API, "Request Authentication"; "API standards".
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from urllib.parse import quote, urlencode
+
+from ranvier.federation.remote_error import RemoteError, remote_error
+from ranvier.ports import Clock, FederationAnswer, FederationTransport, FederationUnreachable
+from ranvier.proto.canonical_json import NotCanonical, decode_lenient, encode_lenient
+from ranvier.proto.signing import SigningKey
+from ranvier.proto.x_matrix import x_matrix_header
+
+DEFAULT_LIMIT_BYTES: Final = 50 << 20
+"""Enough for answers that hold many events."""
+MAX_CONNECTIONS: Final = 256
+PATIENCE_S: Final = 15.0
+"""How often a server that is away is tried again because a user asks."""
+DEFAULT_RETRY_AFTER_MS: Final = 5_000
+MAX_RETRY_AFTER_MS: Final = 3_600_000
+_MAX_IMPATIENT: Final = 10_000
+
+
+class Unreachable(Exception):
+    """No answer, or none that can be read; or the server is known to be away, and was not asked."""
+
+
+class Health(Protocol):
+    """Which servers can be reached. One record for each, shared by everything that makes requests."""
+
+    def may_try(self, destination: str) -> bool:
+        """Whether a request may be made now; false while the server is left alone after failures."""
+        ...
+
+    def succeeded(self, destination: str) -> None:
+        """It has answered."""
+        ...
+
+    def failed(self, destination: str, retry_after_ms: int | None = None) -> None:
+        """It has not, or has said when to come back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    method: str
+    destination: str
+    target: str
+    body: bytes | None
+    signed: bool
+
+
+class FederationClient:
+    """Makes requests in the name of this server."""
+
+    def __init__(
+        self,
+        *,
+        transport: FederationTransport,
+        server_name: str,
+        signing_key: SigningKey,
+        health: Health,
+        clock: Clock,
+        timeout_s: float = 60.0,
+        allowed: Collection[str] | None = None,
+        max_connections: int = MAX_CONNECTIONS,
+    ) -> None:
+        """`allowed`: the only servers that may be asked (`federation_domain_whitelist`); `None`: all."""
+        self._transport = transport
+        self._server_name = server_name
+        self._signing_key = signing_key
+        self._health = health
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._allowed = None if allowed is None else frozenset(allowed)
+        self._connections = asyncio.Semaphore(max_connections)
+        self._tried_s: dict[str, float] = {}
+
+    async def get(
+        self,
+        destination: str,
+        path: str,
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        timeout_s: float | None = None,
+        limit_bytes: int = DEFAULT_LIMIT_BYTES,
+        patient: bool = False,
+        signed: bool = True,
+    ) -> Any:
+        """The decoded JSON of the answer. Raises `RemoteError` or `Unreachable`.
+
+        `path` is percent-encoded (`paths.path`). `patient`: a user asks for it now, so that even a server that is left
+        alone is tried, though not over and over. `signed=False` is for the keys of servers, which need no signature.
+        """
+        call = _Call("GET", destination, _target(path, query), None, signed)
+        return await self._ask(call, timeout_s=timeout_s, limit_bytes=limit_bytes, patient=patient)
+
+    async def put(
+        self,
+        destination: str,
+        path: str,
+        *,
+        content: Mapping[str, Any] | bytes,
+        query: Sequence[tuple[str, str]] = (),
+        timeout_s: float | None = None,
+        limit_bytes: int = DEFAULT_LIMIT_BYTES,
+        patient: bool = False,
+    ) -> Any:
+        """As `get`. `content` that is given as bytes must be canonical JSON: it is signed and sent as it is."""
+        call = _Call("PUT", destination, _target(path, query), _body(content), signed=True)
+        return await self._ask(call, timeout_s=timeout_s, limit_bytes=limit_bytes, patient=patient)
+
+    async def post(
+        self,
+        destination: str,
+        path: str,
+        *,
+        content: Mapping[str, Any] | bytes,
+        query: Sequence[tuple[str, str]] = (),
+        timeout_s: float | None = None,
+        limit_bytes: int = DEFAULT_LIMIT_BYTES,
+        patient: bool = False,
+    ) -> Any:
+        """As `put`."""
+        call = _Call("POST", destination, _target(path, query), _body(content), signed=True)
+        return await self._ask(call, timeout_s=timeout_s, limit_bytes=limit_bytes, patient=patient)
+
+    async def _ask(self, call: _Call, *, timeout_s: float | None, limit_bytes: int, patient: bool) -> Any:
+        self._check_may_try(call.destination, patient=patient)
+        async with self._connections:
+            try:
+                answer = await self._transport.request(
+                    method=call.method,
+                    destination=call.destination,
+                    target=call.target,
+                    headers=self._headers(call),
+                    body=call.body,
+                    timeout_s=self._timeout_s if timeout_s is None else timeout_s,
+                    limit_bytes=limit_bytes,
+                )
+            except FederationUnreachable as error:
+                self._health.failed(call.destination)
+                raise Unreachable(str(error)) from error
+        return self._read(call.destination, answer)
+
+    def _check_may_try(self, destination: str, *, patient: bool) -> None:
+        if destination == self._server_name:
+            raise Unreachable("That is this server")
+        if self._allowed is not None and destination not in self._allowed:
+            raise Unreachable(f"This server does not federate with {destination}")
+        if self._health.may_try(destination):
+            self._tried_s.pop(destination, None)
+            return
+        now_s = self._clock.monotonic()
+        if not patient or now_s - self._tried_s.get(destination, -PATIENCE_S) < PATIENCE_S:
+            raise Unreachable(f"{destination} could not be reached lately")
+        if len(self._tried_s) >= _MAX_IMPATIENT:
+            self._tried_s.clear()
+        self._tried_s[destination] = now_s
+
+    def _headers(self, call: _Call) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        if call.body is not None:
+            headers["content-type"] = "application/json"
+        if call.signed:
+            headers["authorization"] = x_matrix_header(
+                method=call.method,
+                uri=call.target,
+                origin=self._server_name,
+                destination=call.destination,
+                content=call.body,
+                key=self._signing_key,
+            )
+        return headers
+
+    def _read(self, destination: str, answer: FederationAnswer) -> Any:
+        """What the answer holds, and what it says about the server's health."""
+        if 200 <= answer.status < 300:
+            try:
+                value = decode_lenient(answer.body)
+            except NotCanonical as error:
+                self._health.failed(destination)
+                raise Unreachable(f"{destination} answers with what is not JSON: {error}") from error
+            self._health.succeeded(destination)
+            return value
+        refusal = remote_error(answer, now_ms=self._clock.now_ms())
+        self._learn(destination, refusal)
+        raise refusal
+
+    def _learn(self, destination: str, error: RemoteError) -> None:
+        if error.status == 429:
+            wanted_ms = DEFAULT_RETRY_AFTER_MS if error.retry_after_ms is None else error.retry_after_ms
+            self._health.failed(destination, min(wanted_ms, MAX_RETRY_AFTER_MS))
+        elif error.status >= 500:
+            self._health.failed(destination)
+        else:
+            self._health.succeeded(destination)
+
+
+def _target(path: str, query: Sequence[tuple[str, str]]) -> str:
+    return f"{path}?{urlencode(query, quote_via=quote)}" if query else path
+
+
+def _body(content: Mapping[str, Any] | bytes) -> bytes:
+    return content if isinstance(content, bytes) else encode_lenient(content)
+
+
+__all__ = ["FederationClient", "Health", "RemoteError", "Unreachable"]
