@@ -6,9 +6,9 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 
 from ranvier.app.accounts import UserServices, build_users
+from ranvier.app.departures import build_departures
 from ranvier.app.directory import build_directory, directory_routes
 from ranvier.app.e2ee import E2eeServices, build_e2ee, e2ee_routes
-from ranvier.app.erasure import forget_the_erased
 from ranvier.app.guests import build_guest_removal
 from ranvier.app.rooms import RoomServices, build_rooms
 from ranvier.app.routes import all_routes
@@ -71,7 +71,7 @@ class Homeserver:
             encryption=e2ee,
             limiters=limiters,
         )
-        forget_the_erased(users, rooms)
+        departures = build_departures(users, rooms)
         directory = build_directory(config=config, clock=clock, random=random, rooms=rooms)
         server = cls(
             config=config,
@@ -80,7 +80,7 @@ class Homeserver:
             rooms=rooms,
             e2ee=e2ee,
             routes=[
-                *all_routes(config=config, users=users, rooms=rooms, limiters=limiters),
+                *all_routes(config=config, users=users, rooms=rooms, limiters=limiters, leave_rooms=departures.finish),
                 *e2ee_routes(e2ee, rooms.device_lists),
                 *directory_routes(config=config, directory=directory, rooms=rooms),
             ],
@@ -89,6 +89,7 @@ class Homeserver:
         server._appending = asyncio.create_task(rooms.appender.run(), name="appender")
         server._tasks = [
             asyncio.create_task(_watched(users.last_seen.run), name="last seen"),
+            asyncio.create_task(_watched(departures.run), name="departures"),
             asyncio.create_task(_watched(build_guest_removal(rooms).run), name="guests"),
             asyncio.create_task(_watched(rooms.transactions.run), name="transactions"),
             asyncio.create_task(_watched(rooms.ephemeral.typing.run), name="typing"),

@@ -1,6 +1,6 @@
 """The route table: every endpoint of this server."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -50,9 +50,14 @@ UNSTABLE_FEATURES: Final = MappingProxyType({"org.matrix.e2e_cross_signing": Tru
 
 
 def all_routes(
-    *, config: Config, users: UserServices, rooms: RoomServices, limiters: Mapping[str, RateLimiter]
+    *,
+    config: Config,
+    users: UserServices,
+    rooms: RoomServices,
+    limiters: Mapping[str, RateLimiter],
+    leave_rooms: Callable[[str], Awaitable[None]],
 ) -> list[Route]:
-    """Every route, whatever listener serves it."""
+    """Every route, whatever listener serves it. `leave_rooms(user_id)` makes a user leave every room."""
     membership_limits = MembershipLimits(limiters=limiters)
     return [
         *VersionsApi(unstable_features=UNSTABLE_FEATURES).routes(),
@@ -72,7 +77,7 @@ def all_routes(
         *RegisterApi(registration=users.registration, registrations=limiters["rc_registration"]).routes(),
         *AdminRegisterApi(registration=users.shared_secret, version=__version__).routes(),
         *OverrideRatelimitApi(overrides=users.rate_overrides).routes(),
-        *AccountApi(account=users.account_changes, leave_rooms=rooms.of_user.leave_all).routes(),
+        *AccountApi(account=users.account_changes, leave_rooms=leave_rooms).routes(),
         *ThreepidApi().routes(),
         *DevicesApi(devices=users.devices).routes(),
         *ProfileApi(

@@ -85,7 +85,7 @@ def _name(claim: Mapping[str, Any]) -> str:
     if not isinstance(identifier, Mapping):
         raise bad_json("identifier must be an object")
     kind = identifier.get("type")
-    if kind in ("m.id.thirdparty", "m.id.phone"):
+    if kind in ("m.id.thirdparty", "m.id.phone") or (kind is None and "medium" in identifier):
         raise forbidden(_WRONG)  # no account has a third-party identifier here
     if kind != "m.id.user":
         raise MatrixError(400, "M_UNKNOWN", "Unknown type of identifier")

@@ -60,6 +60,7 @@ async def test_nobody_is_found_by_them(homeserver: Homeserver, alice: Client) ->
     for identifier in (
         {"type": "m.id.thirdparty", "medium": "email", "address": "a@example.org"},
         {"type": "m.id.phone", "country": "GB", "phone": "07700900001"},
+        {"medium": "email", "address": "a@example.org"},
     ):
         answer = await homeserver.stranger().post("/login", {**body, "identifier": identifier})
         answer.refused(403, "M_FORBIDDEN")

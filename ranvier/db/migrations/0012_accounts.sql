@@ -27,3 +27,8 @@ CREATE TABLE erased_users (
     user_id TEXT NOT NULL PRIMARY KEY,
     stream_pos BIGINT NOT NULL
 ) {{without_rowid}};
+
+-- Deactivated users who are not out of all their rooms yet.
+CREATE TABLE departing_users (
+    user_id TEXT NOT NULL PRIMARY KEY
+) {{without_rowid}};
