@@ -75,10 +75,11 @@ class HandshakeNeeds:
     screens: Screens
     gaps: Gaps
     forward: Forward
+    limiters: Mapping[str, RateLimiter]
 
 
 def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
-    """Every object of the handshakes."""
+    """Every object of the handshakes. From then on new rooms and state events invite users of other servers too."""
     rooms, keys, resident = needs.rooms, needs.keys, needs.resident
     server_name = needs.config.server_name
     own_key = needs.config.signing_keys[0]
@@ -91,6 +92,7 @@ def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
     invites = RemoteInvites(
         rooms=rooms.rooms, writer=rooms.writer, accepting=rooms.accepting, client=needs.client, keys=keys
     )
+    rooms.creating.invite_elsewhere = rooms.sending.invite_elsewhere = invites.invite
     return HandshakeServices(
         templates=Templates(
             rooms=rooms.rooms, resident=resident, conditions=conditions, clock=needs.clock, server_name=server_name
@@ -148,6 +150,7 @@ def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
                 signing_key=signing_key,
             ),
             invites=invites,
+            remote_joins=needs.limiters["rc_joins.remote"],
             server_name=server_name,
         ),
         invites=invites,

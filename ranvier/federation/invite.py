@@ -24,7 +24,7 @@ from ranvier.rooms.accept import Accepting, Arrival
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.write import Draft, Writer
-from ranvier.store.events import ACCEPTED
+from ranvier.store.events import ACCEPTED, StoredEvent
 
 TIMEOUT_S: Final = 30.0
 
@@ -41,8 +41,8 @@ class RemoteInvites:
         self._client = client
         self._keys = keys
 
-    async def invite(self, room_id: str, draft: Draft) -> None:
-        """Send the invitation `draft`; returns when it is durable.
+    async def invite(self, room_id: str, draft: Draft) -> StoredEvent:
+        """Send the invitation `draft`; the event, once it is durable.
 
         Raises 403 if the room does not allow it, 403 or 400 of the other server, 502 if that cannot be reached.
         """
@@ -52,6 +52,7 @@ class RemoteInvites:
         (stored,) = await self._accepting.accept(room_id, [Arrival(event=signed)])
         if stored is None or stored.status != ACCEPTED:
             raise forbidden("The room does not allow this invitation any more")
+        return stored
 
     async def _prepare(self, room_id: str, draft: Draft) -> tuple[Room, Event]:
         while True:
@@ -59,6 +60,8 @@ class RemoteInvites:
             async with room.lock:
                 if room.spoilt:
                     continue
+                if room.content("m.room.create").get("m.federate") is False:
+                    raise forbidden("This room is for users of one server only")
                 built = (await self._writer.prepare(room, draft)).built
             if built is not None:
                 return room, built[0]

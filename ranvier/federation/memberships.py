@@ -19,6 +19,7 @@ from ranvier.federation.residents import candidates, passed_on
 from ranvier.proto.auth.power_levels import power_levels
 from ranvier.proto.errors import MatrixError, forbidden, invalid_param, not_found
 from ranvier.proto.ids import domain_of, is_room_alias, is_room_id, is_user_id
+from ranvier.ratelimit import RateLimiter
 from ranvier.rooms.invite_rules import InviteRules
 from ranvier.rooms.member_content import MemberContent
 from ranvier.rooms.membership import Memberships
@@ -44,6 +45,7 @@ class RoomMemberships:
         knocks: RemoteKnocks,
         leaves: RemoteLeaves,
         invites: RemoteInvites,
+        remote_joins: RateLimiter,
         server_name: str,
     ) -> None:
         self._local = local
@@ -56,6 +58,7 @@ class RoomMemberships:
         self._knocks = knocks
         self._leaves = leaves
         self._invites = invites
+        self._remote_joins = remote_joins
         self._server_name = server_name
         self._entering: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -87,7 +90,8 @@ class RoomMemberships:
     ) -> str:
         """Join; the room id. Joining again changes nothing.
 
-        Raises 403 if the room does not let the user in, 404 if no server in it is known, 502 if none can be reached.
+        Raises 403 if the room does not let the user in, 404 if no server in it is known, 502 if none can be reached,
+        429 for too many handshakes.
         """
         if not is_room_id(room_id):
             raise invalid_param("Not a room id")
@@ -132,11 +136,8 @@ class RoomMemberships:
             await self._local.invite(requester, room_id, target, reason=reason, is_direct=is_direct)
             return
         await self._invitations.check(requester, target)
-        room = await self._resident.holds(room_id)
-        if room is None:
+        if await self._resident.holds(room_id) is None:
             raise forbidden("You are not in this room")
-        if room.content("m.room.create").get("m.federate") is False:
-            raise forbidden("This room is for users of one server only")
         content = await self._member_content.of(target, "invite", reason=reason)
         if is_direct:
             content["is_direct"] = True
@@ -172,6 +173,7 @@ class RoomMemberships:
     ) -> None:
         if requester.is_guest:
             raise MatrixError(403, "M_GUEST_ACCESS_FORBIDDEN", "Guests may only join rooms of this server")
+        self._remote_joins.spend(requester.user_id)
         content = await self._member_content.of(requester.user_id, "join", reason=reason)
         await self._joins.join(requester.user_id, room_id, servers, content)
         room = await self._resident.is_in(room_id)

@@ -57,7 +57,8 @@ def passed_on(error: RemoteError, server: str) -> MatrixError:
     """What a client is told when another server answers with an error."""
     if error.status not in (400, 403, 404, 429) or error.errcode in _OURS or not error.errcode.startswith("M_"):
         return MatrixError(502, "M_UNKNOWN", f"{server} answers {error.status}: {error.error}")
-    extra = {key: error.body[key] for key in ("room_version",) if isinstance(error.body.get(key), str)}
+    version = error.body.get("room_version")
+    extra = {"room_version": version} if isinstance(version, str) and len(version) < 100 else {}
     return MatrixError(error.status, error.errcode, error.error or f"{server} refuses", extra=extra)
 
 

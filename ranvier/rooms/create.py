@@ -3,14 +3,16 @@
 Spec: client-server API, "Creation" (`POST /createRoom`); the order of events is the spec's.
 """
 
-from collections.abc import Sequence
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 
 from ranvier.db.engine import Tx
 from ranvier.proto.errors import MatrixError, bad_json, forbidden, invalid_param
-from ranvier.proto.ids import is_room_alias, is_user_id
+from ranvier.proto.ids import domain_of, is_room_alias, is_user_id
 from ranvier.proto.room_versions import ROOM_VERSIONS, RoomVersion
 from ranvier.rooms.directory_rules import DirectoryRules
 from ranvier.rooms.invite_rules import InviteRules
@@ -22,6 +24,8 @@ from ranvier.rooms.write import Draft, Writer
 from ranvier.store import aliases
 from ranvier.store.aliases import Alias
 from ranvier.users.requester import Requester
+
+logger = logging.getLogger(__name__)
 
 Preset = Literal["private_chat", "trusted_private_chat", "public_chat"]
 
@@ -95,6 +99,8 @@ class Creating:
         self._publication_rules = publication_rules
         self._default_room_version = default_room_version
         self._encrypted_presets = encrypted_presets
+        self.invite_elsewhere: Callable[[str, Draft], Awaitable[object]] | None = None
+        """Invites users of other servers into the room, once it is there; `None` without federation."""
 
     async def create_room(self, requester: Requester, request: RoomRequest) -> str:
         """Create the room; its id. One transaction.
@@ -114,8 +120,27 @@ class Creating:
         members = [requester.user_id, *request.invite]
         room = await self._new_rooms.begin(version, self._new_rooms.room_id(version), members)
         drafts = await self._drafts(requester.user_id, request, preset, version, alias)
-        await self._write(room, drafts, requester, alias, is_public=request.visibility == "public")
+        elsewhere = [draft for draft in drafts if self._goes_elsewhere(draft)]
+        here = [draft for draft in drafts if not self._goes_elsewhere(draft)]
+        await self._write(room, here, requester, alias, is_public=request.visibility == "public")
+        await asyncio.gather(*(self._invite_elsewhere(room.room_id, draft) for draft in elsewhere))
         return room.room_id
+
+    def _goes_elsewhere(self, draft: Draft) -> bool:
+        return (
+            self.invite_elsewhere is not None
+            and draft.content.get("membership") == "invite"
+            and domain_of(draft.state_key or "") != self._writer.server_name
+        )
+
+    async def _invite_elsewhere(self, room_id: str, draft: Draft) -> None:
+        """The room is there whatever becomes of the invitation."""
+        if self.invite_elsewhere is None:
+            return
+        try:
+            await self.invite_elsewhere(room_id, draft)
+        except MatrixError as error:
+            logger.info("%s could not be invited to %s: %s", draft.state_key, room_id, error)
 
     def _check_directory(self, requester: Requester, request: RoomRequest, alias: str | None) -> None:
         """Raises 403 if the server does not let the user name or publish rooms like this one, which has no id yet."""

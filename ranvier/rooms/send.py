@@ -3,11 +3,11 @@
 Spec: client-server API, "Sending events to a room", "Redactions".
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ranvier.proto.errors import MatrixError, bad_json, invalid_param
-from ranvier.proto.ids import is_room_alias
+from ranvier.proto.ids import domain_of, is_room_alias, is_user_id
 from ranvier.proto.room_versions import RoomVersion
 from ranvier.ratelimit import RateLimiter
 from ranvier.rooms.guest_access import check_guest_may_join
@@ -19,6 +19,7 @@ from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.transactions import Transactions
 from ranvier.rooms.write import Decide, Draft, TxnRow, Writer
 from ranvier.store import aliases
+from ranvier.store.events import StoredEvent
 from ranvier.users.requester import Requester
 from ranvier.users.suspension import check_active
 
@@ -46,6 +47,8 @@ class Sending:
         self._restricted_joins = restricted_joins
         self._messages = messages
         self._admin_redactions = admin_redactions
+        self.invite_elsewhere: Callable[[str, Draft], Awaitable[StoredEvent]] | None = None
+        """Invites a user of another server; `None` without federation."""
 
     async def send_message(
         self, requester: Requester, room_id: str, type_: str, content: dict[str, Any], txn_id: str
@@ -103,8 +106,16 @@ class Sending:
         if type_ == "m.room.create":
             raise MatrixError(403, "M_FORBIDDEN", "A room is created only once")
         draft = Draft(sender=requester.user_id, type=type_, state_key=state_key, content=content)
+        if self.invite_elsewhere is not None and self._invites_elsewhere(draft):
+            return (await self.invite_elsewhere(room_id, draft)).event.event_id
         stored = await self._writer.write(room_id, self._checked(draft))
         return stored[0].event.event_id
+
+    def _invites_elsewhere(self, draft: Draft) -> bool:
+        """Whether this invites a user of another server, which has to sign it first."""
+        user_id = draft.state_key or ""
+        is_invite = draft.type == "m.room.member" and draft.content.get("membership") == "invite"
+        return is_invite and is_user_id(user_id) and domain_of(user_id) != self._writer.server_name
 
     def _checked(self, draft: Draft) -> Decide | Sequence[Draft]:
         """The draft; if it is related to another event, only after the relation has been looked at."""

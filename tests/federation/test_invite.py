@@ -109,7 +109,8 @@ async def test_an_unreachable_server_cannot_be_invited_to(place: Town) -> None:
     assert await place.servers[ONE].membership(room_id, bob.user_id) == "leave"
 
 
-async def test_an_invitation_without_the_other_servers_signature_is_not_sent(place: Town) -> None:
+@pytest.mark.parametrize("signatures", [{}, {"ed25519:a_1": "A" * 86}])
+async def test_an_invitation_without_the_other_servers_signature_is_not_sent(place: Town, signatures: Any) -> None:
     alice, bob = await two(place)
     room_id = await alice.client.create_room(preset="private_chat")
 
@@ -119,8 +120,7 @@ async def test_an_invitation_without_the_other_servers_signature_is_not_sent(pla
         return answer
 
     place.tamper = unsign
-    for signatures in ({}, {"ed25519:a_1": "A" * 86}):
-        assert (await refused(alice.invite(room_id, bob))).status == 502
+    assert (await refused(alice.invite(room_id, bob))).status == 502
     assert await place.servers[ONE].membership(room_id, bob.user_id) == "leave"
 
 
@@ -281,3 +281,24 @@ async def test_our_signature_is_added_and_the_others_stay(place: Town) -> None:
     further = countersign(event, "three.test", third)
     signed = await receive(place.servers[TWO], further.pdu, event_id=event.event_id)
     assert signed.pdu == further.pdu
+
+
+async def test_users_of_other_servers_are_invited_to_a_room_as_it_is_made(place: Town) -> None:
+    alice, bob = await two(place)
+    nobody = "@nobody:gone.test"
+    room_id = await alice.client.create_room(
+        preset="trusted_private_chat", invite=[bob.user_id, nobody], is_direct=True, room_version="12"
+    )
+    assert room_id in await bob.rooms("invite")
+    assert await place.servers[ONE].membership(room_id, nobody) == "leave"
+    await bob.join(room_id)
+    assert await place.servers[ONE].membership(room_id, bob.user_id) == "join"
+
+
+async def test_an_invitation_that_is_written_as_state_is_one(place: Town) -> None:
+    alice, bob = await two(place)
+    room_id = await alice.client.create_room(preset="private_chat")
+    (await alice.client.set_state(room_id, "m.room.member", {"membership": "invite"}, bob.user_id)).ok()
+    assert room_id in await bob.rooms("invite")
+    gone = await alice.client.set_state(room_id, "m.room.member", {"membership": "invite"}, "@x:gone.test")
+    assert gone.status == 502

@@ -101,7 +101,12 @@ async def test_send_leave_takes_only_leaves(place: Town) -> None:
     place.servers[ONE].answer = keep  # type: ignore[method-assign]
     await bob.leave(room_id)
     ((path, body),) = sent
-    for changed in ({"content": {"membership": "join"}}, {"state_key": alice.user_id}, {"signatures": {}}):
+    wrong: list[dict[str, Any]] = [
+        {"content": {"membership": "join"}},
+        {"state_key": alice.user_id},
+        {"signatures": {}},
+    ]
+    for changed in wrong:
         error = await refused(original(TWO, "v2 send_leave", path, [], {**body, **changed}))
         assert (error.status, error.errcode) == (400, "M_INVALID_PARAM")
     assert await original(TWO, "v2 send_leave", path, [], body) == {}

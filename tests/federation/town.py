@@ -80,7 +80,7 @@ class FakeClient:
             answer = await server.answer(self._origin, f"{version} {act}", rest, query, body)
         except MatrixError as error:
             told: dict[str, Any] = {"errcode": error.errcode, "error": error.error, **error.extra}
-            raise RemoteError(error.status, error.errcode, error.error, told, None) from error
+            raise RemoteError(error.status, error.errcode, error.error, body=told) from error
         answer = decode_lenient(answer if isinstance(answer, bytes) else encode_lenient(answer))
         return answer if self._town.tamper is None else self._town.tamper(destination, act, answer)
 
@@ -169,6 +169,7 @@ class Server:
                     screens=screens,
                 ),
                 forward=self.forward,
+                limiters=real.limiters,
             )
         )
 
