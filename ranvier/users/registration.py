@@ -9,6 +9,7 @@ from ranvier.db.engine import Database, UniqueViolation
 from ranvier.ports import Clock, Random
 from ranvier.proto.errors import MatrixError, forbidden, missing_param
 from ranvier.proto.ids import localpart_of
+from ranvier.store import tokens as token_store
 from ranvier.store import users
 from ranvier.users.consent import terms
 from ranvier.users.create_account import Accounts, NewAccount, in_use
@@ -19,7 +20,7 @@ from ranvier.users.passwords import Passwords
 from ranvier.users.registration_tokens import RegistrationTokens
 from ranvier.users.sessions import Sessions
 from ranvier.users.stages import DUMMY, REGISTRATION_TOKEN, TERMS
-from ranvier.users.token_text import new_localpart
+from ranvier.users.token_text import new_localpart, token_digest
 
 
 class RegistrationRequest(msgspec.Struct):
@@ -154,11 +155,12 @@ class Registration:
         """Raises 403 `M_FORBIDDEN` unless this is a guest's access token and the name is theirs."""
         if username is None:
             raise missing_param("username is missing")
-        try:
-            guest = await self._sessions.authenticate(token)
-        except MatrixError as error:
-            raise forbidden("Invalid guest access token") from error
-        if not guest.is_guest or guest.user_id != self._accounts.user_id(username):
+        guest = await token_store.owner(self._db, token_digest(token))
+        if guest is None or not guest.is_guest or guest.deactivated or guest.locked:
+            raise forbidden("Invalid guest access token")
+        if guest.expires_ts is not None and guest.expires_ts <= self._clock.now_ms():
+            raise forbidden("The guest access token has expired")
+        if guest.user_id != self._accounts.user_id(username):
             raise forbidden("This is not the guest's access token")
 
     async def _create(
