@@ -7,13 +7,15 @@ the moment is found by halving it (about a dozen point reads), and the exact eve
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from ranvier.proto.errors import not_found
 from ranvier.rooms.history import History
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.timeline_token import START
+from ranvier.store import backward_extremities
 from ranvier.store.events import POS_BITS, StoredEvent, timeline_rows
 from ranvier.users.requester import Requester
 
@@ -27,22 +29,66 @@ Visible = Callable[[Sequence[StoredEvent]], Awaitable[list[StoredEvent]]]
 """Those of some events that the asker may see, in the same order."""
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """From when, and in which direction."""
+
+    ts: int
+    forwards: bool
+
+
+class RemoteMoments(Protocol):
+    """Asks other servers. Raises nothing because they do not answer."""
+
+    def may_help(self, room: Room) -> bool:
+        """Whether something may be missing in this room."""
+        ...
+
+    async def fetch(self, room: Room, moment: Moment, *, nearest_ts: int | None, below: int) -> bool:
+        """Take in the event nearest to the moment if that is nearer than `nearest_ts`, at a place below `below`.
+
+        Whether one has come.
+        """
+        ...
+
+
+class NobodyElse:
+    """There are no other servers."""
+
+    def may_help(self, room: Room) -> bool:
+        return False
+
+    async def fetch(self, room: Room, moment: Moment, *, nearest_ts: int | None, below: int) -> bool:
+        return False
+
+
 class TimestampToEvent:
     """Finds events by time."""
 
-    def __init__(self, *, rooms: Rooms, history: History) -> None:
+    def __init__(self, *, rooms: Rooms, history: History, remote: RemoteMoments | None = None) -> None:
         self._rooms = rooms
         self._history = history
+        self.remote: RemoteMoments = remote or NobodyElse()
 
     async def find(self, requester: Requester, room_id: str, ts: int, *, forwards: bool) -> StoredEvent:
-        """The nearest event at `ts` or after it (or before it), of those that the user may see. Raises 403, 404."""
+        """The nearest event at `ts` or after it (or before it), of those that the user may see. Raises 403, 404.
+
+        Other servers are asked if our own history has a gap where it would be.
+        """
         viewer = await self._history.viewer(requester.user_id, room_id)
         last = viewer.room.last_pos if viewer.horizon is None else viewer.horizon
 
         async def visible(events: Sequence[StoredEvent]) -> list[StoredEvent]:
             return await self._history.visible(viewer, events)
 
-        found = await self.nearest(viewer.room, ts, forwards=forwards, last=last, visible=visible)
+        room = viewer.room
+        found = await self.nearest(room, ts, forwards=forwards, last=last, visible=visible)
+        if self.remote.may_help(room):
+            below = await self._gap_beside(room, found, last, forwards=forwards)
+            nearest_ts = None if found is None else found.event.origin_server_ts
+            moment = Moment(ts, forwards)
+            if below is not None and await self.remote.fetch(room, moment, nearest_ts=nearest_ts, below=below):
+                found = await self.nearest(room, ts, forwards=forwards, last=last, visible=visible)
         if found is None:
             raise not_found(f"There is no event {'after' if forwards else 'before'} this moment")
         return found
@@ -66,6 +112,17 @@ class TimestampToEvent:
                 around.reverse()
             found = await _nearest(around, ts, forwards=forwards, visible=visible)
         return found
+
+    async def _gap_beside(self, room: Room, found: StoredEvent | None, last: int, *, forwards: bool) -> int | None:
+        """The position of the event before which a nearer one may be missing, if there is such a gap."""
+        upper = found
+        if not forwards:
+            after = START if found is None or found.pos is None else found.pos
+            upper = next(iter(await self._read(room, after, last + 1, backwards=False, limit=1)), None)
+        if upper is None or upper.pos is None:
+            return None
+        gaps = await backward_extremities.between(self._rooms.db, room.room_nid, upper.pos, upper.pos, 1)
+        return upper.pos if gaps else None
 
     async def _halve(self, room: Room, ts: int, last: int) -> int:
         """The position of the first event that is not before `ts`, if the timeline is in the order of time."""

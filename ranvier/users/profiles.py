@@ -1,4 +1,4 @@
-"""Profiles of local users. Spec: client-server API, "Profiles".
+"""Profiles: those of local users, and those that other servers are asked for. Spec: client-server API, "Profiles".
 
 Telling rooms and other servers of a change is not done here: `set` and `delete` answer whether there is one to tell.
 """
@@ -6,13 +6,14 @@ Telling rooms and other servers of a change is not done here: `set` and `delete`
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from ranvier.config.model import Config
 from ranvier.db.engine import Database
 from ranvier.proto.errors import MatrixError, bad_json, forbidden, invalid_param, not_found
+from ranvier.proto.ids import domain_of
 from ranvier.proto.limits import is_too_long
 from ranvier.store import profiles as store
 from ranvier.users.requester import Requester
@@ -29,11 +30,28 @@ _EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
 _is_key = re.compile(r"[a-z][a-z0-9_.-]*").fullmatch
 
 
+class RemoteProfiles(Protocol):
+    """Asks other servers."""
+
+    async def get(self, user_id: str) -> Mapping[str, Any]:
+        """All fields of a user of another server. Raises 404, 502 if it does not answer, or the error it answers with."""
+        ...
+
+
+class NobodyElse:
+    """There are no other servers."""
+
+    async def get(self, user_id: str) -> Mapping[str, Any]:
+        raise not_found("Profile not found")
+
+
 class Profiles:
     """Reads and changes profiles; those that were read lately are kept in memory."""
 
-    def __init__(self, *, db: Database, config: Config) -> None:
+    def __init__(self, *, db: Database, config: Config, remote: RemoteProfiles | None = None) -> None:
         self._db = db
+        self._server_name = config.server_name
+        self.remote: RemoteProfiles = remote or NobodyElse()
         self._fixed = frozenset(
             name
             for name, is_free in (
@@ -46,7 +64,12 @@ class Profiles:
         self._changes = 0
 
     async def get(self, user_id: str) -> Mapping[str, Any]:
-        """All fields of a local user. Raises 404 `M_NOT_FOUND`. No statement if it is remembered."""
+        """All fields of a user. Raises 404 `M_NOT_FOUND`, and for users of other servers as `RemoteProfiles`.
+
+        No statement if it is remembered.
+        """
+        if domain_of(user_id) != self._server_name:
+            return await self.remote.get(user_id)
         fields = await self._find(user_id)
         if fields is None:
             raise not_found("Profile not found")

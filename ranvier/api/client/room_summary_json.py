@@ -60,7 +60,7 @@ def summarised_room(
         **msgspec.structs.asdict(published_room(room)),
         allowed_room_ids=room.allowed,
         encryption=room.encryption,
-        room_version=room.room_version,
+        room_version=room.room_version or None,
         membership=membership,
         children_state=None if children is None else [stripped_child(child) for child in children],
     )
