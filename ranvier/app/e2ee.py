@@ -59,7 +59,7 @@ async def build_e2ee(*, db: Database, clock: Clock, config: Config, users: UserS
     users.devices.on_renamed.append(device_lists.on_renamed)
     return E2eeServices(
         backups=KeyBackups(db=db),
-        claims=Claims(db=db, clock=clock, counts=counts, server_name=config.server_name),
+        claims=Claims(db=db, counts=counts, server_name=config.server_name),
         counts=counts,
         cross_signing=CrossSigning(db=db, device_lists=device_lists, reauthentication=users.reauthentication),
         dehydrated=DehydratedDevices(

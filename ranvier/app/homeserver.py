@@ -96,7 +96,6 @@ class Homeserver:
             asyncio.create_task(_watched(rooms.ephemeral.unread_notes.run), name="unread"),
             asyncio.create_task(_watched(rooms.ephemeral.presence.run), name="presence"),
             asyncio.create_task(_watched(e2ee.inboxes.run), name="inboxes"),
-            asyncio.create_task(_watched(e2ee.claims.run), name="claimed keys"),
         ]
         return server
 

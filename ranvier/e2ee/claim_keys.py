@@ -6,7 +6,6 @@ and whenever the process dies.
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,21 +13,16 @@ from typing import Any, Final
 
 import orjson
 
-from ranvier.db.engine import Database, DatabaseError, Tx
+from ranvier.db.engine import Database, Tx
 from ranvier.e2ee.key_counts import KeyCounts
 from ranvier.e2ee.remote_keys import NobodyElse, RemoteClaims, RemoteKeys
-from ranvier.ports import Clock
 from ranvier.proto.ids import domain_of
 from ranvier.store import one_time_keys as store
 from ranvier.store.one_time_keys import ClaimedKey, Device
 from ranvier.users.text import is_storable
 
-logger = logging.getLogger(__name__)
-
 TIMEOUT_MS: Final = 10_000
 """How long other servers have to answer, if the client does not say."""
-CLAIMED_KEPT_MS: Final = 24 * 3600 * 1000
-_FORGET_EVERY_S: Final = 3600.0
 
 Wanted = tuple[str, str, str]
 """`(user_id, device_id, algorithm)`."""
@@ -44,11 +38,8 @@ class _Claim:
 class Claims:
     """Gives out one-time keys, and fallback keys where there are none."""
 
-    def __init__(
-        self, *, db: Database, clock: Clock, counts: KeyCounts, server_name: str, remote: RemoteKeys | None = None
-    ) -> None:
+    def __init__(self, *, db: Database, counts: KeyCounts, server_name: str, remote: RemoteKeys | None = None) -> None:
         self._db = db
-        self._clock = clock
         self._counts = counts
         self._server_name = server_name
         self.remote: RemoteKeys = remote or NobodyElse()
@@ -93,16 +84,6 @@ class Claims:
         await asyncio.shield(claim.done)
         return claim.found
 
-    async def run(self) -> None:
-        """Forget now and then what has been given out long ago, until cancelled."""
-        while True:
-            await self._clock.sleep(_FORGET_EVERY_S)
-            try:
-                async with self._db.write() as tx:
-                    await store.forget_claimed(tx, self._clock.now_ms() - CLAIMED_KEPT_MS)
-            except DatabaseError as error:
-                logger.warning("Could not forget one-time keys that were given out: %s", error)
-
     async def _serve(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
@@ -120,22 +101,23 @@ class Claims:
                     claim.done.set_result(None)
 
     async def _serve_batch(self, tx: Tx, batch: list[_Claim]) -> None:
-        """One statement for all devices of whom one key of one algorithm is wanted, another if some have none."""
+        """Two statements for all devices of whom one key of one algorithm is wanted, one more if some have none."""
         waiting: dict[Wanted, deque[_Claim]] = {}
+        by_algorithm: dict[str, set[Device]] = {}
         for claim in batch:
-            for want in claim.wanted:
-                waiting.setdefault(want, deque()).append(claim)
-        alike: dict[tuple[str, int], list[Device]] = {}
-        for (user_id, device_id, algorithm), claims in waiting.items():
-            alike.setdefault((algorithm, len(claims)), []).append((user_id, device_id))
-        for (algorithm, each), devices in alike.items():
-            for key in await store.claim(tx, algorithm, devices, each=each, now_ms=self._clock.now_ms()):
-                claims = waiting[key.user_id, key.device_id, algorithm]
-                if claims:
-                    claims.popleft().found.append(key)
-            without = [device for device in devices if waiting[*device, algorithm]]
+            for user_id, device_id, algorithm in claim.wanted:
+                waiting.setdefault((user_id, device_id, algorithm), deque()).append(claim)
+                by_algorithm.setdefault(algorithm, set()).add((user_id, device_id))
+        for algorithm in sorted(by_algorithm):
+            devices = sorted(by_algorithm[algorithm])
+            while devices:
+                keys = await store.claim(tx, algorithm, devices)
+                for key in keys:
+                    waiting[key.user_id, key.device_id, algorithm].popleft().found.append(key)
+                devices = [key.device for key in keys if waiting[*key.device, algorithm]]
+            without = [device for device in by_algorithm[algorithm] if waiting[*device, algorithm]]
             for key in await store.claim_fallback(tx, algorithm, without) if without else ():
-                for claim in waiting[key.user_id, key.device_id, algorithm]:
+                for claim in waiting[*key.device, algorithm]:
                     claim.found.append(key)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ranvier.proto.canonical_json import NotCanonical, encode
+from ranvier.proto.canonical_json import NotCanonical, encode, encode_checked
 from ranvier.proto.errors import MatrixError, bad_json, invalid_param
 from ranvier.users.text import is_storable
 
@@ -82,9 +82,7 @@ def canonical(value: Any, name: str) -> bytes:
         encoded = encode(value)
     except NotCanonical as error:
         raise bad_json(f"{name}: {error}") from None
-    if len(encoded) > MAX_KEY_BYTES:
-        raise MatrixError(413, "M_TOO_LARGE", f"{name} is too large")
-    return encoded
+    return _small(encoded, name)
 
 
 def _device_keys(value: Mapping[str, Any], user_id: str, device_id: str) -> bytes:
@@ -104,16 +102,27 @@ def _device_keys(value: Mapping[str, Any], user_id: str, device_id: str) -> byte
 
 
 def _named_keys(values: Mapping[str, Any], where: str) -> list[NamedKey]:
-    return [_named_key(name, value, where) for name, value in values.items()]
+    """What is alike for all of them is checked for all at once."""
+    if not values:
+        return []
+    try:
+        msgspec.convert(values, dict[str, str | _KeyObject])
+        encode(values)
+        return [_named_key(name, value, where) for name, value in values.items()]
+    except msgspec.ValidationError as error:
+        raise bad_json(f"{where}: {error}") from None
+    except NotCanonical as error:
+        raise bad_json(f"{where}: {error}") from None
 
 
 def _named_key(name: str, value: Any, where: str) -> NamedKey:
     algorithm, _, key_id = name.partition(":")
     if not algorithm or not key_id or len(name) > MAX_NAME_LENGTH or not is_storable(name):
         raise invalid_param(f"{where}: the names must be an algorithm, a colon and an id")
-    if not isinstance(value, str):
-        try:
-            msgspec.convert(value, _KeyObject)
-        except msgspec.ValidationError as error:
-            raise bad_json(f"{where}: {error}") from None
-    return NamedKey(algorithm, key_id, canonical(value, where))
+    return NamedKey(algorithm, key_id, _small(encode_checked(value), where))
+
+
+def _small(encoded: bytes, name: str) -> bytes:
+    if len(encoded) > MAX_KEY_BYTES:
+        raise MatrixError(413, "M_TOO_LARGE", f"{name} is too large")
+    return encoded

@@ -1,7 +1,7 @@
 """Devices publish their keys. Spec: client-server API, `POST /keys/upload`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from ranvier.db.engine import Tx
 from ranvier.e2ee.device_lists import DeviceLists, DeviceListTx
@@ -11,8 +11,11 @@ from ranvier.ports import Clock
 from ranvier.proto.errors import invalid_param
 from ranvier.store import device_keys as device_key_store
 from ranvier.store import one_time_keys as store
-from ranvier.store.one_time_keys import Counts
+from ranvier.store.one_time_keys import Batch, Counts, Queue
 from ranvier.users.requester import Requester
+
+GIVEN_KEPT_MS: Final = 24 * 3600 * 1000
+"""Keys that have been given out are known so long, at least since their upload."""
 
 
 class KeyUpload:
@@ -22,7 +25,6 @@ class KeyUpload:
         self._device_lists = device_lists
         self._counts = counts
         self._clock = clock
-        self._last_seq = 0
 
     async def upload(
         self,
@@ -32,7 +34,7 @@ class KeyUpload:
         one_time_keys: Mapping[str, Any] | None,
         fallback_keys: Mapping[str, Any] | None,
     ) -> dict[str, int]:
-        """Store the keys; how many one-time keys the device has now. One transaction, at most six statements.
+        """Store the keys; how many one-time keys the device has now. One transaction, mostly at most six statements.
 
         The same keys once more change nothing. Raises 400 `M_BAD_JSON` and `M_INVALID_PARAM`; then nothing is stored.
         """
@@ -58,24 +60,49 @@ class KeyUpload:
         if keys.device_keys is not None and await device_key_store.save(tx, user_id, device_id, keys.device_keys):
             await change.changed(user_id)
         if keys.one_time:
-            new = await self._new_keys(tx, user_id, device_id, keys.one_time)
-            await store.insert(
-                tx, [(user_id, device_id, key.algorithm, self._next_seq(), key.key_id, key.key) for key in new]
-            )
+            await self._save_one_time(tx, user_id, device_id, keys.one_time)
         await store.save_fallback(
             tx, [(user_id, device_id, key.algorithm, key.key_id, key.key) for key in keys.fallback]
         )
         return await store.counts(tx, user_id, device_id)
 
-    async def _new_keys(self, tx: Tx, user_id: str, device_id: str, keys: list[NamedKey]) -> list[NamedKey]:
-        """Those that were never uploaded. Raises 400 `M_INVALID_PARAM` if another key was uploaded under such a name."""
-        known = await store.known(tx, user_id, device_id, [key.key_id for key in keys])
+    async def _save_one_time(self, tx: Tx, user_id: str, device_id: str, keys: list[NamedKey]) -> None:
+        """Two statements and two for each algorithm, mostly. Raises as `_refuse_other`."""
+        by_algorithm: dict[str, list[NamedKey]] = {}
         for key in keys:
-            if known.get((key.algorithm, key.key_id), key.key) != key.key:
-                raise invalid_param(f"Another one-time key {key.algorithm}:{key.key_id} has been uploaded already")
-        return [key for key in keys if (key.algorithm, key.key_id) not in known]
+            by_algorithm.setdefault(key.algorithm, []).append(key)
+        # In one order everywhere: who waits for a queue holds none that comes later.
+        queues = {
+            algorithm: await store.lengthen(tx, user_id, device_id, algorithm, len(by_algorithm[algorithm]))
+            for algorithm in sorted(by_algorithm)
+        }
+        batches = await store.batches(tx, user_id, device_id)
+        known = {(batch.algorithm, name): batch for batch in batches for name in batch.names}
+        now_ms = self._clock.now_ms()
+        for algorithm, uploaded in by_algorithm.items():
+            again = [key for key in uploaded if (algorithm, key.key_id) in known]
+            new = [(key.key_id, key.key) for key in uploaded if (algorithm, key.key_id) not in known]
+            if again:
+                await _refuse_other(tx, user_id, device_id, again, known)
+                await store.shorten(tx, user_id, device_id, algorithm, len(again))
+            first_no = queues[algorithm].uploaded - len(uploaded) + 1
+            await store.insert(tx, (user_id, device_id), algorithm, new, first_no=first_no, ts=now_ms)
+        await store.delete_batches(
+            tx, user_id, device_id, [batch for batch in batches if _is_over(batch, queues, now_ms - GIVEN_KEPT_MS)]
+        )
 
-    def _next_seq(self) -> int:
-        """Grows with every key, over restarts too."""
-        self._last_seq = max(self._last_seq + 1, self._clock.now_ms() << 10)
-        return self._last_seq
+
+async def _refuse_other(
+    tx: Tx, user_id: str, device_id: str, again: list[NamedKey], known: Mapping[tuple[str, str], Batch]
+) -> None:
+    """Raises 400 `M_INVALID_PARAM` if another key was uploaded under the name of one of these."""
+    batches = {id(batch): batch for batch in (known[key.algorithm, key.key_id] for key in again)}
+    stored = await store.keys_of(tx, user_id, device_id, list(batches.values()))
+    for key in again:
+        if stored[key.algorithm, key.key_id] != key.key:
+            raise invalid_param(f"Another one-time key {key.algorithm}:{key.key_id} has been uploaded already")
+
+
+def _is_over(batch: Batch, queues: Mapping[str, Queue], before_ms: int) -> bool:
+    queue = queues.get(batch.algorithm)
+    return queue is not None and batch.last_no <= queue.given and batch.ts < before_ms

@@ -1,16 +1,26 @@
 """One-time keys, each given out once, and the fallback keys that are given out when there are none.
 
-Spec: client-server API, "One-time and fallback keys". A key that has been given out keeps its row for a while, with a
-negative `seq`: whoever uploads it again, because the answer to the first upload was lost, does not bring it back.
+Spec: client-server API, "One-time and fallback keys". The keys of a device and algorithm are numbered in the order of
+upload; a queue says how many of them have been given out. Keys that have been given out are known for a while: whoever
+uploads them again, because the answer to the first upload was lost, does not bring them back.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
 
 from ranvier.db.engine import Reader, Tx
 
 Device = tuple[str, str]
 """`(user_id, device_id)`."""
+Named = tuple[str, bytes]
+"""`(key id, key as JSON)`."""
+
+IN_A_ROW: Final = 25
+_NAMES: Final = msgspec.json.Decoder(list[str])
+_KEYS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,36 @@ class ClaimedKey:
     key_id: str
     key: bytes
 
+    @property
+    def device(self) -> Device:
+        """Whose key it was."""
+        return (self.user_id, self.device_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some keys of one upload, without the keys."""
+
+    algorithm: str
+    first_no: int
+    ts: int
+    names: list[str]
+
+    @property
+    def last_no(self) -> int:
+        """The number of the last key."""
+        return self.first_no + len(self.names) - 1
+
+
+@dataclass(slots=True)
+class Queue:
+    """The keys of one device and algorithm."""
+
+    uploaded: int
+    """The number of the last key."""
+    given: int
+    """Keys up to this number have been given out."""
+
 
 @dataclass(slots=True)
 class Counts:
@@ -34,23 +74,73 @@ class Counts:
     """Algorithms."""
 
 
-async def known(db: Reader, user_id: str, device_id: str, key_ids: Collection[str]) -> dict[tuple[str, str], bytes]:
-    """Keys with these ids that are there, or were given out not long ago: by `(algorithm, key_id)`."""
-    rows = await db.all(
-        "SELECT algorithm, key_id, key FROM one_time_keys WHERE user_id = $1 AND device_id = $2 AND key_id = ANY($3)",
+async def lengthen(tx: Tx, user_id: str, device_id: str, algorithm: str, number: int) -> Queue:
+    """Make room for more keys at the end of a queue, which nobody else can change until the commit. One statement."""
+    rows = await tx.all(
+        "INSERT INTO one_time_key_queues (user_id, device_id, algorithm, uploaded) VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT (user_id, device_id, algorithm)"
+        " DO UPDATE SET uploaded = one_time_key_queues.uploaded + excluded.uploaded RETURNING uploaded, given",
         user_id,
         device_id,
-        list(key_ids),
+        algorithm,
+        number,
     )
-    return {(row[0], row[1]): bytes(row[2]) for row in rows}
+    return Queue(rows[0][0], rows[0][1])
 
 
-async def insert(tx: Tx, rows: Sequence[tuple[str, str, str, int, str, bytes]]) -> None:
-    """`(user_id, device_id, algorithm, seq, key_id, key)`; those that are there already stay. One statement."""
+async def shorten(tx: Tx, user_id: str, device_id: str, algorithm: str, number: int) -> None:
+    """Some of the room was not needed. One statement."""
+    await tx.run(
+        "UPDATE one_time_key_queues SET uploaded = uploaded - $4"
+        " WHERE user_id = $1 AND device_id = $2 AND algorithm = $3",
+        user_id,
+        device_id,
+        algorithm,
+        number,
+    )
+
+
+async def batches(db: Reader, user_id: str, device_id: str) -> list[Batch]:
+    """What a device has uploaded, as far as it is remembered. One statement."""
+    rows = await db.all(
+        "SELECT algorithm, first_no, ts, number, names FROM one_time_key_batches WHERE user_id = $1 AND device_id = $2",
+        user_id,
+        device_id,
+    )
+    return [Batch(row[0], row[1], row[2], [row[4]] if row[3] == 1 else _NAMES.decode(row[4])) for row in rows]
+
+
+async def keys_of(db: Reader, user_id: str, device_id: str, wanted: Collection[Batch]) -> dict[tuple[str, str], bytes]:
+    """The keys of some batches, by `(algorithm, key id)`. One statement a batch."""
+    found = {}
+    for batch in wanted:
+        keys = await db.value(
+            "SELECT keys FROM one_time_key_batches"
+            " WHERE user_id = $1 AND device_id = $2 AND algorithm = $3 AND first_no = $4",
+            user_id,
+            device_id,
+            batch.algorithm,
+            batch.first_no,
+        )
+        for index, name in enumerate(batch.names):
+            found[batch.algorithm, name] = _key(keys, index, len(batch.names))
+    return found
+
+
+async def insert(tx: Tx, device: Device, algorithm: str, keys: Sequence[Named], *, first_no: int, ts: int) -> None:
+    """Store keys in a place that was made for them. One statement."""
     await tx.many(
-        "INSERT INTO one_time_keys (user_id, device_id, algorithm, seq, key_id, key) VALUES ($1, $2, $3, $4, $5, $6)"
-        " ON CONFLICT (user_id, device_id, algorithm, key_id) DO NOTHING",
-        rows,
+        "INSERT INTO one_time_key_batches (user_id, device_id, algorithm, first_no, number, ts, names, keys)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        [(*device, algorithm, first_no + begin, len(chunk), ts, *_encoded(chunk)) for begin, chunk in _chunks(keys)],
+    )
+
+
+async def delete_batches(tx: Tx, user_id: str, device_id: str, unneeded: Collection[Batch]) -> None:
+    """Forget keys that were given out long ago. One statement, or none."""
+    await tx.many(
+        "DELETE FROM one_time_key_batches WHERE user_id = $1 AND device_id = $2 AND algorithm = $3 AND first_no = $4",
+        [(user_id, device_id, batch.algorithm, batch.first_no) for batch in unneeded],
     )
 
 
@@ -69,8 +159,8 @@ async def counts(db: Reader, user_id: str, device_id: str) -> Counts:
     """What a device has left. One statement."""
     found = Counts()
     for algorithm, number in await db.all(
-        "SELECT algorithm, COUNT(*) FROM one_time_keys WHERE user_id = $1 AND device_id = $2 AND seq > 0"
-        " GROUP BY algorithm UNION ALL SELECT algorithm, -1 FROM fallback_keys"
+        "SELECT algorithm, uploaded - given FROM one_time_key_queues"
+        " WHERE user_id = $1 AND device_id = $2 AND uploaded > given UNION ALL SELECT algorithm, -1 FROM fallback_keys"
         " WHERE user_id = $1 AND device_id = $2 AND used = 0",
         user_id,
         device_id,
@@ -82,25 +172,30 @@ async def counts(db: Reader, user_id: str, device_id: str) -> Counts:
     return found
 
 
-async def claim(tx: Tx, algorithm: str, devices: Sequence[Device], *, each: int, now_ms: int) -> list[ClaimedKey]:
-    """Give out the oldest keys of each device, at most `each`. One statement.
-
-    Run by one caller at a time: on PostgreSQL the second of two would miss keys that the first did not take.
-    """
-    rows = await tx.all(
-        "WITH picked AS MATERIALIZED (SELECT d.user_id AS owner, d.device_id AS device, (SELECT MAX(oldest.seq) FROM"
-        " (SELECT k.seq FROM one_time_keys k WHERE k.user_id = d.user_id AND k.device_id = d.device_id"
-        " AND k.algorithm = $2 AND k.seq > 0 ORDER BY k.seq LIMIT $5) oldest) AS last"
-        " FROM devices d WHERE d.user_id = ANY($3) AND d.user_id || ' ' || d.device_id = ANY($4))"
-        " UPDATE one_time_keys SET seq = $1 FROM picked WHERE user_id = owner AND device_id = device"
-        " AND algorithm = $2 AND seq > 0 AND seq <= last RETURNING user_id, device_id, key_id, key",
-        -now_ms,
+async def claim(tx: Tx, algorithm: str, devices: Sequence[Device]) -> list[ClaimedKey]:
+    """Give out the oldest key of each device, of those that have one. Two statements."""
+    claimed = await tx.all(
+        "UPDATE one_time_key_queues SET given = given + 1 WHERE algorithm = $1 AND given < uploaded"
+        " AND user_id = ANY($2) AND user_id || ' ' || device_id = ANY($3) RETURNING user_id, device_id",
         algorithm,
-        list({user_id for user_id, _ in devices}),
-        [_text(device) for device in devices],
-        each,
+        *_texts(devices),
     )
-    return [ClaimedKey(row[0], row[1], algorithm, row[2], bytes(row[3])) for row in rows]
+    if not claimed:
+        return []
+    rows = await tx.all(
+        "SELECT q.user_id, q.device_id, q.given - b.first_no, b.number, b.names, b.keys"
+        " FROM one_time_key_queues q JOIN one_time_key_batches b ON b.user_id = q.user_id AND b.device_id = q.device_id"
+        " AND b.algorithm = q.algorithm AND b.first_no <= q.given AND b.first_no > q.given - $4"
+        " AND b.first_no + b.number > q.given"
+        " WHERE q.algorithm = $1 AND q.user_id = ANY($2) AND q.user_id || ' ' || q.device_id = ANY($3)",
+        algorithm,
+        *_texts([(row[0], row[1]) for row in claimed]),
+        IN_A_ROW,
+    )
+    return [
+        ClaimedKey(row[0], row[1], algorithm, _name(row[4], row[2], row[3]), _key(row[5], row[2], row[3]))
+        for row in rows
+    ]
 
 
 async def claim_fallback(tx: Tx, algorithm: str, devices: Sequence[Device]) -> list[ClaimedKey]:
@@ -109,23 +204,36 @@ async def claim_fallback(tx: Tx, algorithm: str, devices: Sequence[Device]) -> l
         "UPDATE fallback_keys SET used = 1 WHERE algorithm = $1 AND user_id = ANY($2)"
         " AND user_id || ' ' || device_id = ANY($3) RETURNING user_id, device_id, key_id, key",
         algorithm,
-        list({user_id for user_id, _ in devices}),
-        [_text(device) for device in devices],
+        *_texts(devices),
     )
     return [ClaimedKey(row[0], row[1], algorithm, row[2], bytes(row[3])) for row in rows]
 
 
-async def forget_claimed(tx: Tx, before_ms: int) -> None:
-    """Forget the keys that were given out before this time."""
-    await tx.run("DELETE FROM one_time_keys WHERE seq < 0 AND seq > $1", -before_ms)
-
-
 async def delete_of_devices(tx: Tx, user_id: str, device_ids: Sequence[str]) -> None:
-    """Forget every key of some devices. Two statements."""
-    for table in ("one_time_keys", "fallback_keys"):
+    """Forget every key of some devices. Three statements."""
+    for table in ("one_time_key_queues", "one_time_key_batches", "fallback_keys"):
         await tx.run(f"DELETE FROM {table} WHERE user_id = $1 AND device_id = ANY($2)", user_id, list(device_ids))
 
 
-def _text(device: Device) -> str:
-    """Both ids as one text. A server name has no blank, so that it can only be read in one way."""
-    return f"{device[0]} {device[1]}"
+def _texts(devices: Sequence[Device]) -> tuple[list[str], list[str]]:
+    """The users, and both ids as one text. A server name has no blank, so that it can only be read in one way."""
+    return list({user_id for user_id, _ in devices}), [f"{user_id} {device_id}" for user_id, device_id in devices]
+
+
+def _chunks(keys: Sequence[Named]) -> Iterator[tuple[int, Sequence[Named]]]:
+    for begin in range(0, len(keys), IN_A_ROW):
+        yield begin, keys[begin : begin + IN_A_ROW]
+
+
+def _encoded(keys: Sequence[Named]) -> tuple[str, bytes]:
+    if len(keys) == 1:
+        return keys[0]
+    return msgspec.json.encode([name for name, _ in keys]).decode(), b"[%b]" % b",".join(key for _, key in keys)
+
+
+def _name(names: str, index: int, number: int) -> str:
+    return names if number == 1 else _NAMES.decode(names)[index]
+
+
+def _key(keys: bytes, index: int, number: int) -> bytes:
+    return bytes(keys) if number == 1 else bytes(_KEYS.decode(keys)[index])
