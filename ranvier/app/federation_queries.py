@@ -1,4 +1,4 @@
-"""Builds what other servers may ask: history, state, directories, spaces, profiles, keys."""
+"""Builds what other servers may ask, and what asks them on behalf of clients: history, rooms, profiles, keys."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,18 @@ from ranvier.app.directory import DirectoryServices
 from ranvier.app.e2ee import E2eeServices
 from ranvier.app.rooms import RoomServices
 from ranvier.config.model import Config
+from ranvier.federation.ask_directory import DirectoryAsking
+from ranvier.federation.ask_keys import KeyAsking
+from ranvier.federation.ask_moments import MomentAsking
+from ranvier.federation.ask_profiles import ProfileAsking
+from ranvier.federation.ask_spaces import SpaceAsking
 from ranvier.federation.auth_chain import AuthChains
+from ranvier.federation.backfill import Backfill
+from ranvier.federation.client import FederationClient
+from ranvier.federation.gaps import Gaps
 from ranvier.federation.participants import Participants
 from ranvier.federation.predecessors import Predecessors
+from ranvier.federation.screening import Screens
 from ranvier.federation.serve_hierarchy import HierarchyServing
 from ranvier.federation.serve_history import HistoryServing
 from ranvier.federation.serve_keys import KeyServing
@@ -88,3 +97,45 @@ def query_routes(
             shows_profiles=config.federation.shows_profiles,
         ).routes(),
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What asks other servers with."""
+
+    client: FederationClient
+    screens: Screens
+    gaps: Gaps
+    backfill: Backfill
+    hosts_of: HostsOf
+
+
+def build_asking(
+    *,
+    config: Config,
+    clock: Clock,
+    asking: Asking,
+    users: UserServices,
+    e2ee: E2eeServices,
+    directory: DirectoryServices,
+) -> KeyAsking:
+    """Lets the services of clients ask other servers. What is returned also fetches whole device lists."""
+    names = DirectoryAsking(client=asking.client)
+    directory.aliases.remote = names
+    directory.public_rooms.remote = names
+    spaces = SpaceAsking(client=asking.client, clock=clock, server_name=config.server_name)
+    directory.hierarchy.remote = spaces
+    directory.summaries.remote = spaces
+    directory.timestamp_to_event.remote = MomentAsking(
+        client=asking.client,
+        screens=asking.screens,
+        gaps=asking.gaps,
+        known=asking.backfill,
+        hosts_of=asking.hosts_of,
+        server_name=config.server_name,
+    )
+    users.profiles.remote = ProfileAsking(client=asking.client, clock=clock)
+    keys = KeyAsking(client=asking.client)
+    e2ee.queries.remote = keys
+    e2ee.claims.remote = keys
+    return keys
