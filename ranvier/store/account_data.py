@@ -79,8 +79,12 @@ async def changes(db: Reader, user_id: str, after_pos: int, until_pos: int) -> l
 
 
 async def greatest_pos(db: Reader) -> int:
-    """The last position that was given out, 0 if there is none."""
-    return await db.value("SELECT MAX(stream_pos) FROM account_data") or 0
+    """The last position that was given out, 0 if there is none; also of what has been deleted since."""
+    found = await db.value(
+        "SELECT MAX(stream_pos) FROM (SELECT MAX(stream_pos) AS stream_pos FROM account_data UNION ALL"
+        " SELECT stream_pos FROM reserved_positions WHERE stream = 'account_data') AS given"
+    )
+    return found or 0
 
 
 async def greatest_pos_of(db: Reader, user_id: str) -> int:
@@ -89,5 +93,12 @@ async def greatest_pos_of(db: Reader, user_id: str) -> int:
 
 
 async def delete_of_user(tx: Tx, user_id: str) -> None:
-    """Forget everything a user keeps."""
+    """Forget everything a user keeps. Its positions must never be given out again: others have seen later ones."""
+    await tx.run(
+        "INSERT INTO reserved_positions (stream, stream_pos)"
+        " SELECT 'account_data', COALESCE(MAX(stream_pos), 0) FROM account_data WHERE user_id = $1"
+        " ON CONFLICT (stream) DO UPDATE SET stream_pos = CASE WHEN excluded.stream_pos > reserved_positions.stream_pos"
+        " THEN excluded.stream_pos ELSE reserved_positions.stream_pos END",
+        user_id,
+    )
     await tx.run("DELETE FROM account_data WHERE user_id = $1", user_id)

@@ -1,5 +1,6 @@
 """Deactivation with `erase`: who came later sees what the user said as if it had been redacted."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +106,19 @@ async def test_it_outlives_a_restart_and_ends_with_a_return(tmp_path: Path) -> N
         assert await said_by(carol, room_id, bob.user_id) == [{}]
         await server.server.users.account_changes.reactivate(bob.user_id, "new password")
         assert await said_by(carol, room_id, bob.user_id) == [{"msgtype": "m.text", "body": "secret"}]
+
+
+async def test_others_miss_nothing_of_what_comes_after(db_config: Mapping[str, Any]) -> None:
+    """Positions of what was deleted are not given out again after a restart."""
+    async with running(db_config) as server:
+        alice, bob = [await server.register(name) for name in ("alice", "bob")]
+        for number in range(3):
+            (await bob.put(f"/user/{part(bob.user_id)}/account_data/org.example.{number}", {"x": 1})).ok()
+        device = Device(alice)
+        await device.settle()
+        await confirmed(bob, "POST", "/account/deactivate", {"erase": True})
+    async with running(db_config) as server:
+        device.client = alice.at(server.app)
+        (await device.client.put(f"/user/{part(alice.user_id)}/account_data/org.example.new", {"x": 1})).ok()
+        events = (await device.sync())["account_data"]["events"]
+        assert [event["type"] for event in events] == ["org.example.new"]
