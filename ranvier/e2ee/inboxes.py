@@ -19,7 +19,7 @@ from ranvier.ports import Clock
 from ranvier.store import to_device as store
 from ranvier.store import to_device_journal as journal_store
 from ranvier.store.to_device import Device, Packet, Waiting
-from ranvier.store.to_device_journal import Row
+from ranvier.store.to_device_journal import Events
 from ranvier.users.stream_positions import StreamPositions
 
 logger = logging.getLogger(__name__)
@@ -64,8 +64,8 @@ class Inboxes:
     async def load(cls, db: Database, clock: Clock) -> "Inboxes":
         """Go on after the last position that may have been given out. Two statements and a transaction."""
         inboxes = cls(db=db, clock=clock, reserved=await store.reserved_pos(db))
-        for position, rows in (await journal_store.all_rows(db)).items():
-            inboxes._journal.add(position, rows, clock.monotonic())
+        for position, events in (await journal_store.all_rows(db)).items():
+            inboxes._journal.add(position, events, clock.monotonic())
         await inboxes._reserve()
         return inboxes
 
@@ -78,15 +78,15 @@ class Inboxes:
             await self._reserve()
         return self.positions.take()
 
-    async def save(self, tx: Tx, position: int, rows: Sequence[Row]) -> None:
+    async def save(self, tx: Tx, position: int, events: Events) -> None:
         """Write down the messages of a request, each for another device. One statement; `sent` after the commit."""
-        await journal_store.insert(tx, position, rows)
+        await journal_store.insert(tx, position, events)
 
-    def sent(self, position: int, rows: Sequence[Row]) -> None:
+    def sent(self, position: int, events: Events) -> None:
         """These messages have been committed."""
-        self._journal.add(position, rows, self._clock.monotonic())
-        for user_id, device_id, _ in rows:
-            inbox = self._inboxes.get((user_id, device_id))
+        self._journal.add(position, events, self._clock.monotonic())
+        for device in events:
+            inbox = self._inboxes.get(device)
             if inbox is not None and inbox.newest < position:
                 inbox.newest = position
 
@@ -123,7 +123,6 @@ class Inboxes:
         upto = min(upto, self.positions.committed)
         if upto > inbox.acknowledged:
             inbox.acknowledged = upto
-            self._journal.acknowledge(device, upto)
             if inbox.stored:
                 self._delivered[device] = upto
 
@@ -171,7 +170,7 @@ class Inboxes:
             if upto is None:
                 return
             self._removed.clear()
-            packets = list(self._journal.packets(upto))
+            packets = list(self._journal.packets(upto, self._acknowledged))
             async with self._db.write() as tx:
                 if packets:
                     devices = await store.devices_of(tx, {packet.user_id for packet in packets})
@@ -181,6 +180,10 @@ class Inboxes:
             self._journal.drop(upto)
             for packet in packets:
                 self._packed(packet)
+
+    def _acknowledged(self, device: Device) -> int:
+        inbox = self._inboxes.get(device)
+        return 0 if inbox is None else inbox.acknowledged
 
     def _packed(self, packet: Packet) -> None:
         device, last = (packet.user_id, packet.device_id), packet.messages[-1].stream_pos

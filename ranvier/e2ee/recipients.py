@@ -9,6 +9,7 @@ from ranvier.store import to_device as store
 
 EVERY_DEVICE: Final = "*"
 USERS: Final = 20_000
+_NONE: Final = frozenset[str]()
 
 
 class Recipients:
@@ -19,14 +20,17 @@ class Recipients:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, Collection[str]] = OrderedDict()
+        self._known: OrderedDict[str, frozenset[str]] = OrderedDict()
 
     async def devices(self, db: Reader, messages: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Collection[str]]:
         """By user at least the devices that are written to and exist. At most one statement."""
         known = self._known
-        missing = [user_id for user_id, by_device in messages.items() if not self._knows(user_id, by_device)]
+        missing = [
+            user_id for user_id, by_device in messages.items() if not by_device.keys() <= known.get(user_id, _NONE)
+        ]
         if missing:
-            known.update(await store.devices_of(db, missing))
+            for user_id, device_ids in (await store.devices_of(db, missing)).items():
+                known[user_id] = frozenset(device_ids)
         found = {user_id: known[user_id] for user_id in messages if user_id in known}
         while len(known) > USERS:
             known.popitem(last=False)
@@ -35,7 +39,3 @@ class Recipients:
     def forget(self, user_id: str) -> None:
         """Devices of this user have been removed."""
         self._known.pop(user_id, None)
-
-    def _knows(self, user_id: str, device_ids: Collection[str]) -> bool:
-        known = self._known.get(user_id)
-        return known is not None and EVERY_DEVICE not in device_ids and all(id in known for id in device_ids)

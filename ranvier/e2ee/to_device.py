@@ -1,6 +1,6 @@
 """Messages from device to device. Spec: client-server API, "Send-to-Device messaging"."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from ranvier.ports import Clock
 from ranvier.proto.errors import bad_json, invalid_param
 from ranvier.proto.ids import domain_of
 from ranvier.store import to_device as store
-from ranvier.store.to_device_journal import Row
+from ranvier.store.to_device_journal import Events
 from ranvier.users.requester import Requester
 from ranvier.users.text import is_storable
 
@@ -63,20 +63,20 @@ class ToDevice:
         """Send messages. `request` is the sending device and a digest of what it sent, to know it again."""
         local, remote = self._by_place(messages, _Events(sender, type))
         position = await self._inboxes.take()
-        rows: list[Row] = []
+        events: Events = {}
         try:
             async with self._db.write() as tx:
                 if request is not None and not await store.begin(tx, sender, *request, self._clock.now_ms()):
                     return
                 if local:
-                    rows = list(_rows(local, await self._inboxes.recipients.devices(tx, local)))
-                if rows:
-                    await self._inboxes.save(tx, position, rows)
+                    events = _by_device(local, await self._inboxes.recipients.devices(tx, local))
+                if events:
+                    await self._inboxes.save(tx, position, events)
                 if remote:
                     for step in self.remote_steps:
                         await step(tx, sender, type, remote)
-            self._inboxes.sent(position, rows)
-            self._untold.append((position, {row[0] for row in rows}))
+            self._inboxes.sent(position, events)
+            self._untold.append((position, {user_id for user_id, _ in events}))
         finally:
             self._inboxes.positions.close(position)
             self._tell()
@@ -121,12 +121,14 @@ class _Events:
         return event
 
 
-def _rows(messages: _Encoded, devices: Mapping[str, Collection[str]]) -> Iterator[Row]:
+def _by_device(messages: _Encoded, devices: Mapping[str, Collection[str]]) -> Events:
     """What goes into which inbox: one message a device, that for the device itself before the one for all."""
+    found = {}
     for user_id, by_device in messages.items():
         known = devices.get(user_id, ())
         everywhere = by_device.get(EVERY_DEVICE)
         for device_id in known if everywhere is not None else by_device:
             event = by_device.get(device_id, everywhere)
             if event is not None and device_id in known:
-                yield user_id, device_id, event
+                found[user_id, device_id] = event
+    return found

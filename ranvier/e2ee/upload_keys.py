@@ -77,7 +77,8 @@ class KeyUpload:
             for algorithm in sorted(by_algorithm)
         }
         batches = await store.batches(tx, user_id, device_id)
-        known = {(batch.algorithm, name): batch for batch in batches for name in batch.names}
+        names = {key.key_id for key in keys}
+        known = {(batch.algorithm, name): batch for batch in batches for name in names.intersection(batch.names)}
         now_ms = self._clock.now_ms()
         for algorithm, uploaded in by_algorithm.items():
             again = [key for key in uploaded if (algorithm, key.key_id) in known]

@@ -184,10 +184,11 @@ async def claim(tx: Tx, algorithm: str, devices: Sequence[Device]) -> list[Claim
         return []
     rows = await tx.all(
         "SELECT q.user_id, q.device_id, q.given - b.first_no, b.number, b.names, b.keys"
-        " FROM one_time_key_queues q JOIN one_time_key_batches b ON b.user_id = q.user_id AND b.device_id = q.device_id"
-        " AND b.algorithm = q.algorithm AND b.first_no <= q.given AND b.first_no > q.given - $4"
-        " AND b.first_no + b.number > q.given"
-        " WHERE q.algorithm = $1 AND q.user_id = ANY($2) AND q.user_id || ' ' || q.device_id = ANY($3)",
+        # SQLite takes the tables of a CROSS JOIN in this order, which it would not by itself.
+        " FROM one_time_key_queues q CROSS JOIN one_time_key_batches b"
+        " WHERE q.algorithm = $1 AND q.user_id = ANY($2) AND q.user_id || ' ' || q.device_id = ANY($3)"
+        " AND b.user_id = q.user_id AND b.device_id = q.device_id AND b.algorithm = q.algorithm"
+        " AND b.first_no <= q.given AND b.first_no > q.given - $4 AND b.first_no + b.number > q.given",
         algorithm,
         *_texts([(row[0], row[1]) for row in claimed]),
         IN_A_ROW,

@@ -4,26 +4,27 @@ Spec: client-server API, "Send-to-Device messaging". A row is written at once an
 removed; it goes when every message of it has been delivered or moved to where longer waiting ones are.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import msgspec
 
 from ranvier.db.engine import Reader, Tx
+from ranvier.store.to_device import Device
 
-Row = tuple[str, str, bytes]
-"""`(user_id, device_id, event as the client gets it)`."""
+Events = Mapping[Device, bytes]
+"""By device the event as the client gets it."""
 
 _Content = tuple[list[tuple[str, str, int]], list[msgspec.Raw]]
 _DECODER: Final = msgspec.json.Decoder(_Content)
 
 
-async def insert(tx: Tx, stream_pos: int, rows: Iterable[Row]) -> None:
+async def insert(tx: Tx, stream_pos: int, events: Events) -> None:
     """Note the messages of a request. One statement."""
-    await tx.run("INSERT INTO to_device_journal (stream_pos, messages) VALUES ($1, $2)", stream_pos, _encode(rows))
+    await tx.run("INSERT INTO to_device_journal (stream_pos, messages) VALUES ($1, $2)", stream_pos, _encode(events))
 
 
-async def all_rows(db: Reader) -> dict[int, list[Row]]:
+async def all_rows(db: Reader) -> dict[int, Events]:
     """The whole journal, in order. One statement."""
     rows = await db.all("SELECT stream_pos, messages FROM to_device_journal ORDER BY stream_pos")
     return {row[0]: _decode(row[1]) for row in rows}
@@ -40,27 +41,25 @@ async def delete_of_devices(tx: Tx, positions: Mapping[str, Collection[int]], us
     if not wanted:
         return
     rows = await tx.all("SELECT stream_pos, messages FROM to_device_journal WHERE stream_pos = ANY($1)", wanted)
+    gone = {(user_id, device_id) for device_id in positions}
     await tx.many(
         "UPDATE to_device_journal SET messages = $2 WHERE stream_pos = $1",
-        [
-            (row[0], _encode(other for other in _decode(row[1]) if not _is_for(other, user_id, positions)))
-            for row in rows
-        ],
+        [(row[0], _encode(_without(_decode(row[1]), gone))) for row in rows],
     )
 
 
-def _is_for(row: Row, user_id: str, device_ids: Collection[str]) -> bool:
-    return row[0] == user_id and row[1] in device_ids
+def _without(events: Events, devices: Collection[Device]) -> Events:
+    return {device: event for device, event in events.items() if device not in devices}
 
 
-def _encode(rows: Iterable[Row]) -> bytes:
+def _encode(events: Events) -> bytes:
     """An event that goes to many devices is written once."""
     indexes: dict[bytes, int] = {}
-    recipients = [(user_id, device_id, indexes.setdefault(event, len(indexes))) for user_id, device_id, event in rows]
+    recipients = [(*device, indexes.setdefault(event, len(indexes))) for device, event in events.items()]
     return b"[%b,[%b]]" % (msgspec.json.encode(recipients), b",".join(indexes))
 
 
-def _decode(messages: bytes) -> list[Row]:
+def _decode(messages: bytes) -> Events:
     recipients, encoded = _DECODER.decode(messages)
-    events: Sequence[bytes] = [bytes(event) for event in encoded]
-    return [(user_id, device_id, events[index]) for user_id, device_id, index in recipients]
+    events = [bytes(event) for event in encoded]
+    return {(user_id, device_id): events[index] for user_id, device_id, index in recipients}
