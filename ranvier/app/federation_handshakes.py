@@ -11,6 +11,7 @@ from ranvier.api.federation.leave import LeaveApi
 from ranvier.app.rooms import RoomServices
 from ranvier.config.model import Config
 from ranvier.db.engine import Database
+from ranvier.federation.ask_directory import DirectoryAsking
 from ranvier.federation.auth_chain import AuthChains
 from ranvier.federation.client import FederationClient
 from ranvier.federation.gaps import Gaps
@@ -131,7 +132,7 @@ def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
             outside=rooms.outside_memberships,
             member_content=rooms.member_content,
             invitations=needs.invitations,
-            client=needs.client,
+            directory=DirectoryAsking(client=needs.client),
             joins=RemoteJoins(
                 handshakes=handshakes,
                 screens=needs.screens,

@@ -15,9 +15,11 @@ from ranvier.proto.handshakes.template import Template, complete_template, read_
 from ranvier.proto.room_versions import ROOM_VERSIONS
 from ranvier.proto.signing import SigningKey
 
-MAKE_TIMEOUT_S: Final = 20.0
-SEND_TIMEOUT_S: Final = 180.0
-ANSWER_BYTES: Final = 512 << 20
+TIMEOUT_S: Final = 20.0
+JOIN_TIMEOUT_S: Final = 180.0
+"""The resident has to gather the room's state."""
+ANSWER_BYTES: Final = 4 << 20
+JOIN_BYTES: Final = 512 << 20
 """Of the largest rooms there are: a quarter of a million state events."""
 
 _VERSIONS: Final = tuple(("ver", identifier) for identifier in ROOM_VERSIONS)
@@ -43,7 +45,8 @@ class Handshakes:
             server,
             path("v1", f"make_{membership}", room_id, user_id),
             query=() if membership == "leave" else _VERSIONS,
-            timeout_s=MAKE_TIMEOUT_S,
+            timeout_s=TIMEOUT_S,
+            limit_bytes=ANSWER_BYTES,
             patient=True,
         )
         return read_template(answer, room_id=room_id, user_id=user_id, membership=membership)
@@ -74,12 +77,13 @@ class Handshakes:
         return _object(answer[1] if isinstance(answer, list) and len(answer) == 2 else None)
 
     async def _put(self, server: str, version: str, act: str, event: Event) -> Any:
+        is_join = act == "send_join"
         return await self._client.put(
             server,
             path(version, act, event.room_id, event.event_id),
             content=event.json,
-            timeout_s=SEND_TIMEOUT_S,
-            limit_bytes=ANSWER_BYTES,
+            timeout_s=JOIN_TIMEOUT_S if is_join else TIMEOUT_S,
+            limit_bytes=JOIN_BYTES if is_join else ANSWER_BYTES,
             patient=True,
         )
 

@@ -27,6 +27,7 @@ from ranvier.rooms.write import Draft, Writer
 from ranvier.store.events import ACCEPTED, StoredEvent
 
 TIMEOUT_S: Final = 30.0
+ANSWER_BYTES: Final = 4 << 20
 
 
 class RemoteInvites:
@@ -88,7 +89,12 @@ class RemoteInvites:
         at = (room.room_id, event.event_id)
         try:
             answer = await self._client.put(
-                server, path("v2", "invite", *at), content=body, timeout_s=TIMEOUT_S, patient=True
+                server,
+                path("v2", "invite", *at),
+                content=body,
+                timeout_s=TIMEOUT_S,
+                limit_bytes=ANSWER_BYTES,
+                patient=True,
             )
         except RemoteError as error:
             # COMPAT: servers from before v1.1 of the spec; what they do not know cannot be asked of them.
@@ -96,7 +102,12 @@ class RemoteInvites:
                 raise
             body = {**event.pdu, "unsigned": {"invite_room_state": body["invite_room_state"]}}
             pair = await self._client.put(
-                server, path("v1", "invite", *at), content=body, timeout_s=TIMEOUT_S, patient=True
+                server,
+                path("v1", "invite", *at),
+                content=body,
+                timeout_s=TIMEOUT_S,
+                limit_bytes=ANSWER_BYTES,
+                patient=True,
             )
             answer = pair[1] if isinstance(pair, list) and len(pair) == 2 else None
         return answer if isinstance(answer, dict) else {}

@@ -61,6 +61,7 @@ class InvitedByOthers:
         target = event.state_key or ""
         if not is_user_id(target) or domain_of(target) != self._server_name:
             raise invalid_param("state_key: not a user of this server")
+        await self._resident.check_version(room_id, version)
         (verdict,) = await self._keys.verify_events([event])
         if verdict.error is not None:
             raise invalid_param(f"signatures: {verdict.error}")

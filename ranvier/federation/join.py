@@ -4,15 +4,18 @@ Spec: server-server API, "Joining Rooms", `/make_join`, `/send_join`, "Restricte
 is believed only as far as signatures, hashes and the auth rules carry it.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ranvier.federation.client import RemoteError, Unreachable
 from ranvier.federation.gaps import GapError, Gaps
 from ranvier.federation.handshake import Handshakes
 from ranvier.federation.keys import ServerKeys
 from ranvier.federation.resident_rooms import ResidentRooms
 from ranvier.federation.residents import ask_each
 from ranvier.federation.screening import Screened, Screens
+from ranvier.proto.errors import MatrixError
 from ranvier.proto.events import Event
 from ranvier.proto.handshakes.bad_answer import BadAnswer
 from ranvier.proto.handshakes.join_answer import JoinAnswer, sound_answer, split_answer
@@ -20,6 +23,8 @@ from ranvier.proto.signing import authorising_server
 from ranvier.rooms.arrive import Arriving, BadState, ResidentAnswer
 from ranvier.rooms.room import Room
 from ranvier.store.events import ACCEPTED
+
+logger = logging.getLogger(__name__)
 
 
 class RemoteJoins:
@@ -47,22 +52,38 @@ class RemoteJoins:
 
         The servers are asked in order. Raises what the client is told: 403, 400, 404 of the other servers, else 502.
         """
+        taken_in: list[str] = []
 
         async def through(server: str) -> None:
-            await self._through(server, user_id, room_id, content)
+            template = await self._handshakes.make(server, "join", room_id, user_id)
+            sent = self._handshakes.complete(template, content)
+            answer = await self._handshakes.send(server, "join", sent)
+            taken_in.append(server)
+            await self._take_up(server, room_id, split_answer(answer, sent))
 
-        await ask_each(servers, through)
+        try:
+            await ask_each(servers, through)
+        except MatrixError:
+            for server in taken_in:
+                await self._take_back(server, room_id, user_id)
+            raise
 
-    async def _through(self, server: str, user_id: str, room_id: str, content: Mapping[str, Any]) -> None:
-        template = await self._handshakes.make(server, "join", room_id, user_id)
-        sent = self._handshakes.complete(template, content)
-        answer = split_answer(await self._handshakes.send(server, "join", sent), sent)
+    async def _take_up(self, server: str, room_id: str, answer: JoinAnswer) -> None:
         await self._check_authoriser(answer.join)
         room = await self._resident.is_in(room_id)
         if room is None:
             await self._begin(room_id, answer)
         else:
             await self._take_into(room, answer.join, server)
+
+    async def _take_back(self, server: str, room_id: str, user_id: str) -> None:
+        """The room must not believe that a user is in it whose server has not come in."""
+        try:
+            template = await self._handshakes.make(server, "leave", room_id, user_id)
+            leave = self._handshakes.complete(template, {"membership": "leave"})
+            await self._handshakes.send(server, "leave", leave)
+        except (RemoteError, Unreachable, BadAnswer) as error:
+            logger.warning("The join of %s to %s could not be taken back at %s: %s", user_id, room_id, server, error)
 
     async def _check_authoriser(self, join: Event) -> None:
         """A join to a restricted room is worth nothing without the signature of who lets the user in."""

@@ -5,7 +5,7 @@ Spec: server-server API, "Leaving Rooms (Rejecting Invites)".
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -23,6 +23,9 @@ from ranvier.store import stripped_states
 from ranvier.store.events import StoredEvent
 
 logger = logging.getLogger(__name__)
+
+MOST: Final = 4
+"""How many servers are asked before the user is let go: they wait for it."""
 
 
 class RemoteLeaves:
@@ -52,7 +55,7 @@ class RemoteLeaves:
         """
         event = standing.event
         user_id = event.state_key or ""
-        servers = candidates(await self._servers(standing), server_name=self._handshakes.server_name)
+        servers = candidates(await self._servers(standing), server_name=self._handshakes.server_name, most=MOST)
 
         async def through(server: str) -> Event:
             template = await self._handshakes.make(server, "leave", event.room_id, user_id)

@@ -8,16 +8,15 @@ import asyncio
 from collections.abc import Sequence
 from weakref import WeakValueDictionary
 
-from ranvier.federation.client import FederationClient, RemoteError, Unreachable
+from ranvier.federation.ask_directory import DirectoryAsking
 from ranvier.federation.invite import RemoteInvites
 from ranvier.federation.join import RemoteJoins
 from ranvier.federation.knock import RemoteKnocks
 from ranvier.federation.leave import RemoteLeaves
-from ranvier.federation.paths import path
 from ranvier.federation.resident_rooms import ResidentRooms
-from ranvier.federation.residents import candidates, passed_on
+from ranvier.federation.residents import candidates
 from ranvier.proto.auth.power_levels import power_levels
-from ranvier.proto.errors import MatrixError, forbidden, invalid_param, not_found
+from ranvier.proto.errors import MatrixError, forbidden, invalid_param
 from ranvier.proto.ids import domain_of, is_room_alias, is_room_id, is_user_id
 from ranvier.ratelimit import RateLimiter
 from ranvier.rooms.invite_rules import InviteRules
@@ -40,7 +39,7 @@ class RoomMemberships:
         outside: OutsideMemberships,
         member_content: MemberContent,
         invitations: InviteRules,
-        client: FederationClient,
+        directory: DirectoryAsking,
         joins: RemoteJoins,
         knocks: RemoteKnocks,
         leaves: RemoteLeaves,
@@ -53,7 +52,7 @@ class RoomMemberships:
         self._outside = outside
         self._member_content = member_content
         self._invitations = invitations
-        self._client = client
+        self._directory = directory
         self._joins = joins
         self._knocks = knocks
         self._leaves = leaves
@@ -70,20 +69,8 @@ class RoomMemberships:
         server = domain_of(room_id_or_alias)
         if not is_room_alias(room_id_or_alias) or server == self._server_name:
             return await self._local.resolve(room_id_or_alias), []
-        try:
-            answer = await self._client.get(
-                server, path("v1", "query", "directory"), query=[("room_alias", room_id_or_alias)], patient=True
-            )
-        except RemoteError as error:
-            raise passed_on(error, server) from error
-        except Unreachable as error:
-            raise MatrixError(502, "M_UNKNOWN", f"{server} cannot be asked for the alias: {error}") from error
-        room_id = answer.get("room_id") if isinstance(answer, dict) else None
-        if not isinstance(room_id, str) or not is_room_id(room_id):
-            raise not_found("No room has this alias")
-        servers = answer.get("servers")
-        named = [name for name in servers if isinstance(name, str)] if isinstance(servers, list) else []
-        return room_id, [*named, server]
+        room_id, servers = await self._directory.resolve(room_id_or_alias)
+        return room_id, [*servers, server]
 
     async def join(
         self, requester: Requester, room_id: str, *, reason: str | None = None, via: Sequence[str] = ()

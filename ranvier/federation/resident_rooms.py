@@ -4,8 +4,9 @@ Spec: server-server API, "Server Access Control Lists (ACLs)"; `/make_join`: an 
 """
 
 from ranvier.federation.acl import check_acl
-from ranvier.proto.errors import forbidden, not_found
+from ranvier.proto.errors import forbidden, invalid_param, not_found
 from ranvier.proto.ids import domain_of, is_user_id
+from ranvier.proto.room_versions import RoomVersion
 from ranvier.rooms.hosts import Hosts
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
@@ -35,6 +36,12 @@ class ResidentRooms:
     async def others(self, room: Room) -> list[str]:
         """The other servers in the room, as far as we know."""
         return [name for name in await self._hosts.of(room) if name != self._server_name]
+
+    async def check_version(self, room_id: str, version: RoomVersion) -> None:
+        """Whether this is the version of a room that we know. Raises 400 `M_INVALID_PARAM`."""
+        room = await self._rooms.find(room_id)
+        if room is not None and room.version is not version:
+            raise invalid_param("room_version: not that of the room")
 
     async def last_known(self, room_id: str) -> list[str]:
         """The other servers that were in a room when this one left it."""

@@ -25,10 +25,10 @@ _FINAL: Final = frozenset({"M_INCOMPATIBLE_ROOM_VERSION", "M_INVITE_BLOCKED"})
 T = TypeVar("T")
 
 
-def candidates(names: Iterable[str], *, server_name: str) -> list[str]:
+def candidates(names: Iterable[str], *, server_name: str, most: int = MOST) -> list[str]:
     """The first of these servers that are not ourselves, each once."""
     found = dict.fromkeys(name for name in names if is_server_name(name) and name != server_name)
-    return list(found)[:MOST]
+    return list(found)[:most]
 
 
 async def ask_each(servers: Sequence[str], ask: Callable[[str], Awaitable[T]]) -> T:

@@ -25,6 +25,7 @@ from ranvier.users.requester import Requester
 logger = logging.getLogger(__name__)
 
 MOST_INVITES: Final = 100
+TIMEOUT_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ class ThirdPartyInvites:
             "content": content,
         }
         at = path("v1", "exchange_third_party_invite", pending.room_id)
-        await self._client.put(server, at, content=body, patient=True)
+        await self._client.put(server, at, content=body, timeout_s=TIMEOUT_S, limit_bytes=1 << 20, patient=True)
 
 
 def _draft(room: Room, sender: str, target: str, content: Mapping[str, Any]) -> Draft:

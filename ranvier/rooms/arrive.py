@@ -68,6 +68,8 @@ class Arriving:
         """The room in memory, and whether it has no row yet."""
         room = await self._rooms.find(room_id)
         if room is not None:
+            if room.version is not version:
+                raise BadState("the room has another version")
             return room, False
         heard_of = await store.nid_of(self._rooms.db, room_id)
         room_nid = self._rooms.new_nid() if heard_of is None else heard_of[0]
@@ -93,9 +95,12 @@ class Arriving:
         after, rows = await self._graph.after(room, join)
         if rows is not None:
             append.states.append(rows)
+        creator = state[CREATE].event.sender
         if is_new:
-            creator = state[CREATE].event.sender
             append.new_room = (room.room_nid, room.room_id, room.version.identifier, creator, 0)
+        elif not room.state:
+            # Who told of it before, in an invitation perhaps, may have told what is not so.
+            append.also.append(lambda tx: store.correct(tx, room.room_nid, room.version.identifier, creator))
         try:
             await self._put(
                 room, answer, append, join, [*(e for e in state.values() if e is not replaced), join], after

@@ -93,6 +93,8 @@ class OutsideMemberships:
             append.placed.add(stored.event_nid)
         if is_new:
             append.new_room = (room.room_nid, room.room_id, version.identifier, event.sender, 0)
+        elif not room.has_head:
+            append.also.append(lambda tx: store.correct(tx, room.room_nid, version.identifier, event.sender))
         append.members.append(
             MembershipChange(
                 user_id=event.state_key or "",

@@ -90,6 +90,13 @@ async def insert(tx: Tx, rows: Sequence[tuple[int, str, str, str, int]]) -> None
     )
 
 
+async def correct(tx: Tx, room_nid: int, room_version: str, creator: str) -> None:
+    """What was only heard of a room is known better now. One statement."""
+    await tx.run(
+        "UPDATE rooms SET room_version = $2, creator = $3 WHERE room_nid = $1", room_nid, room_version, creator
+    )
+
+
 async def nid_of(db: Reader, room_id: str) -> tuple[int, str] | None:
     """`(room_nid, room_version)` of a room, even one that we have only heard of."""
     row = await db.one("SELECT room_nid, room_version FROM rooms WHERE room_id = $1", room_id)

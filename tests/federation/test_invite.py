@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from ranvier.proto.errors import MatrixError
+from ranvier.proto.event_build import complete_event
 from ranvier.proto.handshakes.countersign import countersign
 from ranvier.proto.room_versions import ROOM_VERSIONS
 from ranvier.proto.signing import SigningKey, check_event
+from ranvier.store import rooms as room_store
 from tests.federation.town import Person, Server, Town, deliver, town
 
 ONE, TWO = "one.test", "two.test"
@@ -302,3 +304,24 @@ async def test_an_invitation_that_is_written_as_state_is_one(place: Town) -> Non
     assert room_id in await bob.rooms("invite")
     gone = await alice.client.set_state(room_id, "m.room.member", {"membership": "invite"}, "@x:gone.test")
     assert gone.status == 502
+
+
+async def test_a_false_word_about_a_rooms_version_does_not_last(place: Town) -> None:
+    """Somebody invites to a room under another version than it has; then the user is really invited, and joins."""
+    alice, bob = await two(place)
+    room_id = await alice.client.create_room(preset="private_chat", room_version="11")
+    await alice.invite(room_id, bob)
+    event = await member_event(place, room_id, bob)
+    pdu = {key: value for key, value in event.pdu.items() if key not in ("signatures", "hashes")}
+    old = ROOM_VERSIONS["4"]
+    ben = await place.servers[TWO].register("ben")
+    false = complete_event({**pdu, "state_key": ben.user_id}, old, signing_key=place.servers[ONE].key, server_name=ONE)
+    await receive(place.servers[TWO], false.pdu, event_id=false.event_id, version="4")
+    await bob.join(room_id)
+    rooms = place.servers[TWO].rooms.rooms
+    assert (await rooms.get(room_id)).version.identifier == "11"
+    row = await room_store.by_id(rooms.db, room_id)
+    assert row is not None
+    assert row.room_version == "11"
+    error = await refused(receive(place.servers[TWO], false.pdu, event_id=false.event_id, version="4"))
+    assert (error.status, error.errcode) == (400, "M_INVALID_PARAM")

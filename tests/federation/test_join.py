@@ -270,6 +270,7 @@ async def test_an_answer_that_does_not_hold_together_is_believed_in_nothing(plac
     assert error.status == 502
     assert await place.servers[TWO].rooms.rooms.find(room_id) is None
     assert room_id not in await bob.rooms("join")
+    assert await place.servers[ONE].membership(room_id, bob.user_id) == "leave"
     place.tamper = None
     await bob.join(room_id, ONE)
     assert await place.servers[TWO].membership(room_id, bob.user_id) == "join"

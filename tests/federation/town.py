@@ -269,7 +269,10 @@ async def deliver(place: Town, room_id: str, person: Person, sender: str, receiv
 
 def hosts_of(homeserver: Homeserver) -> Hosts:
     """Who is in which room, by this server."""
-    return Hosts(homeserver.server.rooms.rooms)
+    rooms = homeserver.server.rooms
+    hosts = Hosts(rooms=rooms.rooms, clock=SystemClock())
+    rooms.appender.listeners.append(hosts.on_commit)
+    return hosts
 
 
 @asynccontextmanager
