@@ -135,6 +135,14 @@ async def test_a_user_who_wants_no_invitations_gets_none(place: Town) -> None:
     assert await bob.rooms("invite") == {}
 
 
+async def test_invitations_of_ignored_users_are_not_shown(place: Town) -> None:
+    alice, bob = await two(place)
+    path = f"/user/{bob.user_id}/account_data/m.ignored_user_list"
+    (await bob.client.put(path, {"ignored_users": {alice.user_id: {}}})).ok()
+    await alice.invite(await alice.client.create_room(), bob)
+    assert await bob.rooms("invite") == {}
+
+
 async def test_only_administrators_may_invite_where_the_server_says_so() -> None:
     async with town(ONE, TWO, block_non_admin_invites=True) as place:
         alice, bob = await two(place)

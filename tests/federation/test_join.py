@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
+from ranvier.federation.auth_chain import AuthChains
+from ranvier.federation.resident_state import StateBefore
 from ranvier.proto.errors import MatrixError
 from ranvier.proto.room_versions import ROOM_VERSIONS
 from tests.federation.town import Person, Server, Town, deliver, town
@@ -312,3 +314,31 @@ async def test_a_room_that_was_left_is_joined_again(place: Town) -> None:
     await bob.join(room_id)
     assert (await bob.client.state(room_id, "m.room.topic")).ok() == {"topic": "meanwhile"}
     assert await place.servers[ONE].membership(room_id, bob.user_id) == "join"
+
+
+async def test_answering_a_join_costs_no_more_statements_in_a_larger_room(place: Town) -> None:
+    alice, bob, _ = await people(place)
+    one = place.servers[ONE]
+    room_id = await alice.client.create_room(preset="public_chat")
+    await bob.join(room_id, ONE)
+    (event_id,) = await ids(one, room_id, bob.user_id)
+    stored = (await one.rooms.cache.by_id([event_id]))[event_id]
+    room = await one.rooms.rooms.get(room_id)
+
+    async def cost() -> int:
+        states = StateBefore(rooms=one.rooms.rooms, auth_chains=AuthChains(db=one.homeserver.db))
+        before = one.homeserver.db.counters.statements
+        await states.of(room, stored, without_repetition=False)
+        return one.homeserver.db.counters.statements - before
+
+    small = await cost()
+    for number in range(20):
+        person = await one.register(f"person{number}")
+        await person.join(room_id)
+    await bob.leave(room_id)
+    await deliver(place, room_id, bob, TWO, ONE)
+    await bob.join(room_id)
+    (event_id,) = await ids(one, room_id, bob.user_id)
+    stored = (await one.rooms.cache.by_id([event_id]))[event_id]
+    assert await cost() <= small + 4
+    assert small <= 8
