@@ -4,7 +4,7 @@ Spec: client-server API, "Client Authentication", "Account locking", "Guest acce
 assertion".
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,6 +34,36 @@ class Authenticator(Protocol):
         says), and 403 `M_EXCLUSIVE` or `M_FORBIDDEN` for a masquerade that is not allowed.
         """
         ...
+
+
+class ServerAuthenticator(Protocol):
+    """Knows the signatures of other servers."""
+
+    async def authenticate_server(self, *, method: str, target: str, headers: Collection[str], body: bytes) -> str:
+        """The server that has signed a request; `headers` are those for authorisation.
+
+        Raises 401 `M_UNAUTHORIZED`, 403 `M_FORBIDDEN`.
+        """
+        ...
+
+
+class NoServers:
+    """A `ServerAuthenticator` that lets nobody in."""
+
+    async def authenticate_server(self, *, method: str, target: str, headers: Collection[str], body: bytes) -> str:
+        """Raises 401 `M_UNAUTHORIZED`."""
+        raise MatrixError(401, "M_UNAUTHORIZED", "This server does not federate")
+
+
+async def admit_server(request: Request, servers: ServerAuthenticator) -> None:
+    """Note which server has signed the request, whose body has been read. Raises as `ServerAuthenticator`."""
+    target = request.path if not request.query_string else request.path + b"?" + request.query_string
+    request.origin = await servers.authenticate_server(
+        method=request.method,
+        target=target.decode("latin-1"),
+        headers=[value.decode("latin-1") for name, value in request.raw_headers if name == b"authorization"],
+        body=request.content,
+    )
 
 
 async def admit(route: Route, request: Request, authorization: bytes, authenticator: Authenticator) -> Requester | None:

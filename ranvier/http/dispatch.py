@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 from ranvier.http.access_log import AccessLog, Served
-from ranvier.http.authenticate import Authenticator, admit
+from ranvier.http.authenticate import Authenticator, NoServers, ServerAuthenticator, admit, admit_server
 from ranvier.http.body import ClientGone, complete_body
 from ranvier.http.client_address import forwarded_address, forwarded_scheme
 from ranvier.http.exchange import Exchange
@@ -45,6 +45,7 @@ class HttpApp:
         *,
         router: Router,
         authenticator: Authenticator,
+        servers: ServerAuthenticator | None = None,
         limiters: Mapping[str, RateLimiter],
         access_log: AccessLog,
         request_ids: RequestIds,
@@ -53,6 +54,7 @@ class HttpApp:
     ) -> None:
         self._router = router
         self._authenticator = authenticator
+        self._servers = servers or NoServers()
         self._limiters = limiters
         self._access_log = access_log
         self._request_ids = request_ids
@@ -141,7 +143,7 @@ class HttpApp:
         self, exchange: Exchange, request: Request, route: Route, authorization: bytes, announced_bytes: int | None
     ) -> Response:
         """Authenticate, limit, read the body, call. Raises what the client is told."""
-        if route.auth is not Auth.NONE:
+        if route.auth is not Auth.NONE and route.auth is not Auth.FEDERATION:
             request.admit(await admit(route, request, authorization, self._authenticator))
         if route.limit is not None:
             self._limiters[route.limit].spend(request.requester.user_id if request.has_requester else request.client_ip)
@@ -154,6 +156,8 @@ class HttpApp:
         else:
             if body is not None and request.method not in _BODYLESS:
                 request.content = await body.read(limit_bytes=route.body_limit_bytes, announced_bytes=announced_bytes)
+            if route.auth is Auth.FEDERATION:
+                await admit_server(request, self._servers)
             if route.cancel if route.cancel is not None else request.method in _BODYLESS:
                 exchange.allow_cancel()
         response = await route.call(request)
@@ -226,7 +230,7 @@ class HttpApp:
         self._access_log.end(
             served,
             client_ip=request.client_ip,
-            requester=request.requester.user_id if request.has_requester else "",
+            requester=request.requester.user_id if request.has_requester else request.origin,
             size_bytes=size_bytes,
             status=status,
             is_gone=exchange.is_gone,

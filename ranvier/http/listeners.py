@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ranvier.config.sections import Listener
 from ranvier.http.access_log import AccessLog
-from ranvier.http.authenticate import Authenticator
+from ranvier.http.authenticate import Authenticator, ServerAuthenticator
 from ranvier.http.connections import Connections
 from ranvier.http.dispatch import HttpApp
 from ranvier.http.protocol import protocol_factory
@@ -100,6 +100,7 @@ async def serve_listeners(
     listeners: Iterable[Listener],
     *,
     authenticator: Authenticator,
+    servers: ServerAuthenticator | None = None,
     limiters: Mapping[str, RateLimiter],
     tls: ssl.SSLContext | None = None,
 ) -> HttpListeners:
@@ -112,7 +113,9 @@ async def serve_listeners(
     http = [listener for listener in listeners if listener.type == "http"]
     if tls is None and any(listener.tls for listener in http):
         raise ListenError("a listener with tls needs tls_certificate_path and tls_private_key_path")
-    apps = [app_for(listener, table, authenticator=authenticator, limiters=limiters) for listener in http]
+    apps = [
+        app_for(listener, table, authenticator=authenticator, servers=servers, limiters=limiters) for listener in http
+    ]
     sockets: list[list[socket.socket]] = []
     try:
         for listener in http:
@@ -130,6 +133,7 @@ def app_for(
     routes: Sequence[Route],
     *,
     authenticator: Authenticator,
+    servers: ServerAuthenticator | None = None,
     limiters: Mapping[str, RateLimiter],
 ) -> HttpApp:
     """The application of one listener. Raises `ValueError` for a route with a rate limit that does not exist."""
@@ -141,6 +145,7 @@ def app_for(
     return HttpApp(
         router=Router(served),
         authenticator=authenticator,
+        servers=servers,
         limiters=limiters,
         access_log=AccessLog(scheme="https" if listener.tls else "http", tag=listener.log_tag),
         request_ids=RequestIds(header=listener.request_id_header),

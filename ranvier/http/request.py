@@ -28,6 +28,7 @@ class Request:
         "client_ip",
         "content",
         "method",
+        "origin",
         "params",
         "path",
         "query_string",
@@ -66,6 +67,8 @@ class Request:
         self.request_id = request_id
         self.scheme = scheme
         """`http` or `https`, as the client sees it."""
+        self.origin = ""
+        """The server that has signed the request (`Auth.FEDERATION`)."""
         self._requester = requester
         self._headers: dict[str, str] | None = None
         self._query_pairs: list[tuple[str, str]] | None = None

@@ -12,7 +12,7 @@ JSON_BODY_LIMIT_BYTES = 1 << 20
 
 
 class Auth(enum.Enum):
-    """Which access token a request must carry."""
+    """Which access token, or what else, a request must carry."""
 
     NONE = "none"
     """Any token is ignored."""
@@ -21,6 +21,8 @@ class Auth(enum.Enum):
     USER = "user"
     ADMIN = "admin"
     """The token of a server admin."""
+    FEDERATION = "federation"
+    """The signature of another server; `request.origin` is its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
