@@ -416,3 +416,23 @@ def test_the_invited_servers_signature_is_taken_and_nothing_else(room: Room) -> 
     assert taken.content == {"membership": "invite"}
     check_event(taken, HERE, {OUR_KEY.key_id: OUR_KEY.public_key})
     check_event(taken, THERE, {THEIR_KEY.key_id: THEIR_KEY.public_key})
+
+
+@given(st.data())
+def test_what_is_believed_rests_on_nothing_that_is_not_there(data: st.DataObject) -> None:
+    room = Room(ROOM_VERSIONS["11"])
+    events = list(room.state)
+    for number in range(data.draw(st.integers(0, 12))):
+        cited = data.draw(st.lists(st.sampled_from(events), max_size=4, unique_by=lambda event: event.event_id))
+        events.append(room.event("m.custom", {}, state_key=str(number), auth=tuple(cited)))
+    extra = [event for event in events[4:] if data.draw(st.booleans())]
+    state = [*room.state, *(event for event in extra if data.draw(st.booleans()))]
+    sound = sound_answer(state, [event for event in extra if event not in state], room.join(), refused={})
+    left = {event.event_id for event in (*sound.state, *sound.auth_chain)}
+    assert all(left.issuperset(event.auth_events) for event in (*sound.state, *sound.auth_chain))
+    present = {event.event_id: event for event in (*room.state, *extra)}
+
+    def holds(event: Event) -> bool:
+        return all(cited in present and holds(present[cited]) for cited in event.auth_events)
+
+    assert left == {key for key, event in present.items() if holds(event)}
