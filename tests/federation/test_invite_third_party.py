@@ -125,3 +125,21 @@ async def test_an_address_of_a_local_user_is_bound(place: Town) -> None:
     pending = PendingInvite(room_id=room_id, sender=alice.user_id, signed=signed(ann.user_id))
     await place.servers[ONE].handshakes.third_party_invites.bound(ann.user_id, [pending])
     assert room_id in await ann.rooms("invite")
+
+
+async def test_an_identity_server_tells_of_a_binding(place: Town) -> None:
+    alice, bob, room_id = await two(place)
+    pending = {
+        "medium": "email",
+        "address": "bob@example.org",
+        "mxid": bob.user_id,
+        "room_id": room_id,
+        "sender": alice.user_id,
+        "signed": signed(bob.user_id),
+    }
+    body = {"medium": "email", "address": "bob@example.org", "mxid": bob.user_id, "invites": [pending]}
+    assert await place.servers[TWO].answer("", "v1 3pid", ["onbind"], [], body) == {}
+    assert room_id in await bob.rooms("invite")
+    assert (
+        await refused(place.servers[TWO].answer("", "v1 3pid", ["onbind"], [], {"mxid": 1}))
+    ).errcode == "M_BAD_JSON"

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-import orjson
 import pytest
 
 from ranvier.federation.auth_chain import AuthChains
@@ -212,12 +211,44 @@ async def test_handing_in_a_join_again_is_answered_as_the_first_time(place: Town
     place.tamper = keep
     await bob.join(room_id, ONE)
     (event_id,) = await ids(one, room_id, bob.user_id)
-    again = orjson.loads(await ask(one, TWO, "v2 send_join", room_id, event_id, body=answers[0]["event"]))
+    again = await ask(one, TWO, "v2 send_join", room_id, event_id, body=answers[0]["event"])
     assert again == answers[0]
     assert bob.user_id not in {event.get("state_key") for event in again["state"]}
     assert not again["members_omitted"]
     known = {event["type"] for event in again["auth_chain"]}
     assert {"m.room.power_levels", "m.room.member", "m.room.join_rules"} <= known
+
+
+async def test_older_servers_are_talked_to_in_the_older_form(place: Town) -> None:
+    alice, bob, _ = await people(place)
+    room_id = await alice.client.create_room(preset="public_chat")
+    place.servers[ONE].unknown.add("v2 send_join")
+    await bob.join(room_id, ONE)
+    assert place.asks(TWO) == [f"make_join {ONE}", f"send_join {ONE}", f"send_join {ONE}"]
+    assert await place.servers[TWO].membership(room_id, bob.user_id) == "join"
+
+
+@pytest.mark.parametrize(("value", "is_valid"), [("true", True), ("false", True), ("maybe", False), ("", False)])
+async def test_omit_members_is_true_or_false(place: Town, value: str, is_valid: bool) -> None:
+    alice, bob, _ = await people(place)
+    one = place.servers[ONE]
+    room_id = await alice.client.create_room(preset="public_chat")
+    await bob.join(room_id, ONE)
+    stored = await one.rooms.rooms.member(await one.rooms.rooms.get(room_id), bob.user_id)
+    assert stored is not None
+    asked = one.answer(
+        TWO, "v2 send_join", [room_id, stored.event.event_id], [("omit_members", value)], stored.event.pdu
+    )
+    if is_valid:
+        answer = await asked
+        assert answer["members_omitted"] is False
+        assert alice.user_id in {event.get("state_key") for event in answer["state"]}
+        if value == "true":
+            told = [event["hashes"]["sha256"] for event in (*answer["state"], *answer["auth_chain"])]
+            assert len(told) == len(set(told))
+    else:
+        error = await refused(asked)
+        assert (error.status, error.errcode) == (400, "M_INVALID_PARAM")
 
 
 async def test_a_state_event_that_is_not_properly_signed_is_left_out(place: Town) -> None:

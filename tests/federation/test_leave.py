@@ -110,3 +110,12 @@ async def test_send_leave_takes_only_leaves(place: Town) -> None:
         error = await refused(original(TWO, "v2 send_leave", path, [], {**body, **changed}))
         assert (error.status, error.errcode) == (400, "M_INVALID_PARAM")
     assert await original(TWO, "v2 send_leave", path, [], body) == {}
+
+
+async def test_older_servers_are_talked_to_in_the_older_form(place: Town) -> None:
+    alice, bob = await two(place)
+    room_id = await alice.client.create_room(preset="private_chat")
+    await alice.invite(room_id, bob)
+    place.servers[ONE].unknown.add("v2 send_leave")
+    await bob.leave(room_id)
+    assert await place.servers[ONE].membership(room_id, bob.user_id) == "leave"

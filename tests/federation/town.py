@@ -1,23 +1,26 @@
 """Several homeservers that talk to each other without HTTP: each asks the others' functions, by paths, through JSON."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
-from ranvier.app.federation_handshakes import HandshakeNeeds, HandshakeServices, build_handshakes
+from ranvier.app.federation_handshakes import HandshakeNeeds, HandshakeServices, build_handshakes, handshake_routes
 from ranvier.federation.auth_chain import AuthChains
 from ranvier.federation.client import FederationClient, RemoteError, Unreachable
 from ranvier.federation.gaps import Gaps
 from ranvier.federation.keys import ServerKeys, Verdict
+from ranvier.federation.paths import path
 from ranvier.federation.resident_rooms import ResidentRooms
 from ranvier.federation.screening import Screens
+from ranvier.http.access_log import AccessLog
+from ranvier.http.dispatch import HttpApp
+from ranvier.http.request_id import RequestIds
+from ranvier.http.router import Router
 from ranvier.ports import SystemClock, SystemRandom
 from ranvier.proto.canonical_json import decode_lenient, encode_lenient
 from ranvier.proto.errors import MatrixError
 from ranvier.proto.events import Event
-from ranvier.proto.handshakes.member_request import known_version
-from ranvier.proto.handshakes.told_state import early_version
 from ranvier.proto.signing import (
     SignatureError,
     SigningKey,
@@ -81,7 +84,6 @@ class FakeClient:
         except MatrixError as error:
             told: dict[str, Any] = {"errcode": error.errcode, "error": error.error, **error.extra}
             raise RemoteError(error.status, error.errcode, error.error, body=told) from error
-        answer = decode_lenient(answer if isinstance(answer, bytes) else encode_lenient(answer))
         return answer if self._town.tamper is None else self._town.tamper(destination, act, answer)
 
 
@@ -120,6 +122,13 @@ class FakeForward:
 
     def send_event(self, stored: StoredEvent, destinations: Collection[str]) -> None:
         self.sent.append((stored.event.event_id, frozenset(destinations)))
+
+
+class Trusting:
+    """A `ServerAuthenticator` that believes what it is told."""
+
+    async def authenticate_server(self, *, method: str, target: str, headers: Collection[str], body: bytes) -> str:
+        return next(iter(headers))
 
 
 class Server:
@@ -173,6 +182,16 @@ class Server:
             )
         )
 
+        limiters = real.limiters
+        self._app = HttpApp(
+            router=Router(handshake_routes(self.handshakes, limiters)),
+            authenticator=real.users.sessions,
+            servers=Trusting(),
+            limiters=limiters,
+            access_log=AccessLog(scheme="http", tag="federation"),
+            request_ids=RequestIds(),
+        )
+
     @property
     def memberships(self) -> Any:
         """What the client API would call."""
@@ -188,49 +207,28 @@ class Server:
         return await self.rooms.rooms.membership(room, user_id)
 
     async def answer(self, origin: str, act: str, rest: list[str], query: list[tuple[str, str]], body: Any) -> Any:
-        """The answer to a request of another server."""
-        versions = [value for key, value in query if key == "ver"]
-        served = self.handshakes
-        makes: Mapping[str, Callable[[], Awaitable[Any]]] = {
-            "v1 make_join": lambda: served.templates.join(origin, rest[0], rest[1], versions),
-            "v1 make_knock": lambda: served.templates.knock(origin, rest[0], rest[1], versions),
-            "v1 make_leave": lambda: served.templates.leave(origin, rest[0], rest[1]),
-            "v2 send_join": lambda: served.joins.send(origin, rest[0], rest[1], body, omit_members=False),
-            "v1 send_knock": lambda: self._knock(origin, rest, body),
-            "v2 send_leave": lambda: self._leave(origin, rest, body),
-            "v2 invite": lambda: self._invite(origin, rest, body),
-            "v1 invite": lambda: self._invite_v1(origin, rest, body),
-            "v1 query": lambda: self._directory(dict(query)["room_alias"]),
-            "v1 exchange_third_party_invite": lambda: self._exchange(origin, rest, body),
-        }
-        if act not in makes or act in self.unknown:
+        """The answer to a request of another server, by HTTP. Raises the error that it answers with."""
+        version, _, name = act.partition(" ")
+        if act in self.unknown:
             raise MatrixError(404, "M_UNRECOGNIZED", "Unknown request")
-        return await makes[act]()
-
-    async def _knock(self, origin: str, rest: list[str], body: Any) -> bytes:
-        told = await self.handshakes.knocks.send(origin, rest[0], rest[1], body)
-        return b'{"knock_room_state":[' + b",".join(told) + b"]}"
-
-    async def _leave(self, origin: str, rest: list[str], body: Any) -> Any:
-        await self.handshakes.leaves.send(origin, rest[0], rest[1], body)
-        return {}
-
-    async def _invite(self, origin: str, rest: list[str], body: Any) -> Any:
-        version, told = known_version(body["room_version"]), body.get("invite_room_state")
-        received = self.handshakes.invited.receive(origin, rest[0], rest[1], body["event"], version, told=told)
-        return {"event": (await received).pdu}
-
-    async def _invite_v1(self, origin: str, rest: list[str], body: Any) -> Any:
-        told = body["unsigned"]["invite_room_state"]
-        received = self.handshakes.invited.receive(origin, rest[0], rest[1], body, early_version(told), told=told)
-        return [200, {"event": (await received).pdu}]
-
-    async def _directory(self, alias: str) -> Any:
-        return {"room_id": await self.rooms.memberships.resolve(alias), "servers": []}
-
-    async def _exchange(self, origin: str, rest: list[str], body: Any) -> Any:
-        await self.handshakes.third_party_invites.exchange(origin, rest[0], body)
-        return {}
+        if act == "v1 query":
+            return {"room_id": await self.rooms.memberships.resolve(dict(query)["room_alias"]), "servers": []}
+        content = b"" if body is None else encode_lenient(body)
+        status, _, answer = await self._app.handle(
+            "GET" if body is None else "PUT",
+            path(version, name, *rest) + ("?" + urlencode(query) if query else ""),
+            [
+                (b"host", self.name.encode()),
+                (b"authorization", origin.encode()),
+                (b"content-length", str(len(content)).encode()),
+            ],
+            content,
+        )
+        decoded = decode_lenient(answer)
+        if status != 200:
+            extra = {key: value for key, value in decoded.items() if key not in ("errcode", "error")}
+            raise MatrixError(status, decoded["errcode"], decoded["error"], extra=extra)
+        return decoded
 
 
 class Person:
