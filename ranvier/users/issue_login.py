@@ -9,7 +9,7 @@ from typing import Final
 from ranvier.config.model import Config
 from ranvier.db.engine import Tx
 from ranvier.ports import Clock, Random
-from ranvier.proto.errors import invalid_param
+from ranvier.proto.errors import forbidden
 from ranvier.proto.ids import localpart_of
 from ranvier.store import cross_signing, devices, tokens
 from ranvier.users.text import storable
@@ -107,7 +107,7 @@ class LoginIssuer:
     async def _refuse_public_key(self, tx: Tx, user_id: str, device_id: str) -> None:
         """Devices and cross-signing keys are named alike (spec: "Key and signature security")."""
         if await cross_signing.is_public_key(tx, user_id, device_id):
-            raise invalid_param("device_id: one of the user's cross-signing keys has this name")
+            raise forbidden("One of the user's cross-signing keys has the name of this device")
 
     async def issue_pair(
         self, tx: Tx, user_id: str, device_id: str, *, session_expires_ts: int | None

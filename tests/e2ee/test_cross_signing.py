@@ -138,7 +138,7 @@ async def test_devices_and_keys_have_different_names(homeserver: Homeserver, ali
     answer = await homeserver.stranger().post(
         "/login", {**body, "password": "correct horse", "device_id": identity.id("master")}
     )
-    answer.refused(400, "M_INVALID_PARAM")
+    answer.refused(403, "M_FORBIDDEN")
 
 
 async def test_new_keys_are_told(alice: Person, bob: Person) -> None:
