@@ -254,7 +254,9 @@ class TestKeys:
         person, friend = await register(homeserver, "paula"), await register(homeserver, "frida")
         await person.publish()
         (await person.client.put(f"/devices/{part(person.device_id)}", {"display_name": "Phone"})).ok()
-        wanted = {person.user_id: [], friend.user_id: [], f"@bob:{REMOTE}": [], "nonsense": []}
+        wanted: dict[str, list[str]] = {
+            user_id: [] for user_id in (person.user_id, friend.user_id, f"@bob:{REMOTE}", "x")
+        }
         answer = (await other.post("user/keys/query", {"device_keys": wanted})).ok()
         assert answer == {
             "device_keys": {person.user_id: {person.device_id: person.device_keys}, friend.user_id: {}},
