@@ -109,9 +109,9 @@ class World:
             clock=self.clock,
         )
 
-    def finder(self, notaries: Sequence[Notary] = ()) -> KeyFinder:
+    def finder(self, notaries: Sequence[Notary] = (), *, known: KnownKeys | None = None) -> KeyFinder:
         return KeyFinder(
-            known=KnownKeys(db=self.db),
+            known=known or KnownKeys(db=self.db),
             fetch=KeyFetch(client=self.client(), notaries=notaries),
             clock=self.clock,
         )

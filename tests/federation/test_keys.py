@@ -226,7 +226,12 @@ async def test_who_lets_a_user_in_must_have_signed(world: World) -> None:
     join = guest.event(type="m.room.member", state_key="@user:guest.test", content=content)
     (verdict,) = await world.keys().verify_events([join])
     assert verdict.error is None and not verdict.authoriser_signed
-    same = {"type": "m.room.member", "state_key": "@user:guest.test", "sender": "@user:guest.test", "content": content}
+    same: dict[str, Any] = {
+        "type": "m.room.member",
+        "state_key": "@user:guest.test",
+        "sender": "@user:guest.test",
+        "content": content,
+    }
     signed = host.event(room_id=join.room_id, **same)
     pdu = {**join.pdu, "signatures": {**join.pdu["signatures"], **signed.pdu["signatures"]}}
     join.decoded = pdu
