@@ -78,14 +78,14 @@ async def save_progress(tx: Tx, rows: Sequence[tuple[str, int | None, int | None
 
 async def sent_pos(db: Reader) -> int | None:
     """Up to here everything was delivered to everyone who is not `behind`; `None` if nothing was ever sent."""
-    pos: int | None = await db.value("SELECT pos FROM federation_sent WHERE only = 1")
+    pos: int | None = await db.value("SELECT pos FROM federation_sent WHERE one = 1")
     return pos
 
 
 async def save_sent_pos(tx: Tx, pos: int) -> None:
     """Move `sent_pos`."""
     await tx.run(
-        "INSERT INTO federation_sent (only, pos) VALUES (1, $1) ON CONFLICT (only) DO UPDATE SET pos = excluded.pos",
+        "INSERT INTO federation_sent (one, pos) VALUES (1, $1) ON CONFLICT (one) DO UPDATE SET pos = excluded.pos",
         pos,
     )
 

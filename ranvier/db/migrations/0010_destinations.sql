@@ -11,7 +11,7 @@ CREATE TABLE destinations (
 
 -- Everything up to this stream position was delivered to everyone, but for what destinations.acked_pos says.
 CREATE TABLE federation_sent (
-    only SMALLINT NOT NULL PRIMARY KEY,         -- 1
+    one SMALLINT NOT NULL PRIMARY KEY,         -- 1
     pos BIGINT NOT NULL
 );
 
