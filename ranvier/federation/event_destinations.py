@@ -1,0 +1,109 @@
+"""Which servers an event of a local user goes to.
+
+Spec: server-server API, "Transactions": those in the room after it, and those whom it sends away.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ranvier.proto.ids import domain_of, is_server_name
+from ranvier.rooms.append import Append, MembershipChange
+from ranvier.rooms.hosts import Hosts
+from ranvier.rooms.room import Room
+from ranvier.rooms.rooms import Rooms
+from ranvier.store.events import ACCEPTED, StoredEvent
+from ranvier.store.rooms import BAN, INVITE, JOIN, KNOCK, LEAVE
+
+NOBODY: Final = frozenset[str]()
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A server that perhaps is not in the room any more."""
+
+    server: str
+    stream_pos: int
+    """Of the event with which that came."""
+    was_in_room: bool
+    """It had a joined member, and gets what came before too; else only an invitation or a knock has ended."""
+
+
+Departures = Mapping[int, Sequence[Departure]]
+"""By room."""
+
+
+class EventDestinations:
+    """Finds the servers."""
+
+    def __init__(self, *, rooms: Rooms, hosts: Hosts, server_name: str, allowed: Collection[str] | None = None) -> None:
+        """`allowed`: the only servers to send to (`federation_domain_whitelist`); `None`: all."""
+        self._rooms = rooms
+        self._hosts = hosts
+        self._server_name = server_name
+        self._allowed = None if allowed is None else frozenset(allowed)
+
+    def is_ours(self, stored: StoredEvent) -> bool:
+        """Whether it is for this server to send the event."""
+        return stored.status == ACCEPTED and domain_of(stored.event.sender) == self._server_name
+
+    def may_send_to(self, server: str) -> bool:
+        """Whether anything may be sent to this server at all."""
+        return (
+            server != self._server_name
+            and is_server_name(server)
+            and (self._allowed is None or server in self._allowed)
+        )
+
+    def departures(self, batch: Iterable[Append]) -> Departures:
+        """The servers whose users have gone in what was committed together."""
+        found: defaultdict[int, list[Departure]] = defaultdict(list)
+        for append in batch:
+            for change in append.members:
+                if not change.is_local and _ends(change):
+                    found[append.room.room_nid].append(
+                        Departure(domain_of(change.user_id), change.stream_pos, change.previous == JOIN)
+                    )
+        return found
+
+    def known(self, room: Room, stored: StoredEvent, departures: Sequence[Departure]) -> frozenset[str] | None:
+        """The servers that a newly committed event goes to, this one perhaps among them.
+
+        `departures` of what was committed with it; `None` if who is in the room is not in memory.
+        """
+        hosts = self._hosts.known(room.room_nid)
+        if hosts is None:
+            return None
+        for gone in departures:
+            if stored.stream_pos == gone.stream_pos or (gone.was_in_room and stored.stream_pos < gone.stream_pos):
+                hosts |= {gone.server}
+        return NOBODY if len(hosts) > 1 and not _federates(room) else hosts
+
+    async def of(self, stored: StoredEvent) -> frozenset[str]:
+        """The same for any event of the past."""
+        room = await self._rooms.by_nid(stored.room_nid)
+        if not _federates(room):
+            return NOBODY
+        after = stored.state_before if stored.state_after is None else stored.state_after
+        hosts = await self._hosts.at(room, after or 0)
+        return hosts | await self._sent_away(stored)
+
+    async def _sent_away(self, stored: StoredEvent) -> frozenset[str]:
+        event = stored.event
+        if event.type != "m.room.member" or event.membership not in {"leave", "ban"} or stored.replaces is None:
+            return NOBODY
+        before = (await self._rooms.cache.get([stored.replaces])).get(stored.replaces)
+        if before is None or before.event.membership not in {"join", "invite", "knock"}:
+            return NOBODY
+        return frozenset({domain_of(event.state_key or "")})
+
+
+def _ends(change: MembershipChange) -> bool:
+    if change.previous == JOIN:
+        return change.membership != JOIN
+    return change.previous in {INVITE, KNOCK} and change.membership in {LEAVE, BAN}
+
+
+def _federates(room: Room) -> bool:
+    return room.content("m.room.create").get("m.federate") is not False
