@@ -80,7 +80,7 @@ class HandshakeNeeds:
 
 
 def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
-    """Every object of the handshakes. From then on new rooms and state events invite users of other servers too."""
+    """Every object of the handshakes. From then on other servers' users are invited, and their rooms left, too."""
     rooms, keys, resident = needs.rooms, needs.keys, needs.resident
     server_name = needs.config.server_name
     own_key = needs.config.signing_keys[0]
@@ -94,7 +94,7 @@ def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
         rooms=rooms.rooms, writer=rooms.writer, accepting=rooms.accepting, client=needs.client, keys=keys
     )
     rooms.creating.invite_elsewhere = rooms.sending.invite_elsewhere = invites.invite
-    return HandshakeServices(
+    services = HandshakeServices(
         templates=Templates(
             rooms=rooms.rooms, resident=resident, conditions=conditions, clock=needs.clock, server_name=server_name
         ),
@@ -156,6 +156,8 @@ def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
         ),
         invites=invites,
     )
+    rooms.of_user.leave = services.memberships.leave
+    return services
 
 
 def handshake_routes(services: HandshakeServices, limiters: Mapping[str, RateLimiter]) -> list[Route]:

@@ -78,18 +78,17 @@ class InitialSync:
         }
 
     async def _whole(self, requester: Requester, entry: Membership, limit: int) -> list[dict[str, Any]]:
-        room = await self._rooms.by_nid(entry.room_nid)
         try:
+            room = await self._rooms.by_nid(entry.room_nid)
             return [await self.room(requester, room.room_id, limit=limit)]
         except MatrixError:
             # Left without ever having been in it.
             return []
 
     async def _invitation(self, entry: Membership) -> dict[str, Any]:
-        room = await self._rooms.by_nid(entry.room_nid)
         invitation = (await self._rooms.cache.get([entry.event_nid]))[entry.event_nid]
         return {
-            "room_id": room.room_id,
+            "room_id": invitation.event.room_id,
             "membership": MEMBERSHIP_NAMES[INVITE],
             "invite": orjson.Fragment(client_event(invitation.event, room_id=True)),
         }

@@ -4,6 +4,7 @@ Spec: client-server API, "Account deactivation"; "Profiles" for servers that hid
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from ranvier.proto.errors import MatrixError
@@ -24,17 +25,18 @@ class RoomsOfUser:
 
     def __init__(self, *, rooms: Rooms, memberships: Memberships) -> None:
         self._rooms = rooms
-        self._memberships = memberships
+        self.leave: Callable[[Requester, str], Awaitable[None]] = memberships.leave
+        """How a room is left; federation puts in what also leaves those that this server is not in."""
 
     async def leave_all(self, user_id: str) -> None:
         """Leave every room, reject every invitation, take back every knock. A room that refuses does not stop it."""
         requester = Requester(user_id, None, None)
-        for room_nid in await self._room_nids(user_id, _PRESENT):
-            room = await self._rooms.by_nid(room_nid)
+        room_nids = await self._room_nids(user_id, _PRESENT)
+        for room_id in (await store.room_ids(self._rooms.db, room_nids)).values() if room_nids else ():
             try:
-                await self._memberships.leave(requester, room.room_id)
+                await self.leave(requester, room_id)
             except MatrixError as error:
-                logger.warning("%s could not leave %s: %s", user_id, room.room_id, error)
+                logger.warning("%s could not leave %s: %s", user_id, room_id, error)
 
     async def share_room(self, user_id: str, other_id: str) -> bool:
         """Whether a local user and another one are joined to the same room. Two statements if both are local."""

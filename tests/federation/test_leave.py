@@ -7,6 +7,7 @@ import pytest
 
 from ranvier.proto.errors import MatrixError
 from ranvier.proto.room_versions import ROOM_VERSIONS
+from tests.api.device import Device
 from tests.federation.town import Person, Town, town
 
 ONE, TWO = "one.test", "two.test"
@@ -119,3 +120,38 @@ async def test_older_servers_are_talked_to_in_the_older_form(place: Town) -> Non
     place.servers[ONE].unknown.add("v2 send_leave")
     await bob.leave(room_id)
     assert await place.servers[ONE].membership(room_id, bob.user_id) == "leave"
+
+
+async def test_the_end_of_an_invitation_is_told_to_clients(place: Town) -> None:
+    alice, bob = await two(place)
+    device = Device(bob.client)
+    await device.sync()
+    room_id = await alice.client.create_room(preset="private_chat")
+    await alice.invite(room_id, bob)
+    assert room_id in (await device.sync())["rooms"]["invite"]
+    await bob.leave(room_id)
+    told = (await device.sync())["rooms"]["leave"][room_id]["timeline"]["events"]
+    assert [event["content"]["membership"] for event in told] == ["leave"]
+    assert "rooms" not in await device.sync()
+    (await bob.client.post(f"/rooms/{room_id}/forget")).ok()
+
+
+async def test_who_closes_their_account_turns_down_invitations_elsewhere(place: Town) -> None:
+    alice, bob = await two(place)
+    room_id = await alice.client.create_room(preset="private_chat")
+    public = await alice.client.create_room(preset="public_chat")
+    await alice.invite(room_id, bob)
+    await bob.join(public, ONE)
+    await place.servers[TWO].rooms.of_user.leave_all(bob.user_id)
+    assert await place.servers[ONE].membership(room_id, bob.user_id) == "leave"
+    assert await place.servers[TWO].membership(public, bob.user_id) == "leave"
+
+
+async def test_older_clients_see_invitations_from_elsewhere(place: Town) -> None:
+    alice, bob = await two(place)
+    room_id = await alice.client.create_room(preset="private_chat")
+    await alice.invite(room_id, bob)
+    answer = (await bob.client.get("/initialSync", archived="true")).ok()
+    assert [(room["room_id"], room["membership"]) for room in answer["rooms"]] == [(room_id, "invite")]
+    await bob.leave(room_id)
+    assert (await bob.client.get("/initialSync", archived="true")).ok()["rooms"] == []
