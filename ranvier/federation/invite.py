@@ -50,7 +50,7 @@ class RemoteInvites:
         server = domain_of(draft.state_key or "")
         room, event = await self._prepare(room_id, draft)
         signed = await self._signed(room, event, server)
-        (stored,) = await self._accepting.accept(room_id, [Arrival(event=signed)])
+        (stored,) = await self._accepting.accept(room_id, [Arrival(event=signed, is_new=True)])
         if stored is None or stored.status != ACCEPTED:
             raise forbidden("The room does not allow this invitation any more")
         return stored

@@ -54,6 +54,21 @@ async def test_an_invitation_reaches_the_user_and_the_room(place: Town, version:
     assert room_id not in await bob.rooms("invite")
 
 
+async def test_the_invitation_is_to_be_sent_to_the_room(place: Town) -> None:
+    alice, bob = await two(place)
+    room_id = await alice.client.create_room(preset="private_chat")
+    sent: list[str] = []
+    place.servers[ONE].rooms.appender.listeners.append(
+        lambda batch: sent.extend(e.stored.event.type for append in batch if append.sends for e in append.events)
+    )
+    await alice.invite(room_id, bob)
+    assert sent == ["m.room.member"]
+    gone: list[bool] = []
+    place.servers[TWO].rooms.appender.listeners.append(lambda batch: gone.extend(append.sends for append in batch))
+    await bob.leave(room_id)
+    assert gone == [False]
+
+
 async def test_the_invited_server_is_shown_full_events(place: Town) -> None:
     alice, bob = await two(place)
     room_id = await alice.client.create_room(preset="private_chat", room_version="12")
