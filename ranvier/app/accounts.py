@@ -48,6 +48,7 @@ from ranvier.users.tags import RoomTags
 class UserServices:
     """What the API modules about users call."""
 
+    accounts: Accounts
     account_changes: AccountChanges
     account_data: AccountData
     consent: Consent | None
@@ -133,6 +134,7 @@ async def build_users(
         reauthentication=reauthentication,
     )
     return UserServices(
+        accounts=accounts,
         account_changes=account_changes,
         account_data=account_data,
         consent=_consent(db, clock, config),

@@ -4,24 +4,38 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from ranvier.app.accounts import UserServices, build_users
 from ranvier.app.departures import build_departures
 from ranvier.app.directory import build_directory, directory_routes
 from ranvier.app.e2ee import E2eeServices, build_e2ee, e2ee_routes
+from ranvier.app.federation import FederationNeeds, FederationServices, build_federation
 from ranvier.app.guests import build_guest_removal
 from ranvier.app.rooms import RoomServices, build_rooms
 from ranvier.app.routes import all_routes
 from ranvier.config.model import Config
 from ranvier.db.engine import Database
+from ranvier.db.migrate import migrate
 from ranvier.db.open import open_database
 from ranvier.http.listeners import HttpListeners, serve_listeners, tls_context
 from ranvier.http.route import Route
-from ranvier.ports import Clock, Random, SystemClock, SystemRandom
+from ranvier.net.open import open_transport
+from ranvier.net.transport import NetTransport
+from ranvier.ports import Clock, FederationTransport, Random, SystemClock, SystemRandom
 from ranvier.ratelimit import OwnLimits, rate_limiters
 from ranvier.store import users as user_store
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a play has instead of a machine and a network."""
+
+    database: Database
+    """Open; it is migrated at the start, and closed with the server."""
+    transport: FederationTransport
 
 
 class Homeserver:
@@ -35,6 +49,7 @@ class Homeserver:
         users: UserServices,
         rooms: RoomServices,
         e2ee: E2eeServices,
+        federation: FederationServices,
         routes: Sequence[Route],
     ) -> None:
         self.config = config
@@ -42,18 +57,31 @@ class Homeserver:
         self.users = users
         self.rooms = rooms
         self.e2ee = e2ee
+        self.federation = federation
         self.routes = routes
         self.limiters = rate_limiters(config, clock=SystemClock())
         self._listeners: HttpListeners | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._appending: asyncio.Task[None] | None = None
+        self._transport: NetTransport | None = None
 
     @classmethod
-    async def start(cls, config: Config, *, clock: Clock | None = None, random: Random | None = None) -> "Homeserver":
-        """Open the database and build everything; `listen` comes after. Raises `DatabaseError`."""
+    async def start(
+        cls, config: Config, *, clock: Clock | None = None, random: Random | None = None, world: World | None = None
+    ) -> "Homeserver":
+        """Open the database and build everything; `listen` comes after. Raises `DatabaseError`.
+
+        `world` stands in for the machine and the network, in plays.
+        """
         clock = clock or SystemClock()
         random = random or SystemRandom()
-        db = await open_database(config.database, now_ms=clock.now_ms())
+        own_transport = None
+        if world is None:
+            own_transport = open_transport(config, clock=clock)
+            world = World(await open_database(config.database, now_ms=clock.now_ms()), own_transport)
+        else:
+            await migrate(world.database, now_ms=clock.now_ms())
+        db = world.database
         own_limits = OwnLimits()
         limiters = dict(rate_limiters(config, clock=clock, own=own_limits))
         users = await build_users(
@@ -73,19 +101,44 @@ class Homeserver:
         )
         departures = build_departures(users, rooms)
         directory = build_directory(config=config, clock=clock, random=random, rooms=rooms)
+        federation = await build_federation(
+            FederationNeeds(
+                db=db,
+                clock=clock,
+                random=random,
+                config=config,
+                users=users,
+                rooms=rooms,
+                e2ee=e2ee,
+                directory=directory,
+                limiters=limiters,
+                transport=world.transport,
+                uses_threads=own_transport is not None,
+            )
+        )
         server = cls(
             config=config,
             db=db,
             users=users,
             rooms=rooms,
             e2ee=e2ee,
+            federation=federation,
             routes=[
-                *all_routes(config=config, users=users, rooms=rooms, limiters=limiters, leave_rooms=departures.finish),
+                *all_routes(
+                    config=config,
+                    users=users,
+                    rooms=rooms,
+                    memberships=federation.handshakes.memberships,
+                    limiters=limiters,
+                    leave_rooms=departures.finish,
+                ),
+                *federation.routes,
                 *e2ee_routes(e2ee, rooms.device_lists),
                 *directory_routes(config=config, directory=directory, rooms=rooms),
             ],
         )
         server.limiters = limiters
+        server._transport = own_transport
         server._appending = asyncio.create_task(rooms.appender.run(), name="appender")
         server._tasks = [
             asyncio.create_task(_watched(users.last_seen.run), name="last seen"),
@@ -96,7 +149,11 @@ class Homeserver:
             asyncio.create_task(_watched(rooms.ephemeral.unread_notes.run), name="unread"),
             asyncio.create_task(_watched(rooms.ephemeral.presence.run), name="presence"),
             asyncio.create_task(_watched(e2ee.inboxes.run), name="inboxes"),
+            asyncio.create_task(_watched(federation.sender.run), name="sender"),
+            asyncio.create_task(_watched(federation.health.run), name="health of servers"),
+            asyncio.create_task(_watched(federation.tidying.run), name="ends of rooms"),
         ]
+        await federation.start()
         return server
 
     async def listen(self) -> None:
@@ -105,6 +162,7 @@ class Homeserver:
             self.routes,
             self.config.listeners,
             authenticator=self.users.sessions,
+            servers=self.federation.authentication,
             limiters=self.limiters,
             tls=self._tls(),
         )
@@ -123,6 +181,7 @@ class Homeserver:
         """Finish what is under way, and stop."""
         if self._listeners is not None:
             await self._listeners.stop()
+        await self.federation.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -133,6 +192,18 @@ class Homeserver:
         await self.users.last_seen.flush()
         await self.rooms.ephemeral.unread_notes.flush()
         await self.e2ee.inboxes.flush()
+        await self.federation.health.flush()
+        await self.db.close()
+        if self._transport is not None:
+            await self._transport.close()
+
+    async def crash(self) -> None:
+        """Be gone in the middle of everything, for plays: nothing is finished, nothing more is written."""
+        tasks = [*self._tasks, *([] if self._appending is None else [self._appending])]
+        for task in tasks:
+            task.cancel()
+        await self.federation.crash()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.db.close()
 
     def _tls(self) -> ssl.SSLContext | None:

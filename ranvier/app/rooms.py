@@ -91,7 +91,9 @@ class RoomServices:
     carry_over: CarryOver
     context: Context
     creating: Creating
+    graph: Graph
     history: History
+    invitations: InviteRules
     member_content: MemberContent
     device_lists: DeviceListStream
     ephemeral: EphemeralServices
@@ -110,6 +112,7 @@ class RoomServices:
     read_markers: ReadMarkers
     rooms: Rooms
     relations: Relations
+    restricted_joins: RestrictedJoins
     serving: Serving
     sending: Sending
     sync: Sync
@@ -261,7 +264,9 @@ async def build_rooms(
             default_room_version=config.default_room_version,
             encrypted_presets=ENCRYPTED_PRESETS[config.encryption_enabled_by_default_for_room_type],
         ),
+        graph=graph,
         history=history,
+        invitations=invitations,
         member_content=member_content,
         device_lists=device_lists,
         ephemeral=ephemeral,
@@ -283,6 +288,7 @@ async def build_rooms(
         ),
         read_markers=ReadMarkers(rooms=rooms, receipts=ephemeral.receipts, account_data=account_data),
         rooms=rooms,
+        restricted_joins=restricted_joins,
         relations=Relations(rooms=rooms, history=history, messages=messages, ignored_users=ignored_users),
         serving=serving,
         sending=Sending(

@@ -43,6 +43,7 @@ from ranvier.api.client.well_known import WellKnownApi
 from ranvier.app.accounts import UserServices
 from ranvier.app.rooms import RoomServices
 from ranvier.config.model import Config
+from ranvier.federation.memberships import RoomMemberships
 from ranvier.http.route import Route
 from ranvier.ratelimit import RateLimiter
 
@@ -54,6 +55,7 @@ def all_routes(
     config: Config,
     users: UserServices,
     rooms: RoomServices,
+    memberships: RoomMemberships,
     limiters: Mapping[str, RateLimiter],
     leave_rooms: Callable[[str], Awaitable[None]],
 ) -> list[Route]:
@@ -94,7 +96,7 @@ def all_routes(
         *RoomStateApi(
             reading=rooms.state_reading, sending=rooms.sending, serving=rooms.serving, limits=membership_limits
         ).routes(),
-        *MembershipApi(memberships=rooms.memberships, limits=membership_limits).routes(),
+        *MembershipApi(memberships=memberships, local=rooms.memberships, limits=membership_limits).routes(),
         *JoinedRoomsApi(memberships=rooms.memberships).routes(),
         *MessagesApi(messages=rooms.messages).routes(),
         *ContextApi(context=rooms.context, reading=rooms.event_reading).routes(),

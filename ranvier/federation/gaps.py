@@ -93,6 +93,7 @@ class Gaps:
             ordered = ancestors_first(events, lambda event: event.prev_events)
             found = [*(by_id[event.event_id] for event in ordered), one]
         states = 0
+        stored: StoredEvent | None = None
         for screened in found:
             event = screened.event
             needs = await self.needs(room, event)

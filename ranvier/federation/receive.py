@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import orjson
@@ -17,11 +18,14 @@ from ranvier.db.engine import Database
 from ranvier.federation.acl import is_allowed
 from ranvier.federation.client import RemoteError, Unreachable
 from ranvier.federation.gaps import GapError, Gaps
-from ranvier.federation.screening import Screened, Screens
+from ranvier.federation.screening import Screened, Screens, parse_pdu
 from ranvier.ports import Clock
+from ranvier.proto.canonical_json import decode_lenient
 from ranvier.proto.errors import MatrixError
+from ranvier.proto.event_format import InvalidEvent
 from ranvier.proto.event_order import ancestors_first
 from ranvier.proto.ids import is_room_id
+from ranvier.proto.room_versions import RoomVersion
 from ranvier.rooms.accept import Accepting, Arrival
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
@@ -57,8 +61,11 @@ class Receiving:
         screens: Screens,
         is_here: Callable[[Room], Awaitable[bool]],
         on_edus: Callable[[str, Sequence[Mapping[str, Any]]], Awaitable[None]],
+        on_outside: Callable[[str, str, Sequence[Mapping[str, Any]]], Awaitable[None]],
     ) -> None:
-        """`is_here` says whether a local user is in a room; `on_edus` takes a server's EDUs."""
+        """`is_here` says whether a local user is in a room; `on_edus` takes a server's EDUs, `on_outside` (server, room,
+        events) what is about rooms in which nobody is.
+        """
         self._db = db
         self._clock = clock
         self._rooms = rooms
@@ -67,6 +74,7 @@ class Receiving:
         self._screens = screens
         self._is_here = is_here
         self._on_edus = on_edus
+        self._on_outside = on_outside
         self._answered: OrderedDict[tuple[str, str], asyncio.Task[Results]] = OrderedDict()
         self._waiting: dict[str, OrderedDict[str, InboundEvent]] = {}
         self._workers: dict[str, asyncio.Task[None]] = {}
@@ -88,8 +96,12 @@ class Receiving:
         while self._workers:
             await asyncio.gather(*self._workers.values(), return_exceptions=True)
 
-    async def transaction(self, origin: str, txn_id: str, pdus: Sequence[Any], edus: Sequence[Any]) -> Results:
+    async def transaction(
+        self, origin: str, txn_id: str, pdus: Sequence[bytes], edus: Sequence[Mapping[str, Any]]
+    ) -> Results:
         """Take in a transaction; what became of each event by id, an empty object if nothing is wrong.
+
+        `pdus` are as they came, in JSON: which numbers may be in them depends on the room.
 
         A repetition is answered as the first time, and waits for it if that is under way. Raises 400 if it is too large.
         """
@@ -111,23 +123,25 @@ class Receiving:
         if (task.cancelled() or task.exception() is not None) and self._answered.get(key) is task:
             del self._answered[key]
 
-    async def _take(self, origin: str, pdus: Sequence[Any], edus: Sequence[Any]) -> Results:
-        by_room: dict[str, list[Mapping[str, Any]]] = {}
+    async def _take(self, origin: str, pdus: Sequence[bytes], edus: Sequence[Mapping[str, Any]]) -> Results:
+        by_room: dict[str, list[bytes]] = {}
         for pdu in pdus:
             room_id = _room_id(pdu)
             if room_id is not None:
                 by_room.setdefault(room_id, []).append(pdu)
         taken = await asyncio.gather(*(self._take_room(origin, room_id, of) for room_id, of in by_room.items()))
-        await self._on_edus(origin, [edu for edu in edus if isinstance(edu, dict)])
+        await self._on_edus(origin, edus)
         return {event_id: result for results in taken for event_id, result in results.items()}
 
-    async def _take_room(self, origin: str, room_id: str, pdus: Sequence[Mapping[str, Any]]) -> Results:
+    async def _take_room(self, origin: str, room_id: str, pdus: Sequence[bytes]) -> Results:
         room = await self._rooms.find(room_id)
         if room is None or not await self._is_here(room):
-            return {event_id: {"error": "Nobody here is in this room"} for event_id in _named_ids(pdus)}
+            await self._on_outside(origin, room_id, [orjson.loads(pdu) for pdu in pdus])
+            return {event_id: {"error": "Nobody here is in this room"} for event_id in _ids(pdus, room)}
         if not is_allowed(room, origin):
-            return {event_id: {"error": "Your server is not allowed in this room"} for event_id in _named_ids(pdus)}
-        screening = await self._screens.screen(pdus, room.version, room_id=room_id)
+            return {event_id: {"error": "Your server is not allowed in this room"} for event_id in _ids(pdus, room)}
+        decoded = [_decoded(pdu, room.version) for pdu in pdus]
+        screening = await self._screens.screen(decoded, room.version, room_id=room_id)
         by_id = {one.event.event_id: one for one in screening.passed}
         ordered = ancestors_first({key: one.event for key, one in by_id.items()}, lambda event: event.prev_events)
         ready = [by_id[event.event_id] for event in ordered]
@@ -187,7 +201,8 @@ class Receiving:
             room = await self._rooms.find(room_id)
             if room is None or not await self._is_here(room):
                 return
-            screening = await self._screens.screen([orjson.loads(inbound.json)], room.version, room_id=room_id)
+            decoded = [_decoded(inbound.json, room.version)]
+            screening = await self._screens.screen(decoded, room.version, room_id=room_id)
             if not screening.passed:
                 return
             try:
@@ -199,12 +214,29 @@ class Receiving:
         logger.warning("Gave up finding what %s in %s needs", inbound.event_id, room_id)
 
 
-def _room_id(pdu: Any) -> str | None:
+def _room_id(pdu: bytes) -> str | None:
     """Which room an event is of; a create event that names its room is never sent alone."""
-    room_id = pdu.get("room_id") if isinstance(pdu, dict) else None
+    try:
+        decoded = orjson.loads(pdu)
+    except orjson.JSONDecodeError:
+        return None
+    room_id = decoded.get("room_id") if isinstance(decoded, dict) else None
     return room_id if isinstance(room_id, str) and is_room_id(room_id) else None
 
 
-def _named_ids(pdus: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Ids that events carry; where ids are hashes they cannot be known without the room's version."""
-    return [pdu["event_id"] for pdu in pdus if isinstance(pdu.get("event_id"), str)]
+def _decoded(pdu: bytes, version: RoomVersion) -> Any:
+    # The faster decoder rounds integers beyond 64 bits, which only the old versions may have.
+    return orjson.loads(pdu) if version.strict_canonical_json else decode_lenient(pdu)
+
+
+def _ids(pdus: Sequence[bytes], room: Room | None) -> list[str]:
+    """Ids of events that are not looked at any further, as far as they can be known."""
+    found = []
+    for pdu in pdus:
+        decoded = orjson.loads(pdu)
+        if isinstance(decoded.get("event_id"), str):
+            found.append(decoded["event_id"])
+        elif room is not None:
+            with suppress(InvalidEvent):
+                found.append(parse_pdu(_decoded(pdu, room.version), room.version).event_id)
+    return found

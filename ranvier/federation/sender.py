@@ -83,7 +83,7 @@ class Sender:
         for append in batch:
             if append.events:
                 self._seen_pos = max(self._seen_pos, append.events[-1].stored.stream_pos)
-            if not append.is_from_elsewhere:
+            if append.sends:
                 self._queue_append(append, departures.get(append.room.room_nid, ()))
 
     def send_event(self, stored: StoredEvent, destinations: Collection[str]) -> None:
@@ -174,6 +174,15 @@ class Sender:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.flush()
+
+    async def crash(self) -> None:
+        """Stop at once, and write nothing down, for plays."""
+        self._is_closed = True
+        tasks = [queue.task for queue in self._queues.values() if queue.task is not None]
+        tasks += [] if self._routing is None else [self._routing]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     # Which server gets what.
 

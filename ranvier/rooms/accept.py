@@ -42,6 +42,8 @@ class Arrival:
     """Whether the room's policy server refuses it: it will be soft-failed."""
     state: Sequence[StoredEvent] | None = None
     """The state before it as another server told it, where its `prev_events` are not all known."""
+    is_new: bool = False
+    """Whether it was made here just now, and is for this server to send to others."""
     below: int | None = None
     """For history: the position that it stands below. What is new in the room has `None`."""
 
@@ -111,6 +113,7 @@ class _Batch:
         self.head = Head(rooms=self.rooms, room=self.room, server_name=self.server_name)
 
     async def take(self, arrivals: Sequence[Arrival]) -> list[StoredEvent | None]:
+        self.append.sends = any(arrival.is_new for arrival in arrivals)
         events = [arrival.event for arrival in arrivals]
         ids = {event.event_id for event in events}
         cited = {cited for event in events for cited in (*event.auth_events, *event.prev_events)}

@@ -117,6 +117,8 @@ class Append:
     """What its events relate to; filled in when it is submitted."""
     unrelated: list[RelationRow] = field(default_factory=list)
     """The relations of events that its redactions end; filled in when it is submitted."""
+    sends: bool = True
+    """Whether events of local users in it are for this server to send to others."""
     done: asyncio.Future[None] | None = None
 
     def all_events(self) -> Iterable[Appended]:

@@ -79,7 +79,7 @@ class Arriving:
     async def _begin(
         self, room: Room, answer: ResidentAnswer, *, is_new: bool
     ) -> tuple[StoredEvent, asyncio.Future[None]]:
-        append = Append(room=room, events=[], is_from_elsewhere=True)
+        append = Append(room=room, events=[], is_from_elsewhere=True, sends=False)
         events = [*answer.auth_chain, *answer.state, answer.join]
         found = await self._outliers.make(room, events, append, badly_authorised=answer.badly_authorised)
         state = _state_of(answer, found)

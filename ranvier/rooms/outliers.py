@@ -34,7 +34,7 @@ class Outliers:
         """
         async with room.lock:
             await room.settled()
-            append = Append(room=room, events=[], is_from_elsewhere=True)
+            append = Append(room=room, events=[], is_from_elsewhere=True, sends=False)
             found = await self.make(room, events, append, badly_authorised=badly_authorised)
             done = self._appender.submit(append) if append.quiet else None
         if done is not None:

@@ -88,6 +88,7 @@ class OutsideMemberships:
             events=[Appended(stored=stored, auth=b"")],
             also=[save_state],
             is_from_elsewhere=True,
+            sends=False,
         )
         if known is not None:
             append.placed.add(stored.event_nid)

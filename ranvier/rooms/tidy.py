@@ -142,7 +142,7 @@ class Tidying:
             check_event(event, as_events(standing))
         except AuthError:
             return False
-        (stored,) = await self._accepting.accept(room.room_id, [Arrival(event=event)])
+        (stored,) = await self._accepting.accept(room.room_id, [Arrival(event=event, is_new=True)])
         return stored is not None and stored.status == ACCEPTED
 
     async def _state_after(self, room: Room, parents: Sequence[StoredEvent]) -> int:

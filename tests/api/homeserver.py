@@ -66,7 +66,13 @@ async def running(database: Mapping[str, Any], **options: object) -> AsyncIterat
     config = parse({**OPTIONS, "database": database, **options})
     server = await Server.start(config)
     try:
-        app = app_for(config.listeners[0], server.routes, authenticator=server.users.sessions, limiters=server.limiters)
+        app = app_for(
+            config.listeners[0],
+            server.routes,
+            authenticator=server.users.sessions,
+            servers=server.federation.authentication,
+            limiters=server.limiters,
+        )
         yield Homeserver(server, app)
     finally:
         await server.close()

@@ -28,7 +28,13 @@ async def running_at(clock: OwnClock, folder: Path, **options: object) -> AsyncI
     config = parse({**OPTIONS, "database": database, **options})
     server = await Server.start(config, clock=clock)
     try:
-        app = app_for(config.listeners[0], server.routes, authenticator=server.users.sessions, limiters=server.limiters)
+        app = app_for(
+            config.listeners[0],
+            server.routes,
+            authenticator=server.users.sessions,
+            servers=server.federation.authentication,
+            limiters=server.limiters,
+        )
         yield Homeserver(server, app)
     finally:
         await server.close()

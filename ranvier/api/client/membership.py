@@ -1,8 +1,11 @@
 """Joining, knocking, inviting, leaving, kicking, banning, forgetting. Spec: client-server API, "Room membership"."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from ranvier.api.client.membership_limits import MembershipLimits
+from ranvier.federation.memberships import RoomMemberships
 from ranvier.http.request import Request
 from ranvier.http.response import EMPTY_OBJECT, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
@@ -55,8 +58,10 @@ class Done(msgspec.Struct):
 class MembershipApi:
     """The endpoints that change who is in a room."""
 
-    def __init__(self, *, memberships: Memberships, limits: MembershipLimits) -> None:
+    def __init__(self, *, memberships: RoomMemberships, local: Memberships, limits: MembershipLimits) -> None:
+        """`local` is for what is only done in rooms that this server is in."""
         self._memberships = memberships
+        self._local = local
         self._limits = limits
 
     def routes(self) -> list[Route]:
@@ -119,20 +124,25 @@ class MembershipApi:
 
     async def join_by_alias(self, request: Request) -> Response:
         """Join a room by its id or alias."""
-        return await self._join(request, await self._memberships.resolve(request.params["room_id_or_alias"]))
+        room_id, servers = await self._memberships.resolve(request.params["room_id_or_alias"])
+        return await self._join(request, room_id, [*_via(request), *servers])
 
-    async def _join(self, request: Request, room_id: str) -> Response:
+    async def _join(self, request: Request, room_id: str, via: Sequence[str] = ()) -> Response:
         reason = request.json(Reason).reason
         check_active(request.requester)
         self._limits.spend_join(request.requester, room_id)
-        return json_response(RoomJoined(await self._memberships.join(request.requester, room_id, reason=reason)))
+        joined = await self._memberships.join(request.requester, room_id, reason=reason, via=via)
+        return json_response(RoomJoined(joined))
 
     async def knock(self, request: Request) -> Response:
         """Ask to be let in."""
         reason = request.json(Reason).reason
         check_active(request.requester)
-        room_id = await self._memberships.resolve(request.params["room_id_or_alias"])
-        return json_response(RoomJoined(await self._memberships.knock(request.requester, room_id, reason=reason)))
+        room_id, servers = await self._memberships.resolve(request.params["room_id_or_alias"])
+        via = [*_via(request), *servers]
+        return json_response(
+            RoomJoined(await self._memberships.knock(request.requester, room_id, reason=reason, via=via))
+        )
 
     async def leave(self, request: Request) -> Response:
         """Leave, or turn down an invitation."""
@@ -142,7 +152,7 @@ class MembershipApi:
 
     async def forget(self, request: Request) -> Response:
         """Forget a room that was left."""
-        await self._memberships.forget(request.requester, request.params["room_id"])
+        await self._local.forget(request.requester, request.params["room_id"])
         return EMPTY_OBJECT
 
     async def invite(self, request: Request) -> Response:
@@ -162,19 +172,24 @@ class MembershipApi:
         """Remove a user."""
         body = request.json(Target)
         check_active(request.requester)
-        await self._memberships.kick(request.requester, request.params["room_id"], body.user_id, reason=body.reason)
+        await self._local.kick(request.requester, request.params["room_id"], body.user_id, reason=body.reason)
         return EMPTY_OBJECT
 
     async def ban(self, request: Request) -> Response:
         """Ban a user."""
         body = request.json(Target)
         check_active(request.requester)
-        await self._memberships.ban(request.requester, request.params["room_id"], body.user_id, reason=body.reason)
+        await self._local.ban(request.requester, request.params["room_id"], body.user_id, reason=body.reason)
         return EMPTY_OBJECT
 
     async def unban(self, request: Request) -> Response:
         """Lift a ban."""
         body = request.json(Target)
         check_active(request.requester)
-        await self._memberships.unban(request.requester, request.params["room_id"], body.user_id, reason=body.reason)
+        await self._local.unban(request.requester, request.params["room_id"], body.user_id, reason=body.reason)
         return EMPTY_OBJECT
+
+
+def _via(request: Request) -> list[str]:
+    named = request.query(Via)
+    return [*named.via, *named.server_name]

@@ -1,0 +1,285 @@
+"""Builds federation: what this server asks of others, sends to them, takes from them and answers them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ranvier import __version__
+from ranvier.api.federation.keys import KeysApi
+from ranvier.api.federation.transactions import TransactionsApi
+from ranvier.api.federation.version import FederationVersionApi
+from ranvier.app.accounts import UserServices
+from ranvier.app.directory import DirectoryServices
+from ranvier.app.e2ee import E2eeServices
+from ranvier.app.federation_handshakes import HandshakeNeeds, HandshakeServices, build_handshakes, handshake_routes
+from ranvier.app.federation_queries import Asking, build_asking, build_queries, query_routes
+from ranvier.app.rooms import RoomServices
+from ranvier.config.model import Config
+from ranvier.config.outbound_sections import FederationConfig
+from ranvier.db.engine import Database
+from ranvier.federation.auth_chain import AuthChains
+from ranvier.federation.authenticate import ServerAuthentication
+from ranvier.federation.backfill import Backfill
+from ranvier.federation.client import FederationClient
+from ranvier.federation.deliver import Delivering
+from ranvier.federation.event_destinations import EventDestinations
+from ranvier.federation.fetch_keys import KeyFetch
+from ranvier.federation.find_keys import KeyFinder
+from ranvier.federation.gaps import Gaps
+from ranvier.federation.health import BackOff, ServerHealth
+from ranvier.federation.keys import ServerKeys
+from ranvier.federation.known_keys import KnownKeys
+from ranvier.federation.notary import KeyNotary
+from ranvier.federation.outbox import NAME as DEVICES
+from ranvier.federation.outbox import DeviceOutbox
+from ranvier.federation.own_keys import OwnKeys
+from ranvier.federation.receive import Receiving
+from ranvier.federation.resident_rooms import ResidentRooms
+from ranvier.federation.screening import Screens
+from ranvier.federation.sender import Sender
+from ranvier.federation.undelivered import UndeliveredEvents
+from ranvier.http.route import Route
+from ranvier.ports import Clock, FederationTransport, Random
+from ranvier.proto.key_documents import OldKey
+from ranvier.proto.signing import SigningKey
+from ranvier.ratelimit import RateLimiter
+from ranvier.rooms.hosts import Hosts
+from ranvier.rooms.room import Room
+from ranvier.rooms.tidy import Tidying
+from ranvier.store import backward_extremities
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FederationNeeds:
+    """What federation is built from."""
+
+    db: Database
+    clock: Clock
+    random: Random
+    config: Config
+    users: UserServices
+    rooms: RoomServices
+    e2ee: E2eeServices
+    directory: DirectoryServices
+    limiters: Mapping[str, RateLimiter]
+    transport: FederationTransport
+    uses_threads: bool
+    """False for plays, in which nothing may depend on the machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FederationServices:
+    """What the APIs call, and what has to run."""
+
+    authentication: ServerAuthentication
+    client: FederationClient
+    finder: KeyFinder
+    handshakes: HandshakeServices
+    health: ServerHealth
+    hosts: Hosts
+    keys: ServerKeys
+    receiving: Receiving
+    sender: Sender
+    tidying: Tidying
+    outbox: DeviceOutbox
+    routes: list[Route]
+
+    async def start(self) -> None:
+        """Go on with what the last process left."""
+        await self.receiving.start()
+
+    async def stop(self) -> None:
+        """Stop what is under way with other servers."""
+        await self.receiving.stop()
+        await self.sender.close()
+        await self.finder.close()
+
+    async def crash(self) -> None:
+        """Be gone, for plays: nothing more is written."""
+        await self.receiving.stop()
+        await self.finder.close()
+        await self.sender.crash()
+
+
+async def build_federation(needs: FederationNeeds) -> FederationServices:
+    """Every object of federation, and the wires from what asks to what answers."""
+    db, clock, config, rooms = needs.db, needs.clock, needs.config, needs.rooms
+    server_name = config.server_name
+    signing_keys = [SigningKey(key.key_id, key.seed) for key in config.signing_keys]
+    health = await ServerHealth.load(db=db, clock=clock, back_off=_back_off(config.federation))
+    client = FederationClient(
+        transport=needs.transport,
+        server_name=server_name,
+        signing_key=signing_keys[0],
+        health=health,
+        clock=clock,
+        timeout_s=config.federation.client_timeout_ms / 1000,
+        allowed=config.federation.domain_whitelist,
+    )
+    known = KnownKeys(db=db)
+    finder = KeyFinder(known=known, fetch=KeyFetch(client=client, notaries=()), clock=clock)
+    own_keys = OwnKeys(
+        server_name=server_name,
+        signing_keys=signing_keys,
+        old_keys={key.key_id: OldKey(key.public_key, key.expired_ts) for key in config.old_signing_keys},
+        refresh_interval_ms=config.key_refresh_interval_ms,
+        clock=clock,
+    )
+    keys = ServerKeys(own=own_keys, finder=finder, uses_thread=needs.uses_threads)
+    hosts = Hosts(rooms=rooms.rooms, clock=clock)
+    rooms.appender.listeners.append(hosts.on_commit)
+    outbox = DeviceOutbox(db=db, clock=clock, random=needs.random)
+    sender = _build_sender(needs, client, health, hosts, outbox)
+    screens = Screens(keys=keys)
+    gaps = Gaps(rooms=rooms.rooms, accepting=rooms.accepting, outliers=rooms.outliers, client=client, screens=screens)
+    backfill = await _build_backfill(needs, client, screens, gaps, hosts)
+    handshakes = build_handshakes(
+        HandshakeNeeds(
+            db=db,
+            clock=clock,
+            random=needs.random,
+            config=config,
+            rooms=rooms,
+            invitations=rooms.invitations,
+            restricted_joins=rooms.restricted_joins,
+            resident=ResidentRooms(rooms=rooms.rooms, hosts=hosts, server_name=server_name),
+            auth_chains=AuthChains(db=db),
+            client=client,
+            keys=keys,
+            screens=screens,
+            gaps=gaps,
+            forward=sender,
+            limiters=needs.limiters,
+        )
+    )
+    asking = Asking(client=client, screens=screens, gaps=gaps, backfill=backfill, hosts_of=hosts.of)
+    build_asking(
+        config=config, clock=clock, asking=asking, users=needs.users, e2ee=needs.e2ee, directory=needs.directory
+    )
+    queries = build_queries(config=config, rooms=rooms, e2ee=needs.e2ee, directory=needs.directory, hosts_of=hosts.of)
+    receiving = _build_receiving(needs, gaps, screens, hosts, handshakes)
+    return FederationServices(
+        authentication=ServerAuthentication(
+            server_name=server_name,
+            keys=keys,
+            allowed=config.federation.domain_whitelist,
+            now_ms=clock.now_ms,
+            seen=health.seen,
+        ),
+        client=client,
+        finder=finder,
+        handshakes=handshakes,
+        health=health,
+        hosts=hosts,
+        keys=keys,
+        outbox=outbox,
+        receiving=receiving,
+        sender=sender,
+        tidying=_build_tidying(needs, signing_keys[0]),
+        routes=[
+            *FederationVersionApi(version=__version__).routes(),
+            *KeysApi(
+                own=own_keys,
+                notary=KeyNotary(own=own_keys, known=known, finder=finder, signing_keys=signing_keys, clock=clock),
+            ).routes(),
+            *handshake_routes(handshakes, needs.limiters),
+            *TransactionsApi(receiving=receiving).routes(),
+            *query_routes(config=config, clock=clock, users=needs.users, directory=needs.directory, queries=queries),
+        ],
+    )
+
+
+def _build_sender(
+    needs: FederationNeeds, client: FederationClient, health: ServerHealth, hosts: Hosts, outbox: DeviceOutbox
+) -> Sender:
+    db, clock, config, rooms = needs.db, needs.clock, needs.config, needs.rooms
+    sources = {DEVICES: outbox}
+    destinations = EventDestinations(
+        rooms=rooms.rooms, hosts=hosts, server_name=config.server_name, allowed=config.federation.domain_whitelist
+    )
+    sender = Sender(
+        db=db,
+        clock=clock,
+        health=health,
+        delivering=Delivering(
+            client=client,
+            health=health,
+            cache=rooms.cache,
+            clock=clock,
+            random=needs.random,
+            server_name=config.server_name,
+            sources=sources,
+        ),
+        destinations=destinations,
+        undelivered=UndeliveredEvents(db=db, cache=rooms.cache, destinations=destinations, clock=clock),
+        committed_pos=rooms.appender.committed_pos,
+        sources=sources,
+    )
+    rooms.appender.listeners.append(sender.on_commit)
+    return sender
+
+
+async def _build_backfill(
+    needs: FederationNeeds, client: FederationClient, screens: Screens, gaps: Gaps, hosts: Hosts
+) -> Backfill:
+    backfill = Backfill(
+        db=needs.db,
+        clock=needs.clock,
+        client=client,
+        screens=screens,
+        gaps=gaps,
+        servers=hosts.of,
+        server_name=needs.config.server_name,
+        rooms_with_gaps=await backward_extremities.rooms(needs.db),
+    )
+    needs.rooms.appender.listeners.append(backfill.on_commit)
+    needs.rooms.timeline.elsewhere = backfill
+    return backfill
+
+
+def _build_receiving(
+    needs: FederationNeeds, gaps: Gaps, screens: Screens, hosts: Hosts, handshakes: HandshakeServices
+) -> Receiving:
+    server_name = needs.config.server_name
+
+    async def is_here(room: Room) -> bool:
+        return server_name in await hosts.of(room)
+
+    async def on_edus(origin: str, edus: Sequence[Mapping[str, Any]]) -> None:
+        return None
+
+    return Receiving(
+        db=needs.db,
+        clock=needs.clock,
+        rooms=needs.rooms.rooms,
+        accepting=needs.rooms.accepting,
+        gaps=gaps,
+        screens=screens,
+        is_here=is_here,
+        on_edus=on_edus,
+        on_outside=handshakes.rescinded.receive,
+    )
+
+
+def _build_tidying(needs: FederationNeeds, signing_key: SigningKey) -> Tidying:
+    tidying = Tidying(
+        rooms=needs.rooms.rooms,
+        appender=needs.rooms.appender,
+        accepting=needs.rooms.accepting,
+        graph=needs.rooms.graph,
+        clock=needs.clock,
+        random=needs.random,
+        server_name=needs.config.server_name,
+        signing_key=signing_key,
+    )
+    needs.rooms.appender.listeners.append(tidying.on_commit)
+    needs.rooms.writer.tidy = tidying.tidy
+    return tidying
+
+
+def _back_off(config: FederationConfig) -> BackOff:
+    return BackOff(
+        first_ms=config.destination_min_retry_interval_ms,
+        multiplier=config.destination_retry_multiplier,
+        longest_ms=config.destination_max_retry_interval_ms,
+    )

@@ -1,0 +1,206 @@
+"""Several homeservers in one event loop, with one clock, one network and one seed between them."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from ranvier.app.homeserver import Homeserver
+from ranvier.app.homeserver import World as Surroundings
+from ranvier.config.load import parse
+from ranvier.db.sqlite import open_sqlite
+from ranvier.http.listeners import app_for
+from ranvier.proto.unpadded_base64 import encode_base64
+from ranvier.users.create_account import NewAccount
+from ranvier.users.issue_login import DeviceWish
+from tests.api.asgi import Client, in_room
+from tests.api.homeserver import OPTIONS
+from tests.plays.network import Network
+
+EPOCH_MS = 1_700_000_000_000
+
+
+@dataclass(slots=True)
+class PlayClock:
+    """The time of the loop, as one server's clock shows it."""
+
+    skew_ms: int = 0
+
+    def now_ms(self) -> int:
+        """Milliseconds since the Unix epoch."""
+        return EPOCH_MS + self.skew_ms + int(asyncio.get_running_loop().time() * 1000)
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class PlayRandom:
+    """Bytes that the seed decides."""
+
+    random: Random
+
+    def token_bytes(self, size_bytes: int) -> bytes:
+        """So many."""
+        return self.random.randbytes(size_bytes)
+
+
+@dataclass(slots=True)
+class World:
+    """Everything in a play."""
+
+    seed: int
+    folder: Path
+    template: Path | None = None
+    """A database file that is migrated already."""
+    random: Random = field(init=False)
+    network: Network = field(init=False)
+    servers: dict[str, Homeserver] = field(default_factory=dict)
+    clients: dict[str, Client] = field(default_factory=dict)
+    clocks: dict[str, PlayClock] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.random = Random(self.seed)
+        self.network = Network(Random(self.random.random()))
+
+    async def start(self, name: str) -> Homeserver:
+        """A server is up: a new one, or one that goes on with what is on its disk."""
+        path = self.folder / f"{name}.db"
+        if not path.exists() and self.template is not None:
+            shutil.copyfile(self.template, path)
+        seed = blake2b(f"{self.seed} {name}".encode(), digest_size=32).digest()
+        config = parse(
+            {
+                **OPTIONS,
+                "server_name": name,
+                "signing_key": f"ed25519 a_play {encode_base64(seed)}",
+                "listeners": [{"type": "http", "port": 0, "resources": [{"names": ["client", "federation"]}]}],
+                "database": {"name": "sqlite3", "args": {"database": str(path)}},
+                "trusted_key_servers": [],
+                **self.options,
+            }
+        )
+        server = await Homeserver.start(
+            config,
+            clock=self.clocks.setdefault(name, PlayClock()),
+            random=PlayRandom(Random(self.random.random())),
+            world=Surroundings(
+                database=await open_sqlite(str(path), in_thread=False), transport=self.network.transport(name)
+            ),
+        )
+        self.servers[name] = server
+        app = app_for(
+            config.listeners[0],
+            server.routes,
+            authenticator=server.users.sessions,
+            servers=server.federation.authentication,
+            limiters=server.limiters,
+        )
+        self.network.apps[name] = app
+        for user_id, client in self.clients.items():
+            if user_id.endswith(f":{name}"):
+                self.clients[user_id] = client.at(app)
+        return server
+
+    async def crash(self, name: str) -> None:
+        """A server is gone from one moment to the next; its disk stays."""
+        self.network.apps.pop(name, None)
+        await self.servers.pop(name).crash()
+
+    async def user(self, name: str, server: str) -> Client:
+        """A new user of a server."""
+        user_id = f"@{name}:{server}"
+        accounts = self.servers[server].users.accounts
+        issued = await accounts.create(NewAccount(user_id=user_id), DeviceWish(device_id="PLAY"))
+        assert issued is not None
+        client = Client(self.network.apps[server], token=issued.tokens.access_token, user_id=user_id)
+        self.clients[user_id] = client
+        return client
+
+    async def settle(self, *, at_most_s: float = 3600.0) -> None:
+        """Let time pass until nothing is under way any more between the servers that are up."""
+        deadline = asyncio.get_running_loop().time() + at_most_s
+        quiet = 0
+        while quiet < 3:
+            before = len(self.network.requests)
+            await asyncio.sleep(30)
+            quiet = quiet + 1 if len(self.network.requests) == before else 0
+            assert asyncio.get_running_loop().time() < deadline, "the servers do not come to rest"
+
+    async def state(self, server: str, room_id: str) -> dict[tuple[str, str], str]:
+        """A room's state as a server has it: ids of events."""
+        services = self.servers[server].rooms
+        room = await services.rooms.get(room_id)
+        entries = await room.history.load_state(room.state_no)
+        events = await services.cache.get(list(entries.values()))
+        return {stored.event.key: stored.event.event_id for stored in events.values() if stored.event.key is not None}
+
+    async def check_agreement(self, room_id: str, servers: Collection[str]) -> None:
+        """All of these servers hold the same to be true in a room, in memory and on disk."""
+        first, *others = sorted(servers)
+        expected = await self.state(first, room_id)
+        for other in others:
+            found = await self.state(other, room_id)
+            assert found == expected, difference(expected, found)
+        for name in servers:
+            await self._check_current(name, room_id, expected)
+
+    async def _check_current(self, name: str, room_id: str, expected: dict[tuple[str, str], str]) -> None:
+        """The table of the current state says the same as the state history."""
+        server = self.servers[name]
+        room = await server.rooms.rooms.get(room_id)
+        rows = await server.db.all("SELECT event_nid FROM room_current WHERE room_nid = $1", room.room_nid)
+        events = await server.rooms.cache.get([row[0] for row in rows])
+        found = {stored.event.key: stored.event.event_id for stored in events.values()}
+        assert found == expected, difference(expected, found)
+
+    async def close(self) -> None:
+        """End of the play."""
+        for name in list(self.servers):
+            self.network.apps.pop(name, None)
+            await self.servers.pop(name).close()
+
+
+def difference(expected: dict[Any, Any], found: dict[Any, Any]) -> dict[Any, Any]:
+    """Where two dictionaries differ, for people."""
+    keys = expected.keys() | found.keys()
+    return {key: (expected.get(key), found.get(key)) for key in keys if expected.get(key) != found.get(key)}
+
+
+@asynccontextmanager
+async def world(seed: int, folder: Path, *names: str, template: Path | None = None) -> AsyncIterator[World]:
+    """A world with these servers."""
+    play = World(seed, folder, template)
+    try:
+        for name in names:
+            await play.start(name)
+        yield play
+    finally:
+        await play.close()
+
+
+async def say(client: Client, room_id: str, body: str) -> str:
+    """Say something in a room; the event's id."""
+    answer = await client.send(room_id, "m.room.message", {"msgtype": "m.text", "body": body})
+    event_id: str = answer.ok()["event_id"]
+    return event_id
+
+
+async def heard(client: Client, room_id: str, limit: int = 100) -> list[str]:
+    """What a client reads when it scrolls up, the newest first."""
+    page = (await client.get(f"{in_room(room_id)}/messages", dir="b", limit=str(limit))).ok()
+    return [event["content"].get("body") for event in page["chunk"] if event["type"] == "m.room.message"]
+
+
+Step = Callable[[World], Awaitable[None]]
