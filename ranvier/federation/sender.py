@@ -165,24 +165,19 @@ class Sender:
         for destination in changed - self._changed:
             self._forget_idle(destination)
 
-    async def close(self) -> None:
-        """Stop sending, and write down how far everybody is. What is on its way may be sent again after a start."""
+    async def stop(self) -> None:
+        """Stop sending. What is on its way may be sent again after a start."""
         self._is_closed = True
         tasks = [queue.task for queue in self._queues.values() if queue.task is not None]
         tasks += [] if self._routing is None else [self._routing]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self.flush()
 
-    async def crash(self) -> None:
-        """Stop at once, and write nothing down, for plays."""
-        self._is_closed = True
-        tasks = [queue.task for queue in self._queues.values() if queue.task is not None]
-        tasks += [] if self._routing is None else [self._routing]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def close(self) -> None:
+        """Stop sending, and write down how far everybody is."""
+        await self.stop()
+        await self.flush()
 
     # Which server gets what.
 
