@@ -36,6 +36,15 @@ class Surroundings:
     txn_ids: Mapping[int, str] = field(default_factory=dict)
 
 
+def with_transaction_id(served: bytes, txn_id: str) -> bytes:
+    """An event that was served without one, for the device that sent it."""
+    added = b'"transaction_id":' + orjson.dumps(txn_id)
+    # An event ends with a string, or with its `unsigned`.
+    return (
+        b"%b,%b}}" % (served[:-2], added) if served.endswith(b"}}") else b'%b,"unsigned":{%b}}' % (served[:-1], added)
+    )
+
+
 def served_event(stored: StoredEvent, surroundings: Surroundings) -> bytes:
     """The event with its `unsigned`."""
     parts = _unsigned(stored, surroundings)

@@ -5,9 +5,9 @@ what has happened since. What does not depend on the asker is built once and sha
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -16,6 +16,7 @@ from ranvier.rooms.history import History, Viewer
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.serve import Serving
+from ranvier.rooms.unsigned import with_transaction_id
 from ranvier.store import rooms as store
 from ranvier.store.events import FIRST_POS, StoredEvent
 from ranvier.store.rooms import Membership, RoomRow
@@ -28,14 +29,39 @@ from ranvier.sync.token import end_of
 PARTS: Final = 4096
 HEROES: Final = 5
 
+Device = tuple[str, str | None]
+"""`(user_id, device_id)`."""
 PartKey = tuple[int, int, int, str, bool, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A timeline as JSON."""
+
+    events: tuple[bytes, ...]
+    end: bytes
+    """What follows the events."""
+    own: Mapping[Device, Mapping[int, str]]
+    """By device what it sent: transaction ids by index, where they are not in the events yet."""
+    whole: bytes
+    """All of it, as everybody else sees it."""
+
+    def shown_to(self, device: Device) -> bytes:
+        """As the user of a device sees it who may see all of it."""
+        own = self.own.get(device)
+        if own is None:
+            return self.whole
+        events = [
+            with_transaction_id(event, own[index]) if index in own else event for index, event in enumerate(self.events)
+        ]
+        return _joined_timeline(events, self.end)
 
 
 @dataclass(frozen=True, slots=True)
 class RoomPart:
     """A room's timeline and state, ready to be sent to anyone who may see all of it."""
 
-    timeline: bytes
+    timeline: Served
     state: bytes
     """The state events, with commas between them."""
     members: frozenset[str]
@@ -70,7 +96,7 @@ class JoinedRooms:
         anew = query.since is not None
         key = (mine.room_nid, FIRST_POS, last, query.filter_key, anew, query.state_after)
         part = self._parts.get(key)
-        if part is not None and not self._has_own_txn(part, query) and not _says(part, ignored):
+        if part is not None and not (ignored and _says(part, ignored)):
             self._parts.move_to_end(key)
             return await self._finish(part, query, mine, head)
         room = await self._rooms.by_nid(mine.room_nid)
@@ -95,12 +121,10 @@ class JoinedRooms:
         else:
             state = await self._states.before(room, visible[0], members=not query.lazy_members) | brought_in
         shared = (
-            not ignored
-            and self._is_shared(room, timeline.events, mine)
-            and not await self._serving.has_aggregations(visible)
+            not ignored and self._is_shared(room, timeline.events) and not await self._serving.has_aggregations(visible)
         )
         part = await self._part(room, query, shown, state, shared=shared, with_heroes=True)
-        if shared and not self._has_own_txn(part, query):
+        if shared:
             self._parts[key] = part
             if len(self._parts) > PARTS:
                 self._parts.popitem(last=False)
@@ -179,7 +203,7 @@ class JoinedRooms:
         else:
             served = await self._serve(query, timeline.events)
         return RoomPart(
-            timeline=_timeline(served, timeline),
+            timeline=_timeline(served, timeline, _transactions(timeline.events) if shared else {}),
             state=b",".join(await self._serving.serve_shared(shown)),
             members=frozenset(stored.event.state_key or "" for stored in shown if stored.event.type == "m.room.member"),
             heroes=heroes,
@@ -195,7 +219,7 @@ class JoinedRooms:
                 (extra,) = await self._serving.serve_shared([own])
                 state = extra if not state else state + b"," + extra
         return [
-            part.timeline,
+            part.timeline.shown_to((query.user_id, query.device_id)),
             b'"%s":{"events":[%s]}' % ((query.state_after or "state").encode(), state),
             _summary(query.user_id, head, part.heroes),
         ]
@@ -206,7 +230,7 @@ class JoinedRooms:
         )
 
     async def _timeline_json(self, query: SyncQuery, timeline: Timeline) -> bytes:
-        return _timeline(await self._serve(query, timeline.events), timeline)
+        return _timeline(await self._serve(query, timeline.events), timeline, {}).whole
 
     async def _state_json(self, query: SyncQuery, state: Entries) -> bytes:
         wanted = query.filter.room.state
@@ -222,18 +246,14 @@ class JoinedRooms:
             heroes = tuple(stored.event.state_key or "" for stored in await self._rooms.cache.from_rows(rows))
         return _summary(query.user_id, head, heroes)
 
-    def _is_shared(self, room: Room, events: Sequence[StoredEvent], mine: Membership) -> bool:
-        """Whether every member may see what this one sees."""
-        if any(stored.event.key == HISTORY_VISIBILITY for stored in events):
+    def _is_shared(self, room: Room, events: Sequence[StoredEvent]) -> bool:
+        """Whether every member may see what this one sees: whatever was set all the while allows it."""
+        settings = [stored for stored in events if stored.event.key == HISTORY_VISIBILITY]
+        if settings and settings[0].replaces is not None:
             return False
-        setting = room.state.get(HISTORY_VISIBILITY)
-        return sees_everything(visibility_of(None if setting is None else setting.event), joined_now=True)
-
-    def _has_own_txn(self, part: RoomPart, query: SyncQuery) -> bool:
-        return query.device_id is not None and any(
-            stored.event.sender == query.user_id and stored.txn is not None and stored.txn.device_id == query.device_id
-            for stored in part.events
-        )
+        current = room.state.get(HISTORY_VISIBILITY)
+        shown = [None if current is None else current.event, *(stored.event for stored in settings)]
+        return all(sees_everything(visibility_of(event), joined_now=True) for event in shown)
 
 
 def _says(part: RoomPart, ignored: frozenset[str]) -> bool:
@@ -241,21 +261,34 @@ def _says(part: RoomPart, ignored: frozenset[str]) -> bool:
     return any(stored.event.sender in ignored and stored.event.state_key is None for stored in part.events)
 
 
-def _timeline(served: Sequence[bytes], timeline: Timeline) -> bytes:
+def _timeline(served: Sequence[bytes], timeline: Timeline, own: Mapping[Device, Mapping[int, str]]) -> Served:
     first = timeline.events[0].pos if timeline.events else None
     prev_batch = b"" if first is None else b',"prev_batch":"t%d"' % (first - 1)
-    limited = b"true" if timeline.limited else b"false"
-    return b'"timeline":{"events":[%s],"limited":%s%s}' % (b",".join(served), limited, prev_batch)
+    end = b'],"limited":%s%s}' % (b"true" if timeline.limited else b"false", prev_batch)
+    return Served(tuple(served), end, own, _joined_timeline(served, end))
+
+
+def _joined_timeline(events: Sequence[bytes], end: bytes) -> bytes:
+    return b'"timeline":{"events":[%b%b' % (b",".join(events), end)
+
+
+def _transactions(events: Sequence[StoredEvent]) -> Mapping[Device, Mapping[int, str]]:
+    found: dict[Device, dict[int, str]] = {}
+    for index, stored in enumerate(events):
+        if stored.txn is not None and stored.event.state_key is None:
+            found.setdefault((stored.event.sender, stored.txn.device_id), {})[index] = stored.txn.txn_id
+    return found
 
 
 def _summary(user_id: str, head: RoomRow, heroes: tuple[str, ...] | None) -> bytes:
-    summary: dict[str, Any] = {
-        "m.joined_member_count": head.joined_members,
-        "m.invited_member_count": head.invited_members,
-    }
+    named = b""
     if heroes is not None:
-        summary["m.heroes"] = [hero for hero in heroes if hero != user_id][:HEROES]
-    return b'"summary":' + orjson.dumps(summary)
+        named = b',"m.heroes":' + orjson.dumps([hero for hero in heroes if hero != user_id][:HEROES])
+    return b'"summary":{"m.joined_member_count":%d,"m.invited_member_count":%d%b}' % (
+        head.joined_members,
+        head.invited_members,
+        named,
+    )
 
 
 def joined_before(mine: Membership, since: int) -> bool:
