@@ -3,6 +3,7 @@
 from typing import Literal, cast
 
 from ranvier.config.build_accounts import build_consent, build_login_tokens
+from ranvier.config.build_keys import build_key_servers, build_old_keys
 from ranvier.config.build_listeners import build_listeners
 from ranvier.config.build_outbound import build_federation, build_outbound
 from ranvier.config.build_rates import (
@@ -14,7 +15,7 @@ from ranvier.config.build_rates import (
     presence_rates,
 )
 from ranvier.config.build_rooms import build_turn, directory_rules
-from ranvier.config.build_sections import build_database, build_old_keys, build_passwords, build_presence
+from ranvier.config.build_sections import build_database, build_passwords, build_presence
 from ranvier.config.model import Config
 from ranvier.config.secret_files import SecretFiles
 from ranvier.config.signing_keys import derived_secret
@@ -110,6 +111,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         signing_keys=signing_keys,
         old_signing_keys=build_old_keys(values),
         key_refresh_interval_ms=values.integer("key_refresh_interval"),
+        key_servers=build_key_servers(values, files),
         macaroon_secret_key=macaroon_secret or (derived_secret(signing_keys[0]) if signing_keys else ""),
         form_secret=files.secret(values, "form_secret"),
         report_stats=values.boolean("report_stats"),

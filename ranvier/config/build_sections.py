@@ -1,6 +1,6 @@
-"""`database`, `password_config`, `presence` and `old_signing_keys` as typed objects."""
+"""`database`, `password_config` and `presence` as typed objects."""
 
-from ranvier.config.sections import DatabaseConfig, OldSigningKey, PasswordConfig, PasswordPolicy, PresenceConfig
+from ranvier.config.sections import DatabaseConfig, PasswordConfig, PasswordPolicy, PresenceConfig
 from ranvier.config.values import Values
 
 _POOL_MIN = 5
@@ -68,15 +68,3 @@ def build_presence(values: Values) -> PresenceConfig:
         idle_timeout_ms=values.integer("presence.idle_timeout"),
         exclude_rooms=frozenset(values.texts("exclude_rooms_from_presence")),
     )
-
-
-def build_old_keys(values: Values) -> tuple[OldSigningKey, ...]:
-    """`old_signing_keys`, whose keys are key ids such as `ed25519:a_old`."""
-    keys = []
-    for key_id, entry in values.mapping("old_signing_keys").items():
-        if not key_id.startswith("ed25519:"):
-            values.error(f"old_signing_keys.{key_id}", "expected a key id such as ed25519:a_AbCd")
-        key, expired_ts = entry.get("key"), entry.get("expired_ts")
-        if isinstance(key, bytes) and isinstance(expired_ts, int):
-            keys.append(OldSigningKey(key_id=key_id, public_key=key, expired_ts=expired_ts))
-    return tuple(keys)

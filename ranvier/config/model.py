@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ranvier.config.account_sections import ConsentConfig, LoginTokenConfig
+from ranvier.config.key_sections import KeyServersConfig
 from ranvier.config.outbound_sections import FederationConfig, OutboundConfig
 from ranvier.config.rates import FederationRates, InviteRates, JoinRates, LoginRates, PresenceRates, RateLimit
 from ranvier.config.room_sections import DirectoryRule, TurnConfig
@@ -120,6 +121,7 @@ class Config:
     """The first signs. Empty only where no key was asked for (`parse` without `signing_key`)."""
     old_signing_keys: tuple[OldSigningKey, ...]
     key_refresh_interval_ms: int
+    key_servers: KeyServersConfig
     macaroon_secret_key: str = field(repr=False)
     """Set in the file, else `registration_shared_secret`, else derived from the signing key."""
     form_secret: str | None = field(repr=False)

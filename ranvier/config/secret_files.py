@@ -64,6 +64,17 @@ class SecretFiles:
             values.error(option, _cannot_read(str(path), error))
         return ()
 
+    def more_signing_keys(self, values: Values, option: str) -> tuple[SigningKey, ...]:
+        """The keys in the file that the option names; none if it is not set."""
+        path = values.text_or_none(option)
+        try:
+            return () if path is None else parse_signing_keys(_read(path))
+        except (OSError, UnicodeDecodeError) as error:
+            values.error(option, _cannot_read(str(path), error))
+        except ValueError as error:
+            values.error(option, f"{path} {error}")
+        return ()
+
 
 def _read(path: str) -> str:
     with open(path, encoding="utf-8") as file:
