@@ -23,7 +23,7 @@ from ranvier.federation.backfill import Backfill
 from ranvier.federation.client import FederationClient
 from ranvier.federation.deliver import Delivering
 from ranvier.federation.event_destinations import EventDestinations
-from ranvier.federation.fetch_keys import KeyFetch
+from ranvier.federation.fetch_keys import KeyFetch, Notary
 from ranvier.federation.find_keys import KeyFinder
 from ranvier.federation.gaps import Gaps
 from ranvier.federation.health import BackOff, ServerHealth
@@ -117,7 +117,9 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
         allowed=config.federation.domain_whitelist,
     )
     known = KnownKeys(db=db)
-    finder = KeyFinder(known=known, fetch=KeyFetch(client=client, notaries=()), clock=clock)
+    key_servers = config.key_servers
+    notaries = [Notary(trusted.server_name, trusted.verify_keys) for trusted in key_servers.trusted]
+    finder = KeyFinder(known=known, fetch=KeyFetch(client=client, notaries=notaries), clock=clock)
     own_keys = OwnKeys(
         server_name=server_name,
         signing_keys=signing_keys,
@@ -180,7 +182,13 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
             *FederationVersionApi(version=__version__).routes(),
             *KeysApi(
                 own=own_keys,
-                notary=KeyNotary(own=own_keys, known=known, finder=finder, signing_keys=signing_keys, clock=clock),
+                notary=KeyNotary(
+                    own=own_keys,
+                    known=known,
+                    finder=finder,
+                    signing_keys=[SigningKey(key.key_id, key.seed) for key in key_servers.notary_keys] or signing_keys,
+                    clock=clock,
+                ),
             ).routes(),
             *handshake_routes(handshakes, needs.limiters),
             *TransactionsApi(receiving=receiving).routes(),
