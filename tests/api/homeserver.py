@@ -21,6 +21,8 @@ OPTIONS: Mapping[str, Any] = {
     "enable_registration_without_verification": True,
     "allow_guest_access": True,
     "bcrypt_rounds": 4,
+    # Nobody is looked for outside.
+    "federation_domain_whitelist": [],
     **{
         limit: {"per_second": 10_000, "burst_count": 10_000}
         for limit in ("rc_message", "rc_registration", "rc_joins_per_room", "rc_room_creation")

@@ -58,7 +58,7 @@ async def test_a_knock_by_alias_can_be_repeated_and_taken_back(alice: Client, bo
     (await bob.act(room_id, "leave")).ok()
     assert (await member(alice, room_id, bob.user_id))["membership"] == "leave"
     (await knock(bob, "#none:ranvier.test")).refused(404, "M_NOT_FOUND")
-    (await knock(bob, "!no:where")).refused(404, "M_NOT_FOUND")
+    (await knock(bob, "!no:where")).refused(502, "M_UNKNOWN")
 
 
 async def test_a_knock_can_be_refused(alice: Client, bob: Client, carol: Client) -> None:

@@ -87,7 +87,9 @@ async def test_what_the_spec_lets_them_do(guest: Client, alice: Client, room_id:
     (await guest.request("DELETE", f"/_matrix/client/v3{own}/displayname")).ok()
     (await guest.put(f"/devices/{device_id}", {"display_name": "x"})).ok()
     for path in ("/keys/upload", "/keys/query", "/keys/claim"):
-        body: dict[str, Any] = {"device_keys": {}} if path == "/keys/query" else {"one_time_keys": {}} if "claim" in path else {}
+        body: dict[str, Any] = (
+            {"device_keys": {}} if path == "/keys/query" else {"one_time_keys": {}} if "claim" in path else {}
+        )
         (await guest.post(path, body)).ok()
     (await guest.act(room_id, "leave")).ok()
 

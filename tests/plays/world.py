@@ -88,6 +88,7 @@ class World:
                 "listeners": [{"type": "http", "port": 0, "resources": [{"names": ["client", "federation"]}]}],
                 "database": {"name": "sqlite3", "args": {"database": str(path)}},
                 "trusted_key_servers": [],
+                "federation_domain_whitelist": None,
                 **self.options,
             }
         )
