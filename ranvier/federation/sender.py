@@ -165,8 +165,8 @@ class Sender:
         for destination in changed - self._changed:
             self._forget_idle(destination)
 
-    async def stop(self) -> None:
-        """Stop sending. What is on its way may be sent again after a start."""
+    async def crash(self) -> None:
+        """Stop sending and write nothing. What is on its way may be sent again after a start."""
         self._is_closed = True
         tasks = [queue.task for queue in self._queues.values() if queue.task is not None]
         tasks += [] if self._routing is None else [self._routing]
@@ -176,7 +176,7 @@ class Sender:
 
     async def close(self) -> None:
         """Stop sending, and write down how far everybody is."""
-        await self.stop()
+        await self.crash()
         await self.flush()
 
     # Which server gets what.
