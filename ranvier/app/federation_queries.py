@@ -55,7 +55,7 @@ def build_queries(
     members = ServerMembers(db=db)
     rooms.appender.listeners.append(members.on_commit)
     participants = Participants(rooms=rooms.rooms, hosts_of=hosts_of, server_name=config.server_name)
-    visibility = ServerVisibility(rooms=rooms.rooms, history=rooms.history, members=members)
+    visibility = ServerVisibility(rooms=rooms.rooms, history=rooms.history, members=members, erased=rooms.erased)
     directory.aliases.hosts_of = hosts_of
     return QueryServices(
         hierarchy=HierarchyServing(rooms=rooms.rooms, hosts_of=hosts_of, server_name=config.server_name),

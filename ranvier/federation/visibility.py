@@ -15,6 +15,7 @@ from ranvier.proto.events import Event
 from ranvier.proto.ids import domain_of
 from ranvier.proto.redaction import redact_event
 from ranvier.proto.visibility import HISTORY_VISIBILITY, Visibility, visibility_of, visible
+from ranvier.rooms.erased_users import ErasedUsers
 from ranvier.rooms.history import History, Viewer
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
@@ -32,10 +33,11 @@ _Standing = tuple[Visibility, str | None]
 class ServerVisibility:
     """Decides which servers see which events."""
 
-    def __init__(self, *, rooms: Rooms, history: History, members: ServerMembers) -> None:
+    def __init__(self, *, rooms: Rooms, history: History, members: ServerMembers, erased: ErasedUsers) -> None:
         self._rooms = rooms
         self._history = history
         self._members = members
+        self._erased = erased
         self._standings: OrderedDict[tuple[int, int, str], _Standing] = OrderedDict()
         """By room, state and server: a state never changes."""
 
@@ -56,6 +58,8 @@ class ServerVisibility:
                 standing = await self._standing(room, server_name, stored.state_before or 0)
                 if _sees(stored.event, server_name, standing):
                     seen.add(stored.event_nid)
+        if self._erased.any_of(placed):
+            seen -= await self._erased.kept_from(room, server_name, await self._members.of(room, server_name), placed)
         return seen
 
     async def shown(self, room: Room, server_name: str, events: Sequence[StoredEvent]) -> list[Event]:

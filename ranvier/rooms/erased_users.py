@@ -4,16 +4,21 @@ Spec: client-server API, `POST /account/deactivate`, `erase`. Who was in the roo
 they saw. Where nobody has asked for it this costs nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
 
 import msgspec
 
 from ranvier.db.engine import Tx
 from ranvier.proto.events import Event
 from ranvier.proto.redaction import redact_event
+from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store import erased_users as store
 from ranvier.store.events import StoredEvent
+
+REMEMBERED: Final = 10_000
+"""Of so many rooms and servers it is known which came first, the server or the erasure."""
 
 
 class ErasedUsers:
@@ -23,6 +28,7 @@ class ErasedUsers:
         self._rooms = rooms
         self._positions = positions
         self._stream_pos = stream_pos
+        self._late_servers: dict[tuple[int, str, int], bool] = {}
 
     @classmethod
     async def load(cls, *, rooms: Rooms, stream_pos: Callable[[], int]) -> "ErasedUsers":
@@ -59,6 +65,36 @@ class ErasedUsers:
             _redacted(stored) if self._is_theirs(stored.event) and self._place(stored) in late else stored
             for stored in events
         ]
+
+    async def kept_from(
+        self, room: Room, server_name: str, user_nids: Collection[int], events: Sequence[StoredEvent]
+    ) -> set[int]:
+        """The numbers of those of the events that another server came too late for.
+
+        `user_nids` are those of its users who have had to do with the room.
+        """
+        if not self.any_of(events):
+            return set()
+        theirs = [stored for stored in events if self._is_theirs(stored.event)]
+        late = {
+            place for place in map(self._place, theirs) if await self._is_late(room, server_name, user_nids, place[1])
+        }
+        return {stored.event_nid for stored in theirs if self._place(stored) in late}
+
+    async def _is_late(self, room: Room, server_name: str, user_nids: Collection[int], stream_pos: int) -> bool:
+        """Whether none of the server's users was ever in the room until then. What was so once is remembered."""
+        place = room.room_nid, server_name, stream_pos
+        if place not in self._late_servers:
+            keys = await self._rooms.keys.keys(self._rooms.db, user_nids)
+            late = True
+            for _, user_id in keys.values():
+                if await self._was_there(user_id, room.room_nid, stream_pos):
+                    late = False
+                    break
+            if len(self._late_servers) >= REMEMBERED:
+                del self._late_servers[next(iter(self._late_servers))]
+            self._late_servers[place] = late
+        return self._late_servers[place]
 
     def _place(self, stored: StoredEvent) -> tuple[int, int]:
         """The room of an erased user's event, and until when one must have been there to see it."""
