@@ -156,7 +156,13 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
     )
     asking = Asking(client=client, screens=screens, gaps=gaps, backfill=backfill, hosts_of=hosts.of)
     build_asking(
-        config=config, clock=clock, asking=asking, users=needs.users, e2ee=needs.e2ee, directory=needs.directory
+        config=config,
+        clock=clock,
+        asking=asking,
+        rooms=rooms,
+        users=needs.users,
+        e2ee=needs.e2ee,
+        directory=needs.directory,
     )
     queries = build_queries(config=config, rooms=rooms, e2ee=needs.e2ee, directory=needs.directory, hosts_of=hosts.of)
     receiving = _build_receiving(needs, gaps, screens, hosts, handshakes)

@@ -115,6 +115,7 @@ def build_asking(
     config: Config,
     clock: Clock,
     asking: Asking,
+    rooms: RoomServices,
     users: UserServices,
     e2ee: E2eeServices,
     directory: DirectoryServices,
@@ -124,6 +125,7 @@ def build_asking(
     directory.aliases.remote = names
     directory.public_rooms.remote = names
     spaces = SpaceAsking(client=asking.client, clock=clock, server_name=config.server_name)
+    rooms.appender.listeners.append(spaces.on_commit)
     directory.hierarchy.remote = spaces
     directory.summaries.remote = spaces
     directory.timestamp_to_event.remote = MomentAsking(

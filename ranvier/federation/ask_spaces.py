@@ -14,7 +14,9 @@ from ranvier.federation.remembering import Remembered
 from ranvier.federation.residents import candidates
 from ranvier.federation.told_rooms import told_space
 from ranvier.ports import Clock
+from ranvier.rooms.append import Append
 from ranvier.rooms.remote_rooms import RemoteSpace
+from ranvier.store.rooms import INVITE, JOIN
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ REMEMBERED: Final = 500
 
 
 class SpaceAsking:
-    """Asks, and remembers for a while; a `RemoteSpaces`."""
+    """Asks, and remembers for a while; a `RemoteSpaces`. `on_commit` is a listener of the appender."""
 
     def __init__(self, *, client: FederationClient, clock: Clock, server_name: str) -> None:
         self._client = client
@@ -37,6 +39,14 @@ class SpaceAsking:
         self._spaces: Remembered[tuple[str, bool], RemoteSpace | None] = Remembered(
             clock=clock, size=REMEMBERED, keep_s=lambda space: NONE_KEPT_S if space is None else KEPT_S
         )
+
+    def on_commit(self, batch: Sequence[Append]) -> None:
+        """Where this server comes into a room, others may tell it of more."""
+        for append in batch:
+            if append.is_from_elsewhere and any(
+                change.is_local and change.membership in (JOIN, INVITE) for change in append.members
+            ):
+                self._spaces.forget()
 
     async def spaces(self, wanted: Mapping[str, Sequence[str]], *, suggested_only: bool) -> Mapping[str, RemoteSpace]:
         """What is told of these rooms, all of which are asked for at once."""

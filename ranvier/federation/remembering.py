@@ -21,6 +21,7 @@ class Remembered(Generic[K, V]):
         self._known: OrderedDict[K, tuple[float, V]] = OrderedDict()
         """With the time at which each is forgotten."""
         self._asking: dict[K, asyncio.Task[V]] = {}
+        self._forgotten = 0
 
     async def get(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
         """The answer, asked for if need be. Asking goes on if the one who began it does not wait for it any longer."""
@@ -33,11 +34,21 @@ class Remembered(Generic[K, V]):
             asking.add_done_callback(_seen)
         return await asyncio.shield(asking)
 
+    def forget(self) -> None:
+        """Nothing that was answered until now is good any more."""
+        self._known.clear()
+        self._asking.clear()
+        self._forgotten += 1
+
     async def _ask(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
+        forgotten = self._forgotten
         try:
             answer = await ask()
         finally:
-            del self._asking[key]
+            if forgotten == self._forgotten:
+                del self._asking[key]
+        if forgotten != self._forgotten:
+            return answer
         self._known.pop(key, None)
         self._known[key] = self._clock.monotonic() + self._keep_s(answer), answer
         while len(self._known) > self._size:
