@@ -192,10 +192,9 @@ class Registration:
             raise forbidden("Registration is disabled")
 
     def _flows(self) -> list[Flow]:
+        """The dummy stage after a token is what deployed clients go through (matrix-nio expects it)."""
         stages = [REGISTRATION_TOKEN] if self._config.registration_requires_token else []
-        if self._terms is not None:
-            stages.append(TERMS)
-        return [stages or [DUMMY]]
+        return [[*stages, DUMMY if self._terms is None else TERMS]]
 
     def _params(self) -> dict[str, dict[str, Any]]:
         return {} if self._terms is None else {TERMS: self._terms}

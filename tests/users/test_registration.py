@@ -167,6 +167,9 @@ async def test_registration_tokens(make_world: MakeWorld) -> None:
     other = RegistrationRequest(username="bob", password="x")
     other_session = await first_session(world.registration.register(other))
     wanted.auth = {"type": "m.login.registration_token", "token": "let-me-in", "session": session}
+    half = await refused(world.registration.register(wanted))
+    assert (half.status, half.extra["completed"]) == (401, ["m.login.registration_token"])
+    wanted.auth = {"type": "m.login.dummy", "session": session}
     wanted.password = None
     assert (await refused(world.registration.register(wanted))).errcode == "M_MISSING_PARAM"
     assert (await world.registration_tokens.get("let-me-in")).pending == 1
