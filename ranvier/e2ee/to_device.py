@@ -1,6 +1,7 @@
 """Messages from device to device. Spec: client-server API, "Send-to-Device messaging"."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from ranvier.db.engine import Database, Tx
 from ranvier.e2ee.inboxes import Inboxes
 from ranvier.e2ee.recipients import EVERY_DEVICE
 from ranvier.ports import Clock
-from ranvier.proto.errors import bad_json, invalid_param
+from ranvier.proto.errors import MatrixError, bad_json, invalid_param
 from ranvier.proto.ids import domain_of
 from ranvier.store import to_device as store
 from ranvier.store.to_device_journal import Events
@@ -23,8 +24,23 @@ Messages = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """By user and device (or `*`) the content."""
 _Encoded = dict[str, dict[str, bytes]]
 """The same, as events."""
-RemoteStep = Callable[[Tx, str, str, Messages], Awaitable[None]]
-"""`(tx, sender, type, messages)`: keeps what is for users of other servers, in the transaction of the request."""
+RemoteStep = Callable[[Tx, str, str, Messages], Awaitable[Callable[[], None]]]
+"""`(tx, sender, type, messages)`: keeps what is for users of other servers, in the transaction of the request.
+
+What it returns is called when that has been committed.
+"""
+RECEIVED: Final = ""
+"""In the place of a device, where another server is the one that sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request of another server, for users of this one."""
+
+    sender: str
+    type: str
+    message_id: str
+    messages: Messages
 
 
 class ToDevice:
@@ -64,6 +80,7 @@ class ToDevice:
         local, remote = self._by_place(messages, _Events(sender, type))
         position = await self._inboxes.take()
         events: Events = {}
+        committed: list[Callable[[], None]] = []
         try:
             async with self._db.write() as tx:
                 if request is not None and not await store.begin(tx, sender, *request, self._clock.now_ms()):
@@ -73,13 +90,50 @@ class ToDevice:
                 if events:
                     await self._inboxes.save(tx, position, events)
                 if remote:
-                    for step in self.remote_steps:
-                        await step(tx, sender, type, remote)
+                    committed = [await step(tx, sender, type, remote) for step in self.remote_steps]
+            for tell in committed:
+                tell()
             self._inboxes.sent(position, events)
             self._untold.append((position, {user_id for user_id, _ in events}))
         finally:
             self._inboxes.positions.close(position)
             self._tell()
+
+    async def receive(self, origin: str, received: Sequence[Received]) -> None:
+        """Take in what another server sends, each message once. One transaction for all of it.
+
+        What cannot be stored, or is for users of other servers, is left out.
+        """
+        now_ms = self._clock.now_ms()
+        ready = [(one, local) for one in received if (local := self._storable(one))]
+        if not ready:
+            return
+        positions: list[int] = []
+        sent: list[tuple[int, Events]] = []
+        try:
+            for _ in ready:
+                positions.append(await self._inboxes.take())
+            async with self._db.write() as tx:
+                for position, (one, local) in zip(positions, ready, strict=True):
+                    request = blake2b(one.message_id.encode(), digest_size=16).digest()
+                    if await store.begin(tx, origin, RECEIVED, request, now_ms):
+                        events = _by_device(local, await self._inboxes.recipients.devices(tx, local))
+                        if events:
+                            await self._inboxes.save(tx, position, events)
+                            sent.append((position, events))
+            for position, events in sent:
+                self._inboxes.sent(position, events)
+                self._untold.append((position, {user_id for user_id, _ in events}))
+        finally:
+            for position in positions:
+                self._inboxes.positions.close(position)
+            self._tell()
+
+    def _storable(self, received: Received) -> _Encoded:
+        try:
+            return self._by_place(received.messages, _Events(received.sender, received.type))[0]
+        except MatrixError:
+            return {}
 
     def _tell(self) -> None:
         committed = self._inboxes.positions.committed

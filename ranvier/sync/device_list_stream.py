@@ -4,7 +4,7 @@ Spec: client-server API, "Tracking the device list for a user". A change is mark
 with the user before its position is committed; so a sync without news asks the database nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 
 import orjson
@@ -47,6 +47,8 @@ class DeviceListStream:
         self._positions = lists.positions
         self._feeds = feeds
         self._sharers = sharers
+        self.rooms_elsewhere: Callable[[str], Awaitable[Collection[int]]] = _nowhere
+        """The rooms that a user of another server is joined to."""
         self._unwoken: list[tuple[int, set[Feed]]] = []
         """Who is marked with a position that is not committed yet."""
         lists.on_changed.append(self._on_changed)
@@ -107,8 +109,8 @@ class DeviceListStream:
         if own is not None:
             self._mark({own}, target, position)
 
-    async def _rooms_of(self, user_id: str) -> list[int]:
-        """The rooms a local user is in. At most two statements, none if the user syncs."""
+    async def _rooms_of(self, user_id: str) -> Collection[int]:
+        """The rooms a user is in. For local users at most two statements, none if the user syncs."""
         feed = self._feeds.peek(user_id)
         if feed is not None and feed.ready is None:
             return feed.joined
@@ -116,7 +118,8 @@ class DeviceListStream:
         if user_nid is None:
             return []
         memberships = await room_store.memberships_of(self._db, user_nid)
-        return [membership.room_nid for membership in memberships if membership.membership == JOIN]
+        joined = [membership.room_nid for membership in memberships if membership.membership == JOIN]
+        return joined or await self.rooms_elsewhere(user_id)
 
     def _mark(self, feeds: set[Feed], user_id: str, position: int) -> None:
         for feed in feeds:
@@ -136,3 +139,7 @@ class DeviceListStream:
 
     def _on_loaded(self, feed: Feed) -> None:
         feed.devices.complete_after = self._positions.given_out
+
+
+async def _nowhere(user_id: str) -> Collection[int]:
+    return ()

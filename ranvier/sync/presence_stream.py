@@ -4,8 +4,8 @@ Spec: client-server API, "Presence": everyone who shares a room with a user is t
 statement.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Protocol
 
 import orjson
 
@@ -17,12 +17,35 @@ from ranvier.sync.feed import Feed, Feeds
 from ranvier.users.presence import Presence, PresenceTracker
 
 
+class PresentElsewhere(Protocol):
+    """Users of other servers who are there."""
+
+    def rooms_of(self, user_id: str) -> Collection[int]:
+        """The rooms in which a user meets users of this server; none for users of this server."""
+        ...
+
+    def in_room(self, room_nid: int) -> Collection[str]:
+        """Those of them who are in a room."""
+        ...
+
+
+class NobodyElsewhere:
+    """There are no other servers."""
+
+    def rooms_of(self, user_id: str) -> Collection[int]:
+        return ()
+
+    def in_room(self, room_nid: int) -> Collection[str]:
+        return ()
+
+
 class PresenceStream:
     """Knows, for who syncs, whose presence has changed."""
 
     def __init__(self, *, tracker: PresenceTracker, feeds: Feeds, clock: Clock, config: PresenceConfig) -> None:
         self.tracker = tracker
         """Whose `pos` is the position of the last change."""
+        self.elsewhere: PresentElsewhere = NobodyElsewhere()
         self._feeds = feeds
         self._clock = clock
         self._config = config
@@ -61,10 +84,12 @@ class PresenceStream:
     def _met(self, feed: Feed) -> set[str]:
         """Who shares a room with the user and has followed their account lately, the user among them."""
         others: set[Feed] = {feed}
+        elsewhere: set[str] = set()
         for room_nid in feed.joined:
             if self._carries(room_nid):
                 others.update(self._feeds.followers(room_nid))
-        return {other.user_id for other in others}
+                elsewhere.update(self.elsewhere.in_room(room_nid))
+        return elsewhere.union(other.user_id for other in others)
 
     def _carries(self, room_nid: int) -> bool:
         if not self._config.exclude_rooms:
@@ -78,10 +103,8 @@ class PresenceStream:
 
     def _on_change(self, user_id: str, pos: int) -> None:
         feed = self._feeds.peek(user_id)
-        if feed is None:
-            return
-        told: set[Feed] = {feed}
-        for room_nid in feed.joined:
+        told: set[Feed] = set() if feed is None else {feed}
+        for room_nid in self.elsewhere.rooms_of(user_id) if feed is None else feed.joined:
             if self._carries(room_nid):
                 told.update(self._feeds.followers(room_nid))
         for other in told:
@@ -99,6 +122,8 @@ class PresenceStream:
         for other in self._feeds.followers(room_nid):
             if other is not feed:
                 self._tell(other.user_id, [feed])
+        for user_id in self.elsewhere.in_room(room_nid):
+            self._tell(user_id, [feed])
 
     def _tell(self, user_id: str, feeds: Sequence[Feed]) -> None:
         if self.tracker.of(user_id).presence != "offline" and feeds:

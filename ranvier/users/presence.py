@@ -1,4 +1,4 @@
-"""Who is there: presence of local users, in memory only.
+"""Who is there, in memory only: local users by their devices, others as their servers tell.
 
 Spec: client-server API, "Presence". A user is as present as their most present device; a device is there while it syncs and
 a while longer. Nothing happens to users who stay as they are: time is looked at when the next change can be due.
@@ -43,7 +43,7 @@ Listener = Callable[[str, int], None]
 
 
 class _User:
-    __slots__ = ("check_at", "devices", "last_active", "last_active_ts", "pos", "shown", "status_msg")
+    __slots__ = ("check_at", "devices", "expires", "last_active", "last_active_ts", "pos", "shown", "status_msg")
 
     def __init__(self) -> None:
         self.devices: dict[str, DevicePresence] = {}
@@ -55,6 +55,8 @@ class _User:
         """When this was last told."""
         self.check_at: float | None = None
         """When the next change can be due."""
+        self.expires: float | None = None
+        """Of a user of another server: when they count as away if nothing new is heard of them."""
 
 
 class PresenceTracker:
@@ -147,6 +149,26 @@ class PresenceTracker:
                 return  # They are shown as active already.
             self._update(user_id, user)
 
+    def set_elsewhere(self, user_id: str, presence: Presence, *, expires_s: float) -> None:
+        """How present a user of another server is; after so many seconds without news they count as away."""
+        if not self.is_on:
+            return
+        user = self._users.get(user_id)
+        if user is None and presence.presence == "offline" and presence.status_msg is None:
+            return
+        user = user or self._user(user_id)
+        user.status_msg = presence.status_msg
+        if presence.last_active_ts is not None:
+            user.last_active_ts = max(presence.last_active_ts, user.last_active_ts or 0)
+        user.expires = None if presence.presence == "offline" else self._clock.monotonic() + expires_s
+        if user.expires is not None and user.check_at is None:
+            self._check_at(user_id, user, user.expires)
+        self._show(user_id, user, (presence.presence, presence.status_msg, presence.currently_active))
+
+    def present(self) -> list[str]:
+        """Everyone who is there, also users of other servers."""
+        return [user_id for user_id, user in self._users.items() if user.shown[0] != "offline"]
+
     async def run(self) -> None:
         """Let people become idle and go, until cancelled."""
         while True:
@@ -185,7 +207,7 @@ class PresenceTracker:
         user = self._users.get(user_id)
         if user is None:
             if len(self._users) >= USERS:
-                self._users = {name: known for name, known in self._users.items() if known.devices}
+                self._users = {name: known for name, known in self._users.items() if known.devices or known.expires}
             user = self._users[user_id] = _User()
         return user
 
@@ -196,6 +218,11 @@ class PresenceTracker:
     def _update(self, user_id: str, user: _User) -> None:
         """Tell a change, if there is one, and note when there can be another."""
         now = self._clock.monotonic()
+        if user.expires is not None:
+            if user.expires > now:
+                self._check_at(user_id, user, user.expires)
+                return
+            user.expires = None
         user.devices = {name: device for name, device in user.devices.items() if device.is_there(now, self._timeout_s)}
         presence = combined(user.devices.values())
         idle_s = now - user.last_active
@@ -203,7 +230,9 @@ class PresenceTracker:
             presence = "unavailable"
         active = presence == "online" and idle_s < self._config.last_active_granularity_ms / 1000
         self._schedule(user_id, user, now, is_online=presence == "online")
-        shown: Shown = (presence, user.status_msg, active)
+        self._show(user_id, user, (presence, user.status_msg, active))
+
+    def _show(self, user_id: str, user: _User, shown: Shown) -> None:
         if shown != user.shown:
             user.shown = shown
             user.pos = self.take_pos()
