@@ -55,6 +55,12 @@ class NoServers:
         raise MatrixError(401, "M_UNAUTHORIZED", "This server does not federate")
 
 
+def check_is_signed(authorization: bytes) -> None:
+    """Refuse what nobody claims to have signed before its body is read: it may be large. Raises 401 `M_UNAUTHORIZED`."""
+    if not authorization[:9].lower().startswith(b"x-matrix "):
+        raise MatrixError(401, "M_UNAUTHORIZED", "The request is not signed")
+
+
 async def admit_server(request: Request, servers: ServerAuthenticator) -> None:
     """Note which server has signed the request, whose body has been read. Raises as `ServerAuthenticator`."""
     target = request.path if not request.query_string else request.path + b"?" + request.query_string

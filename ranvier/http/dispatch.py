@@ -11,7 +11,14 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 from ranvier.http.access_log import AccessLog, Served
-from ranvier.http.authenticate import Authenticator, NoServers, ServerAuthenticator, admit, admit_server
+from ranvier.http.authenticate import (
+    Authenticator,
+    NoServers,
+    ServerAuthenticator,
+    admit,
+    admit_server,
+    check_is_signed,
+)
 from ranvier.http.body import ClientGone, complete_body
 from ranvier.http.client_address import forwarded_address, forwarded_scheme
 from ranvier.http.exchange import Exchange
@@ -143,7 +150,9 @@ class HttpApp:
         self, exchange: Exchange, request: Request, route: Route, authorization: bytes, announced_bytes: int | None
     ) -> Response:
         """Authenticate, limit, read the body, call. Raises what the client is told."""
-        if route.auth is not Auth.NONE and route.auth is not Auth.FEDERATION:
+        if route.auth is Auth.FEDERATION:
+            check_is_signed(authorization)
+        elif route.auth is not Auth.NONE:
             request.admit(await admit(route, request, authorization, self._authenticator))
         if route.limit is not None:
             self._limiters[route.limit].spend(request.requester.user_id if request.has_requester else request.client_ip)

@@ -17,7 +17,7 @@ from ranvier.http.connections import Connections
 from ranvier.http.dispatch import HttpApp
 from ranvier.http.protocol import protocol_factory
 from ranvier.http.request_id import RequestIds
-from ranvier.http.route import Route
+from ranvier.http.route import Auth, Route
 from ranvier.http.router import Router
 from ranvier.http.sockets import BACKLOG, ListenError, open_sockets
 from ranvier.ratelimit import RateLimiter
@@ -136,12 +136,16 @@ def app_for(
     servers: ServerAuthenticator | None = None,
     limiters: Mapping[str, RateLimiter],
 ) -> HttpApp:
-    """The application of one listener. Raises `ValueError` for a route with a rate limit that does not exist."""
+    """The application of one listener. Raises `ValueError` for a route with a rate limit that does not exist, or a
+    body that is signed and not read.
+    """
     resources = served_resources(listener.resource_names)
     served = [route for route in routes if route.resource in resources]
     for route in served:
         if route.limit is not None and route.limit not in limiters:
             raise ValueError(f"{route.method} {route.path}: no rate limit {route.limit}")
+        if route.stream and route.auth is Auth.FEDERATION:
+            raise ValueError(f"{route.method} {route.path}: servers sign the body, so it has to be read first")
     return HttpApp(
         router=Router(served),
         authenticator=authenticator,
