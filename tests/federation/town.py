@@ -128,7 +128,7 @@ class Trusting:
     """A `ServerAuthenticator` that believes what it is told."""
 
     async def authenticate_server(self, *, method: str, target: str, headers: Collection[str], body: bytes) -> str:
-        return next(iter(headers))
+        return next(iter(headers)).removeprefix("X-Matrix ")
 
 
 class Server:
@@ -219,7 +219,7 @@ class Server:
             path(version, name, *rest) + ("?" + urlencode(query) if query else ""),
             [
                 (b"host", self.name.encode()),
-                (b"authorization", origin.encode()),
+                (b"authorization", f"X-Matrix {origin}".encode()),
                 (b"content-length", str(len(content)).encode()),
             ],
             content,
@@ -274,13 +274,14 @@ def hosts_of(homeserver: Homeserver) -> Hosts:
 
 
 @asynccontextmanager
-async def town(*names: str, **options: object) -> AsyncIterator[Town]:
-    """Servers with these names, each with a database in memory."""
+async def town(*names: str, databases: Sequence[Mapping[str, Any]] = (), **options: object) -> AsyncIterator[Town]:
+    """Servers with these names, on these databases, or each with one in memory."""
     made = Town()
     async with AsyncExitStack() as stack:
         for number, name in enumerate(names):
             seed = chr(ord("B") + number) + "A" * 42
-            database = {"name": "sqlite3", "args": {"database": ":memory:"}}
+            in_memory = {"name": "sqlite3", "args": {"database": ":memory:"}}
+            database = databases[number] if databases else in_memory
             homeserver = await stack.enter_async_context(
                 running(database, server_name=name, signing_key=f"ed25519 a_{number} {seed}", **options)
             )
