@@ -1,6 +1,7 @@
 """Builds what other servers may ask, and what asks them on behalf of clients: history, rooms, profiles, keys."""
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 
 from ranvier.api.federation.hierarchy import HierarchyApi
 from ranvier.api.federation.history import HistoryApi
@@ -13,6 +14,7 @@ from ranvier.app.directory import DirectoryServices
 from ranvier.app.e2ee import E2eeServices
 from ranvier.app.rooms import RoomServices
 from ranvier.config.model import Config
+from ranvier.federation.admission import Admission
 from ranvier.federation.ask_directory import DirectoryAsking
 from ranvier.federation.ask_keys import KeyAsking
 from ranvier.federation.ask_moments import MomentAsking
@@ -31,6 +33,8 @@ from ranvier.federation.serve_keys import KeyServing
 from ranvier.federation.serve_state import StateServing
 from ranvier.federation.server_members import ServerMembers
 from ranvier.federation.visibility import ServerVisibility
+from ranvier.http.request import Request
+from ranvier.http.response import Response
 from ranvier.http.route import Route
 from ranvier.ports import Clock
 from ranvier.rooms.remote_rooms import HostsOf
@@ -83,8 +87,8 @@ def build_queries(
 def query_routes(
     *, config: Config, clock: Clock, users: UserServices, directory: DirectoryServices, queries: QueryServices
 ) -> list[Route]:
-    """The routes of these services."""
-    return [
+    """The routes of these services, each server's requests as fast as the configuration lets them be."""
+    routes = [
         *HistoryApi(history=queries.history, clock=clock, server_name=config.server_name).routes(),
         *StateApi(state=queries.state).routes(),
         *HierarchyApi(hierarchy=queries.hierarchy).routes(),
@@ -97,6 +101,18 @@ def query_routes(
             shows_profiles=config.federation.shows_profiles,
         ).routes(),
     ]
+    return _limited(routes, Admission(config.rc_federation, clock=clock))
+
+
+def _limited(routes: Sequence[Route], admission: Admission) -> list[Route]:
+    def limited(call: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        async def serve(request: Request) -> Response:
+            async with admission.admitted(request.origin):
+                return await call(request)
+
+        return serve
+
+    return [replace(route, call=limited(route.call)) for route in routes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ OPTIONS: Mapping[str, Any] = {
         kind: {"per_second": 10_000, "burst_count": 10_000} for kind in ("address", "account", "failed_attempts")
     },
     "rc_joins": {kind: {"per_second": 10_000, "burst_count": 10_000} for kind in ("local", "remote")},
+    "rc_federation": {"sleep_limit": 10_000, "reject_limit": 10_000, "concurrent": 1_000},
     "rc_presence": {"per_user": {"per_second": 10_000, "burst_count": 10_000}},
     "rc_invites": {
         kind: {"per_second": 10_000, "burst_count": 10_000} for kind in ("per_room", "per_user", "per_issuer")
