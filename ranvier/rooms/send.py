@@ -61,7 +61,7 @@ class Sending:
         async def send(row: TxnRow) -> str:
             room = await self._rooms.get(room_id)
             draft = _draft(requester, room.version, type_, content, redacts=None)
-            stored = await self._writer.write(room_id, self._checked(draft), txn=row)
+            stored = await self._writer.write(room_id, self._checked(draft, requester), txn=row)
             return stored[0].event.event_id
 
         _check_names(type_)
@@ -108,7 +108,7 @@ class Sending:
         draft = Draft(sender=requester.user_id, type=type_, state_key=state_key, content=content)
         if self.invite_elsewhere is not None and self._invites_elsewhere(draft):
             return (await self.invite_elsewhere(room_id, draft)).event.event_id
-        stored = await self._writer.write(room_id, self._checked(draft))
+        stored = await self._writer.write(room_id, self._checked(draft, requester))
         return stored[0].event.event_id
 
     def _invites_elsewhere(self, draft: Draft) -> bool:
@@ -117,13 +117,17 @@ class Sending:
         is_invite = draft.type == "m.room.member" and draft.content.get("membership") == "invite"
         return is_invite and is_user_id(user_id) and domain_of(user_id) != self._writer.server_name
 
-    def _checked(self, draft: Draft) -> Decide | Sequence[Draft]:
-        """The draft; if it is related to another event, only after the relation has been looked at."""
-        if "m.relates_to" not in draft.content:
+    def _checked(self, draft: Draft, requester: Requester) -> Decide | Sequence[Draft]:
+        """The draft; under the room's lock what it is related to is looked at, and whether a guest may still join."""
+        joins = requester.is_guest and draft.type == "m.room.member" and draft.content.get("membership") == "join"
+        if "m.relates_to" not in draft.content and not joins:
             return [draft]
 
         async def decide(room: Room) -> Sequence[Draft]:
-            await self._relation_checks.check(room, draft)
+            if joins:
+                check_guest_may_join(requester, room)
+            if "m.relates_to" in draft.content:
+                await self._relation_checks.check(room, draft)
             return [draft]
 
         return decide

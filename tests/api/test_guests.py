@@ -134,6 +134,23 @@ async def test_they_leave_a_room_that_closes(
     (await guest.act(room_id, "join")).ok()
 
 
+async def test_they_do_not_slip_in_while_a_room_closes(
+    homeserver: Homeserver, alice: Client, guest: Client, room_id: str
+) -> None:
+    for number in range(5):
+        (await alice.set_state(room_id, GUEST_ACCESS, OPEN)).ok()
+        member = {"membership": "join"}
+        close = asyncio.create_task(alice.set_state(room_id, GUEST_ACCESS, {"guest_access": "forbidden", "x": number}))
+        await asyncio.sleep(0.0005 * number)
+        joined = await guest.set_state(room_id, "m.room.member", member, guest.user_id)
+        closed = await close
+        closed.ok()
+        if joined.status == 200:
+            await becomes(alice, room_id, guest.user_id, "leave")
+        else:
+            joined.refused(403, "M_GUEST_ACCESS_FORBIDDEN")
+
+
 async def test_they_leave_when_the_rule_is_redacted(alice: Client, guest: Client, room_id: str) -> None:
     (await guest.act(room_id, "join")).ok()
     rule = (await alice.state(room_id, GUEST_ACCESS, format="event")).ok()["event_id"]
