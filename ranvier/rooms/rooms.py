@@ -1,7 +1,7 @@
 """The active rooms: finds each room's one writer, loads it when it is asked for, drops it when it is idle."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -75,6 +75,47 @@ class Rooms:
             raise not_found("Unknown room")
         return room
 
+    async def load_many(self, room_nids: Collection[int]) -> None:
+        """Load those of these rooms that are not active. Four statements, whatever their number."""
+        missing = [nid for nid in room_nids if nid not in self._by_nid and nid not in self._loading]
+        if not missing:
+            return
+        loop = asyncio.get_running_loop()
+        futures: dict[int, asyncio.Future[Room | None]] = {nid: loop.create_future() for nid in missing}
+        for nid, future in futures.items():
+            self._loading[nid] = future
+        try:
+            rooms = await self._load(await store.heads(self.db, missing))
+        except BaseException as error:
+            for future in futures.values():
+                future.set_exception(error)
+                future.exception()  # Seen: nobody may be waiting.
+            raise
+        else:
+            for nid, future in futures.items():
+                future.set_result(rooms.get(nid))
+        finally:
+            for nid in missing:
+                del self._loading[nid]
+
+    async def know_members(self, wanted: Mapping[int, Collection[str]]) -> None:
+        """Let active rooms remember users' member events, by room. One statement, or none."""
+        unknown = {
+            room_nid: {user_id for user_id in user_ids if not self._by_nid[room_nid].knows_member(user_id)}
+            for room_nid, user_ids in wanted.items()
+            if room_nid in self._by_nid
+        }
+        user_ids = {user_id for missing in unknown.values() for user_id in missing}
+        if not user_ids:
+            return
+        rows = await store.members_among(self.db, [nid for nid, missing in unknown.items() if missing], user_ids)
+        found = {(stored.room_nid, stored.event.state_key): stored for stored in await self.cache.from_rows(rows)}
+        for room_nid, missing in unknown.items():
+            room = self._by_nid.get(room_nid)
+            for user_id in missing if room is not None else ():
+                if room is not None and not room.knows_member(user_id):
+                    room.remember_member(user_id, found.get((room_nid, user_id)))
+
     def add(self, room: Room) -> None:
         """A room has become active."""
         while len(self._by_nid) >= ACTIVE_ROOMS and self._drop_idle():
@@ -123,7 +164,7 @@ class Rooms:
         self._loading[key] = future
         try:
             found = await read()
-            room = None if found is None else self._by_nid.get(found.room_nid) or await self._load(found)
+            room = None if found is None else (await self._load([found]))[found.room_nid]
         except BaseException as error:
             future.set_exception(error)
             future.exception()  # Seen: whoever waits is told, and nobody may be waiting.
@@ -134,28 +175,40 @@ class Rooms:
         finally:
             del self._loading[key]
 
-    async def _load(self, row: RoomRow) -> Room:
-        version = ROOM_VERSIONS[row.room_version]
-        self.cache.know_room(row.room_nid, version)
-        state: dict[StateKey, StoredEvent] = {}
-        for stored in await self.cache.from_rows(await store.current_state(self.db, row.room_nid)):
+    async def _load(self, rows: Sequence[RoomRow]) -> dict[int, Room]:
+        """Three statements, or none if all are active."""
+        found = {row.room_nid: self._by_nid[row.room_nid] for row in rows if row.room_nid in self._by_nid}
+        rows = [row for row in rows if row.room_nid not in found]
+        if not rows:
+            return found
+        for row in rows:
+            self.cache.know_room(row.room_nid, ROOM_VERSIONS[row.room_version])
+        room_nids = [row.room_nid for row in rows]
+        states: dict[int, dict[StateKey, StoredEvent]] = {nid: {} for nid in room_nids}
+        for stored in await self.cache.from_rows(await store.current_state(self.db, room_nids)):
             if stored.event.key is not None:
-                state[stored.event.key] = stored
-        extremities = await self.cache.get(row.extremities)
-        room = Room(
-            room_nid=row.room_nid,
-            room_id=row.room_id,
-            version=version,
-            history=await RoomHistory.load(self.db, row.room_nid, cache=self.layers),
-            extremities=[extremities[nid] for nid in row.extremities],
-            state=state,
-            state_no=row.state_no,
-            last_pos=row.last_pos,
-            joined_members=row.joined_members,
-            invited_members=row.invited_members,
-        )
-        already = self._by_nid.get(row.room_nid)
-        if already is not None:
-            return already
-        self.add(room)
-        return room
+                states[stored.room_nid][stored.event.key] = stored
+        extremities = await self.cache.get([nid for row in rows for nid in row.extremities])
+        histories = await RoomHistory.load_many(self.db, room_nids, cache=self.layers)
+        for row in rows:
+            if row.room_nid not in self._by_nid:
+                self.add(_room(row, histories[row.room_nid], extremities, states[row.room_nid]))
+            found[row.room_nid] = self._by_nid[row.room_nid]
+        return found
+
+
+def _room(
+    row: RoomRow, history: RoomHistory, events: Mapping[int, StoredEvent], state: Mapping[StateKey, StoredEvent]
+) -> Room:
+    return Room(
+        room_nid=row.room_nid,
+        room_id=row.room_id,
+        version=ROOM_VERSIONS[row.room_version],
+        history=history,
+        extremities=[events[nid] for nid in row.extremities],
+        state=state,
+        state_no=row.state_no,
+        last_pos=row.last_pos,
+        joined_members=row.joined_members,
+        invited_members=row.invited_members,
+    )

@@ -54,6 +54,19 @@ class RoomHistory:
         layers = Layers(reader, room_nid, cache=cache or LayerCache())
         return cls(layers=layers, tip=[layer_of(row) for row in rows])
 
+    @classmethod
+    async def load_many(
+        cls, reader: Reader, room_nids: Collection[int], *, cache: LayerCache
+    ) -> dict[int, "RoomHistory"]:
+        """The histories of several rooms. One statement."""
+        stacks = await state_history.newest_stacks(reader, room_nids)
+        return {
+            room_nid: cls(
+                layers=Layers(reader, room_nid, cache=cache), tip=[layer_of(row) for row in stacks.get(room_nid, ())]
+            )
+            for room_nid in room_nids
+        }
+
     @property
     def room_nid(self) -> int:
         """The room's number; it may be set as long as there are no states."""

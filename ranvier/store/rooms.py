@@ -156,12 +156,12 @@ async def save_memberships(tx: Tx, rows: Sequence[tuple[int, int, int, int, int,
     )
 
 
-async def current_state(db: Reader, room_nid: int) -> list[Row]:
-    """Event rows (`COLUMNS`) of the current state without members."""
+async def current_state(db: Reader, room_nids: Collection[int]) -> list[Row]:
+    """Event rows (`COLUMNS`) of the current states of some rooms without members. One statement."""
     return await db.all(
         f"SELECT {_EVENT_COLUMNS} FROM room_current c JOIN events e ON e.event_nid = c.event_nid"
-        " WHERE c.room_nid = $1 AND c.key_id < $2",
-        room_nid,
+        " WHERE c.room_nid = ANY($1) AND c.key_id < $2",
+        list(room_nids),
         MEMBER_KEYS,
     )
 
@@ -176,6 +176,20 @@ async def current_entry(db: Reader, room_nid: int, key_id: int) -> Row | None:
     )
 
 
+async def members_among(db: Reader, room_nids: Collection[int], user_ids: Collection[str]) -> list[Row]:
+    """Event rows (`COLUMNS`) of the members that these users are of these rooms, whatever their membership.
+
+    One statement, which looks for every user in every room.
+    """
+    return await db.all(
+        f"SELECT {_EVENT_COLUMNS} FROM state_keys k CROSS JOIN room_current c JOIN events e ON e.event_nid = c.event_nid"
+        " WHERE k.type = 'm.room.member' AND k.state_key = ANY($2)"
+        " AND c.room_nid = ANY($1) AND c.key_id = k.key_id",
+        list(room_nids),
+        list(user_ids),
+    )
+
+
 async def current_members(db: Reader, room_nid: int, memberships: Collection[int]) -> list[Row]:
     """Event rows (`COLUMNS`) of members with one of these memberships."""
     return await db.all(
@@ -187,12 +201,12 @@ async def current_members(db: Reader, room_nid: int, memberships: Collection[int
     )
 
 
-async def first_members(db: Reader, room_nid: int, limit: int) -> list[Row]:
-    """Event rows (`COLUMNS`) of those who have been joined or invited the longest."""
+async def first_members(db: Reader, room_nids: Collection[int], limit: int) -> list[Row]:
+    """Event rows (`COLUMNS`) of those who are joined to some rooms or invited, the first to be so first."""
     return await db.all(
         f"SELECT {_EVENT_COLUMNS} FROM room_current c JOIN events e ON e.event_nid = c.event_nid"
-        " WHERE c.room_nid = $1 AND c.key_id >= $2 AND c.membership IN (1, 2) ORDER BY c.event_nid LIMIT $3",
-        room_nid,
+        " WHERE c.room_nid = ANY($1) AND c.key_id >= $2 AND c.membership IN (1, 2) ORDER BY c.event_nid LIMIT $3",
+        list(room_nids),
         MEMBER_KEYS,
         limit,
     )

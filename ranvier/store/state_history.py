@@ -56,6 +56,23 @@ async def newest_stack(db: Reader, room_nid: int) -> list[Row]:
     )
 
 
+async def newest_stacks(db: Reader, room_nids: Collection[int]) -> dict[int, list[Row]]:
+    """The `stack` of each room's newest state, of those that have one. One statement."""
+    rows = await db.all(
+        "WITH RECURSIVE layers AS (SELECT s.room_nid, s.state_no, s.base_no, s.depth, s.fingerprint, s.delta"
+        " FROM rooms r CROSS JOIN room_state s WHERE r.room_nid = ANY($1) AND s.room_nid = r.room_nid"
+        " AND s.state_no = (SELECT MAX(n.state_no) FROM room_state n WHERE n.room_nid = r.room_nid)"
+        " UNION ALL SELECT s.room_nid, s.state_no, s.base_no, s.depth, s.fingerprint, s.delta"
+        " FROM layers l JOIN room_state s ON s.room_nid = l.room_nid AND s.state_no = l.base_no)"
+        " SELECT room_nid, state_no, base_no, depth, fingerprint, delta FROM layers ORDER BY depth DESC",
+        list(room_nids),
+    )
+    found: dict[int, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row[0], []).append(row[1:])
+    return found
+
+
 async def chunks(db: Reader, room_nid: int, state_nos: Collection[int], first_keys: Collection[int]) -> list[Row]:
     """`(state_no, first_key, delta)` of the chunks of these states that begin with these keys. One statement."""
     return await db.all(

@@ -17,21 +17,20 @@ from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.serve import Serving
 from ranvier.rooms.unsigned import with_transaction_id
-from ranvier.store import rooms as store
-from ranvier.store.events import FIRST_POS, StoredEvent
+from ranvier.store.events import StoredEvent
 from ranvier.store.rooms import Membership, RoomRow
 from ranvier.sync.branches import branches, straightened
 from ranvier.sync.query import SyncQuery
-from ranvier.sync.state_section import Entries, StateSections, names_room, senders
+from ranvier.sync.read_ahead import HEROES, Ahead, ReadAhead
+from ranvier.sync.state_section import Entries, StateSections, senders
 from ranvier.sync.timeline import Timeline, Timelines, unbroken
 from ranvier.sync.token import end_of
 
 PARTS: Final = 4096
-HEROES: Final = 5
 
 Device = tuple[str, str | None]
 """`(user_id, device_id)`."""
-PartKey = tuple[int, int, int, str, bool, str | None]
+PartKey = tuple[int, int, str, bool, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,32 +81,42 @@ class JoinedRooms:
         self._serving = serving
         self._timelines = timelines
         self._states = states
+        self._ahead = ReadAhead(rooms=rooms, timelines=timelines)
         self._parts: OrderedDict[PartKey, RoomPart] = OrderedDict()
 
+    async def ahead(
+        self, query: SyncQuery, wanted: Sequence[tuple[Membership, RoomRow]], upto: int, ignored: frozenset[str]
+    ) -> dict[int, Ahead]:
+        """What `whole` needs, of those of these rooms that it does not know, unless that is one alone."""
+        if query.lazy_members:
+            await self._rooms.cache.get([mine.event_nid for mine, _ in wanted])
+        missing = [(mine, head) for mine, head in wanted if _key(query, head, upto) not in self._parts]
+        return await self._ahead.rooms(query, missing, upto, ignored) if len(missing) > 1 else {}
+
     async def whole(
-        self, query: SyncQuery, mine: Membership, head: RoomRow, upto: int, ignored: frozenset[str]
+        self,
+        query: SyncQuery,
+        mine: Membership,
+        head: RoomRow,
+        upto: int,
+        ignored: frozenset[str],
+        ahead: Ahead | None = None,
     ) -> list[bytes]:
         """Members of the section's JSON object: everything a client needs that does not know the room.
 
         To a client that may have known it once the timeline is `limited`: it starts anew. No statement if somebody has
         asked the same since the room last changed.
         """
-        last = min(head.last_pos, upto)
         anew = query.since is not None
-        key = (mine.room_nid, FIRST_POS, last, query.filter_key, anew, query.state_after)
+        key = _key(query, head, upto)
         part = self._parts.get(key)
         if part is not None and not (ignored and _says(part, ignored)):
             self._parts.move_to_end(key)
             return await self._finish(part, query, mine, head)
         room = await self._rooms.by_nid(mine.room_nid)
-        timeline = await self._timelines.newest(
-            mine.room_nid,
-            after=FIRST_POS,
-            upto=last,
-            limit=query.timeline_limit,
-            wanted=query.filter.room.timeline,
-            ignored=ignored,
-        )
+        if ahead is None:
+            ahead = (await self._ahead.rooms(query, [(mine, head)], upto, ignored))[mine.room_nid]
+        timeline = ahead.timeline
         viewer = Viewer(room=room, user_id=query.user_id, joined=True, left_at=None)
         visible = await self._history.visible(viewer, timeline.events)
         visible = unbroken(timeline.events, visible)
@@ -119,11 +128,11 @@ class JoinedRooms:
         if query.state_after is not None or not visible:
             state = await self._states.current(room, members=not query.lazy_members)
         else:
-            state = await self._states.before(room, visible[0], members=not query.lazy_members) | brought_in
+            state = await self._states.before(room, visible, members=not query.lazy_members) | brought_in
         shared = (
             not ignored and self._is_shared(room, timeline.events) and not await self._serving.has_aggregations(visible)
         )
-        part = await self._part(room, query, shown, state, shared=shared, with_heroes=True)
+        part = await self._part(room, query, shown, state, shared=shared, heroes=ahead.heroes)
         if shared:
             self._parts[key] = part
             if len(self._parts) > PARTS:
@@ -174,7 +183,7 @@ class JoinedRooms:
         members = not query.lazy_members
         if query.state_after is not None or not timeline.events:
             return await self._states.current(room, members=members)
-        return await self._states.before(room, timeline.events[0], members=members)
+        return await self._states.before(room, timeline.events, members=members)
 
     async def _state_since(self, query: SyncQuery, room_nid: int, timeline: Timeline, after: int, upto: int) -> Entries:
         first = await self._timelines.first_after(room_nid, after=after, upto=upto)
@@ -188,12 +197,15 @@ class JoinedRooms:
         return await self._states.changed(room, first.room_before, later, members=not query.lazy_members)
 
     async def _part(
-        self, room: Room, query: SyncQuery, timeline: Timeline, state: Entries, *, shared: bool, with_heroes: bool
+        self,
+        room: Room,
+        query: SyncQuery,
+        timeline: Timeline,
+        state: Entries,
+        *,
+        shared: bool,
+        heroes: tuple[str, ...] | None,
     ) -> RoomPart:
-        heroes = None
-        if with_heroes and not names_room(room.state):
-            rows = await store.first_members(self._rooms.db, room.room_nid, HEROES + 1)
-            heroes = tuple(stored.event.state_key or "" for stored in await self._rooms.cache.from_rows(rows))
         if query.lazy_members:
             state |= await self._states.members(room, {*senders(timeline.events), *(heroes or ())})
         wanted = query.filter.room.state
@@ -239,12 +251,7 @@ class JoinedRooms:
         return b'"%s":{"events":[%s]}' % ((query.state_after or "state").encode(), b",".join(served))
 
     async def _summary_since(self, query: SyncQuery, head: RoomRow) -> bytes:
-        room = await self._rooms.by_nid(head.room_nid)
-        heroes = None
-        if not names_room(room.state):
-            rows = await store.first_members(self._rooms.db, room.room_nid, HEROES + 1)
-            heroes = tuple(stored.event.state_key or "" for stored in await self._rooms.cache.from_rows(rows))
-        return _summary(query.user_id, head, heroes)
+        return _summary(query.user_id, head, await self._ahead.heroes(head))
 
     def _is_shared(self, room: Room, events: Sequence[StoredEvent]) -> bool:
         """Whether every member may see what this one sees: whatever was set all the while allows it."""
@@ -254,6 +261,11 @@ class JoinedRooms:
         current = room.state.get(HISTORY_VISIBILITY)
         shown = [None if current is None else current.event, *(stored.event for stored in settings)]
         return all(sees_everything(visibility_of(event), joined_now=True) for event in shown)
+
+
+def _key(query: SyncQuery, head: RoomRow, upto: int) -> PartKey:
+    last = min(head.last_pos, upto)
+    return (head.room_nid, last, query.filter_key, query.since is not None, query.state_after)
 
 
 def _says(part: RoomPart, ignored: frozenset[str]) -> bool:

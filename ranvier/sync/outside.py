@@ -135,7 +135,7 @@ class OutsideRooms:
             return []
         first = visible[0]
         if since is None:
-            entries = await self._states.before(room, first, members=not query.lazy_members)
+            entries = await self._states.before(room, visible, members=not query.lazy_members)
         else:
             start = await self._timelines.first_after(room.room_nid, after=end_of(since), upto=last.pos or 0)
             earlier = 0 if start is None else start.room_before

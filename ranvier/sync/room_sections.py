@@ -6,6 +6,7 @@ their own account data about it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import orjson
 
@@ -14,12 +15,16 @@ from ranvier.sync.feed import Feed, Feeds
 from ranvier.sync.joined import JoinedRooms
 from ranvier.sync.outside import OutsideRooms
 from ranvier.sync.query import SyncQuery
+from ranvier.sync.read_ahead import Ahead
 from ranvier.sync.receipt_stream import ReceiptStream
 from ranvier.sync.token import SyncToken, end_of
 from ranvier.sync.typing_stream import TypingStream
 from ranvier.sync.unread import Unread
 from ranvier.users.ignored_users import IgnoredUsers
 from ranvier.users.invite_permission import InvitePermission
+
+READ_AHEAD: Final = 50
+"""For so many rooms together is read what they need."""
 
 AccountEvents = Mapping[str, Sequence[tuple[str, bytes]]]
 """`(type, content)` of what has changed in account data, by room id."""
@@ -92,9 +97,19 @@ class RoomSections:
         anew = [mine.room_nid for mine, _ in wanted if news.since is None or mine.stream_pos > news.since.events]
         receipts = await self._read(query, feed, news, anew)
         sections, told = [], set[str]()
-        for mine, head in wanted:
+        is_new = frozenset(anew)
+        known: dict[int, Ahead] = {}
+        for number, (mine, head) in enumerate(wanted):
             told.add(head.room_id)
-            members = await self._members(query, news, mine, head, is_new=mine.room_nid in anew)
+            if number % READ_AHEAD == 0:
+                ahead = [entry for entry in wanted[number : number + READ_AHEAD] if entry[0].room_nid in is_new]
+                known = await self._joined.ahead(query, ahead, end_of(news.now.events), news.ignored)
+            if mine.room_nid in is_new:
+                members = await self._joined.whole(
+                    query, mine, head, end_of(news.now.events), news.ignored, known.get(mine.room_nid)
+                )
+            else:
+                members = await self._members(query, news, mine, head)
             ephemeral = self._ephemeral(query, news, head, receipts)
             account = _account_data(query, news.account_data.get(head.room_id, ()))
             if members or ephemeral or account:
@@ -126,15 +141,11 @@ class RoomSections:
                 found.append((mine, head))
         return found
 
-    async def _members(
-        self, query: SyncQuery, news: _News, mine: Membership, head: RoomRow, *, is_new: bool
-    ) -> list[bytes]:
-        """Members of the section's JSON object that are about events; none if there is no news of this kind."""
-        upto = end_of(news.now.events)
-        if is_new or news.since is None:
-            return await self._joined.whole(query, mine, head, upto, news.ignored)
-        if mine.room_nid not in news.events:
+    async def _members(self, query: SyncQuery, news: _News, mine: Membership, head: RoomRow) -> list[bytes]:
+        """What has happened, as members of the section's JSON object; none if there is no news of this kind."""
+        if mine.room_nid not in news.events or news.since is None:
             return []
+        upto = end_of(news.now.events)
         return await self._joined.since(query, mine, head, news.since.events, upto, news.ignored) or []
 
     async def _read(self, query: SyncQuery, feed: Feed, news: _News, anew: Sequence[int]) -> Receipts:

@@ -4,7 +4,8 @@ Spec: client-server API, "Syncing": `state` is what was true before the first ev
 true after the last.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from ranvier.proto.events import Event, StateKey
 from ranvier.rooms.room import Room
@@ -28,14 +29,33 @@ class StateSections:
         rows = await store.all_current(self._rooms.db, room.room_nid)
         return by_key(await self._rooms.cache.from_rows(rows))
 
-    async def before(self, room: Room, first: StoredEvent, *, members: bool) -> Entries:
-        """The room's state when an event of the timeline came."""
+    async def before(self, room: Room, events: Sequence[StoredEvent], *, members: bool) -> Entries:
+        """The room's state when the first of these events of its timeline came.
+
+        If they lead to the room's present they are undone; then it costs one statement with members, and none without
+        if what they replaced is in memory.
+        """
+        first = events[0]
+        if _leads_to_present(room, events):
+            return await self._undone(await self.current(room, members=members), events, members=members)
         if first.room_before == room.state_no:
             return await self.current(room, members=members)
         history = room.history
         state_no = first.room_before
         entries = await (history.load_state(state_no) if members else history.load_non_members(state_no))
         return by_key((await self._rooms.cache.get(list(entries.values()))).values())
+
+    async def _undone(self, entries: Entries, events: Sequence[StoredEvent], *, members: bool) -> Entries:
+        undone = [stored for stored in events if stored.event.key is not None and (members or not _is_member(stored))]
+        replaced = await self._rooms.cache.get([stored.replaces for stored in undone if stored.replaces is not None])
+        for stored in reversed(undone):
+            key = stored.event.key or ("", "")
+            former = None if stored.replaces is None else replaced.get(stored.replaces)
+            if former is None:
+                entries.pop(key, None)
+            else:
+                entries[key] = former
+        return entries
 
     async def changed(self, room: Room, earlier: int, later: int, *, members: bool) -> Entries:
         """What `later` has that `earlier` (both numbers of states) has not, or has differently."""
@@ -54,6 +74,23 @@ class StateSections:
             if stored is not None:
                 found["m.room.member", user_id] = stored
         return found
+
+
+def _leads_to_present(room: Room, events: Sequence[StoredEvent]) -> bool:
+    """Whether nothing but these events lies between the state before them and the one that the room has now.
+
+    They are one after the other, without any left out between them, and on no branch.
+    """
+    return (
+        [events[-1]] == room.extremities
+        and room.idle
+        and all(stored.head_before is None for stored in events)
+        and all(later.event.prev_events == (earlier.event.event_id,) for earlier, later in pairwise(events))
+    )
+
+
+def _is_member(stored: StoredEvent) -> bool:
+    return stored.event.type == "m.room.member"
 
 
 def by_key(events: Iterable[StoredEvent]) -> Entries:

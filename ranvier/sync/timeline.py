@@ -6,8 +6,9 @@ from typing import Final
 
 from ranvier.proto.filters import EventFilter
 from ranvier.rooms.related_by import keep_related
+from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
-from ranvier.store.events import StoredEvent, timeline_rows
+from ranvier.store.events import FIRST_POS, StoredEvent, timeline_rows
 from ranvier.sync.recent import RecentEvents
 
 PAGE: Final = 100
@@ -51,9 +52,13 @@ class Timelines:
         if known is not None:
             events = await self._wanted(known, wanted, ignored)
             return Timeline(events[-limit:], limited=len(events) > limit)
+        everything = wanted.is_open and not ignored
+        last = self._recent.last(room_nid, upto, limit + 1) if everything else None
+        if last is not None and (last[0].pos or 0) > after:
+            return Timeline(last[1:], limited=True)
         events = []
         before = upto + 1
-        page = limit + 1 if wanted.is_open and not ignored else max(limit + 1, PAGE)
+        page = limit + 1 if everything else max(limit + 1, PAGE)
         for _ in range(PAGES):
             rows = await timeline_rows(self._rooms.db, room_nid, after=after, before=before, limit=page, backwards=True)
             found = await self._rooms.cache.from_rows(rows)
@@ -62,6 +67,13 @@ class Timelines:
                 break
             before = rows[-1][2]
         return Timeline(events[:limit][::-1], limited=len(events) > limit)
+
+    def remember(self, room: Room, timeline: Timeline) -> None:
+        """A room's newest events, all that were sent, have been read."""
+        events = timeline.events
+        if events and room.idle and events[-1].pos == room.last_pos:
+            after = (events[0].pos or 0) - 1 if timeline.limited else FIRST_POS
+            self._recent.begin(room.room_nid, events, after)
 
     async def _wanted(
         self, events: Sequence[StoredEvent], wanted: EventFilter, ignored: frozenset[str]
