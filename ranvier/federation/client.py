@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import quote, urlencode
 
+from ranvier.federation.decode_answer import decode_answer
 from ranvier.federation.remote_error import RemoteError, remote_error
 from ranvier.ports import Clock, FederationAnswer, FederationTransport, FederationUnreachable
-from ranvier.proto.canonical_json import NotCanonical, decode_lenient, encode_lenient
+from ranvier.proto.canonical_json import NotCanonical, encode_lenient
 from ranvier.proto.signing import SigningKey
 from ranvier.proto.x_matrix import x_matrix_header
 
@@ -145,7 +146,7 @@ class FederationClient:
             except FederationUnreachable as error:
                 self._health.failed(call.destination)
                 raise Unreachable(str(error)) from error
-        return self._read(call.destination, answer)
+        return await self._read(call.destination, answer)
 
     def _check_may_try(self, destination: str, *, patient: bool) -> None:
         if destination == self._server_name:
@@ -177,11 +178,11 @@ class FederationClient:
             )
         return headers
 
-    def _read(self, destination: str, answer: FederationAnswer) -> Any:
+    async def _read(self, destination: str, answer: FederationAnswer) -> Any:
         """What the answer holds, and what it says about the server's health."""
         if 200 <= answer.status < 300:
             try:
-                value = decode_lenient(answer.body)
+                value = await decode_answer(answer.body)
             except NotCanonical as error:
                 self._health.failed(destination)
                 raise Unreachable(f"{destination} answers with what is not JSON: {error}") from error

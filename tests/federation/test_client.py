@@ -1,6 +1,7 @@
 """What goes to other servers, and what is made of their answers."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -199,3 +200,39 @@ async def test_who_gives_up_leaves_room_for_others() -> None:
     await asyncio.sleep(0.01)
     waiting.cancel()
     assert await net.client.get("a.test", "/x") == {}
+
+
+LARGE: dict[str, Any] = {
+    "origin": "a.test",
+    "state": [{"n": number, "content": {"body": "x" * 900, "tags": [[], {}]}} for number in range(3000)],
+    "more": [],
+    "text": "[" * 2_000_000,
+}
+
+
+async def test_large_answers_are_read_whole_and_do_not_stop_the_loop(net: Net) -> None:
+    net.serves(answer(LARGE))
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    turning = asyncio.create_task(turn())
+    assert await net.client.get("a.test", "/x") == LARGE
+    turning.cancel()
+    assert turns > 10
+    net.serves(answer([LARGE]))
+    assert await net.client.get("a.test", "/x") == [LARGE]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(b"", b"}"), (b"x", b""), (b'{"a":[1,', b"}"), (b'{"a":[{}' + b"[" * 300 + b"],", b"}")]
+)
+async def test_large_answers_that_are_not_json(net: Net, before: bytes, after: bytes) -> None:
+    body = before + json.dumps(LARGE).encode()[:-1] + after * 2
+    net.serves(FederationAnswer(status=200, headers={}, body=body))
+    with pytest.raises(Unreachable, match="not JSON"):
+        await net.client.get("a.test", "/x")

@@ -54,7 +54,7 @@ OPTIONS = (
         "Replaces the OS CA bundle for federation",
         honoured=True,
     ),
-    Option("federation_domain_whitelist", list_of(STRING), None, "Only federate with these"),
+    Option("federation_domain_whitelist", list_of(STRING), None, "Only federate with these", honoured=True),
     Option("federation_metrics_domains", list_of(STRING), [], "Domains with PDU-age metrics"),
     Option(
         "allow_device_name_lookup_over_federation",
