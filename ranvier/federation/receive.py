@@ -91,10 +91,10 @@ class Receiving:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def settled(self) -> None:
-        """Wait until nothing is looked for any more."""
-        while self._workers:
-            await asyncio.gather(*self._workers.values(), return_exceptions=True)
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is being looked for."""
+        return bool(self._workers)
 
     async def transaction(
         self, origin: str, txn_id: str, pdus: Sequence[bytes], edus: Sequence[Mapping[str, Any]]

@@ -89,6 +89,7 @@ class World:
                 "database": {"name": "sqlite3", "args": {"database": str(path)}},
                 "trusted_key_servers": [],
                 "federation_domain_whitelist": None,
+                "federation": {"destination_min_retry_interval": "10s", "destination_max_retry_interval": "1m"},
                 **self.options,
             }
         )
@@ -129,15 +130,22 @@ class World:
         self.clients[user_id] = client
         return client
 
-    async def settle(self, *, at_most_s: float = 3600.0) -> None:
-        """Let time pass until nothing is under way any more between the servers that are up."""
+    async def settle(self, *, at_most_s: float = 7200.0) -> None:
+        """Let time pass until nothing is under way any more, or waits to be, between the servers that are up."""
         deadline = asyncio.get_running_loop().time() + at_most_s
         quiet = 0
-        while quiet < 3:
+        while quiet < 2:
             before = len(self.network.requests)
-            await asyncio.sleep(30)
-            quiet = quiet + 1 if len(self.network.requests) == before else 0
+            await asyncio.sleep(5)
+            quiet = quiet + 1 if len(self.network.requests) == before and not self._is_busy() else 0
             assert asyncio.get_running_loop().time() < deadline, "the servers do not come to rest"
+
+    def _is_busy(self) -> bool:
+        return any(
+            server.federation.receiving.is_busy
+            or any(server.federation.sender.waiting(other) for other in self.servers if other != name)
+            for name, server in self.servers.items()
+        )
 
     async def state(self, server: str, room_id: str) -> dict[tuple[str, str], str]:
         """A room's state as a server has it: ids of events."""

@@ -1,0 +1,192 @@
+"""A random story: a few servers, one room, everything that people do in it, and everything that can go wrong."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from tests.api.asgi import Answer, Client, in_room, part
+from tests.plays.network import Faults
+from tests.plays.world import World, world
+
+SERVERS: Final = ("one.test", "two.test", "three.test")
+VERSIONS: Final = ("6", "9", "10", "11", "12")
+
+
+@dataclass(slots=True)
+class Story:
+    """One run."""
+
+    world: World
+    room_id: str = ""
+    names: list[str] = field(default_factory=list)
+    """Of the people."""
+    told: dict[str, str] = field(default_factory=dict)
+    """Messages that were acknowledged: event ids by what was said."""
+    log: list[str] = field(default_factory=list)
+
+    @property
+    def people(self) -> list[Client]:
+        """As they are connected now."""
+        return [self.world.clients[name] for name in self.names]
+
+    async def begin(self) -> None:
+        """A room that everybody is in."""
+        random = self.world.random
+        for name in SERVERS:
+            self.names.append((await self.world.user("u1", name)).user_id)
+            if random.random() < 0.3:
+                self.names.append((await self.world.user("u2", name)).user_id)
+        creator = self.people[0]
+        self.room_id = await creator.create_room(preset="public_chat", room_version=random.choice(VERSIONS))
+        for person in self.people[1:]:
+            (await person.post(f"/join/{part(self.room_id)}?via={SERVERS[0]}")).ok()
+        levels = (await creator.get(f"{in_room(self.room_id)}/state/m.room.power_levels")).ok()
+        levels["users"] = {**levels["users"], self.people[1].user_id: 50}
+        (await creator.put(f"{in_room(self.room_id)}/state/m.room.power_levels", levels)).ok()
+        await self.world.settle()
+
+    async def act(self) -> None:
+        """Somebody does something; it may be refused."""
+        random = self.world.random
+        up = [person for person in self.people if _server(person) in self.world.servers]
+        if not up:
+            return
+        who, whom = random.choice(up), random.choice(self.people)
+        room = in_room(self.room_id)
+        act = random.choices(
+            ("say", "topic", "name", "kick", "ban", "unban", "leave", "join", "levels", "redact"),
+            (12, 2, 1, 1, 1, 1, 1, 3, 1, 1),
+        )[0]
+        number = len(self.log)
+        self.log.append(f"{number} {act} {who.user_id} {whom.user_id}")
+        if act == "say":
+            body = f"{number}"
+            answer = await who.send(self.room_id, "m.room.message", {"msgtype": "m.text", "body": body})
+            if answer.status == 200:
+                self.told[body] = answer.json["event_id"]
+        elif act in ("topic", "name"):
+            answer = await who.put(f"{room}/state/m.room.{act}", {act: str(number)})
+        elif act in ("kick", "ban", "unban"):
+            answer = await who.post(f"{room}/{act}", {"user_id": whom.user_id})
+        elif act == "leave":
+            answer = await who.post(f"{room}/leave")
+        elif act == "join":
+            via = "&".join(f"via={name}" for name in SERVERS)
+            answer = await who.post(f"/join/{part(self.room_id)}?{via}")
+        elif act == "levels":
+            answer = await self._raise(who, whom)
+        else:
+            answer = await self._redact(who, number)
+        assert answer.status < 500 or answer.status == 502, (act, answer.body)
+        self.log[-1] += f" {answer.status}"
+
+    async def _raise(self, who: Client, whom: Client) -> Answer:
+        room = in_room(self.room_id)
+        levels = await who.get(f"{room}/state/m.room.power_levels")
+        if levels.status != 200:
+            return levels
+        content = levels.json
+        content["users"] = {**content["users"], whom.user_id: self.world.random.choice((0, 50, 75))}
+        return await who.put(f"{room}/state/m.room.power_levels", content)
+
+    async def _redact(self, who: Client, number: int) -> Answer:
+        if not self.told:
+            return await who.get("/sync")
+        target = self.world.random.choice(sorted(self.told))
+        answer = await who.put(f"{in_room(self.room_id)}/redact/{part(self.told[target])}/r{number}", {})
+        if answer.status == 200:
+            del self.told[target]
+        return answer
+
+    async def trouble(self) -> None:
+        """Something happens to the servers or between them."""
+        random, play = self.world.random, self.world
+        kind = random.choice(("part", "heal", "crash", "restart", "faults", "calm"))
+        self.log.append(f"-- {kind}")
+        if kind == "part":
+            play.network.part(*random.sample(SERVERS, 2))
+        elif kind == "heal":
+            play.network.heal()
+        elif kind == "crash" and len(play.servers) > 1:
+            await play.crash(random.choice(sorted(play.servers)))
+        elif kind == "restart":
+            await self._restart()
+        elif kind == "faults":
+            play.network.faults = Faults(delay_s=2.0, lost_request=0.1, lost_answer=0.1, repeated=0.1)
+        else:
+            play.network.faults = Faults()
+
+    async def _restart(self) -> None:
+        for name in SERVERS:
+            if name not in self.world.servers:
+                await self.world.start(name)
+
+    async def end(self) -> None:
+        """Everything is well again; who is in the room says something; then all must agree."""
+        self.world.network.heal()
+        self.world.network.faults = Faults()
+        await self._restart()
+        await self.world.settle()
+        for _ in range(2):
+            for person in self.people:
+                await person.send(self.room_id, "m.room.message", {"msgtype": "m.text", "body": "at the end"})
+            await self.world.settle()
+
+    async def check(self) -> None:
+        """What must hold after every story."""
+        present = [name for name in SERVERS if await self._is_in(name)]
+        if present:
+            await self.world.check_agreement(self.room_id, present)
+        for name in SERVERS:
+            await self._check_nothing_lost(name)
+
+    async def _is_in(self, name: str) -> bool:
+        server = self.world.servers[name]
+        room = await server.rooms.rooms.find(self.room_id)
+        return room is not None and name in await server.federation.hosts.of(room)
+
+    async def _check_nothing_lost(self, name: str) -> None:
+        """What a server has acknowledged it still has."""
+        server = self.world.servers[name]
+        mine = list(self.told.values())
+        found = await server.rooms.cache.by_id(mine)
+        for body, event_id in self.told.items():
+            stored = found.get(event_id)
+            sender = self._sender_of(body)
+            assert stored is not None or sender != name, f"{name} has lost {body}"
+
+    def _sender_of(self, body: str) -> str:
+        line = self.log[int(body)]
+        return line.split()[2].partition(":")[2]
+
+
+def _server(person: Client) -> str:
+    return person.user_id.partition(":")[2]
+
+
+async def tell(seed: int, folder: Path, *, steps: int, template: Path | None = None) -> None:
+    """One story from beginning to end."""
+    async with world(seed, folder, *SERVERS, template=template) as play:
+        story = Story(play)
+        try:
+            await story.begin()
+            for _ in range(steps):
+                if play.random.random() < 0.15:
+                    await story.trouble()
+                await story.act()
+                if play.random.random() < 0.3:
+                    await _wait(play)
+            await story.end()
+            await story.check()
+        except BaseException as error:
+            error.add_note(f"seed {seed}:\n" + "\n".join(story.log))
+            raise
+
+
+async def _wait(play: World) -> None:
+    await asyncio.sleep(play.random.choice((0.01, 0.2, 3.0, 60.0)))
+
+
+__all__: Sequence[str] = ("Story", "tell")
