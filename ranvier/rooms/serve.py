@@ -77,6 +77,24 @@ class Serving:
         surroundings = Surroundings(room_id=False, now_ms=None, related=related, visible=visible)
         return [served_event(stored, surroundings) for stored in events]
 
+    async def are_alike(self, events: Sequence[StoredEvent]) -> bool:
+        """Whether these are shown alike to everybody who may see them, but for transaction ids, which are known."""
+        if any(
+            stored.replaces is not None or stored.redacted_by is not None or stored.txn is None for stored in events
+        ):
+            return False
+        return not await self.has_aggregations(events)
+
+    def serve_alike(self, events: Sequence[StoredEvent], *, membership: str) -> tuple[int, list[bytes]]:
+        """Events that are alike for everybody, without transaction ids, and at what time they have this `age`."""
+        now_ms = self._clock.now_ms()
+        surroundings = Surroundings(room_id=False, now_ms=now_ms, membership=membership)
+        return now_ms, [served_event(stored, surroundings) for stored in events]
+
+    def age_ms(self, since_ms: int) -> int:
+        """How long ago a moment was."""
+        return self._clock.now_ms() - since_ms
+
     async def has_aggregations(self, events: Sequence[StoredEvent]) -> bool:
         """Whether `serve` shows these events otherwise than `serve_shared` does. At most one statement, mostly none."""
         return self._erased.any_of(events) or await self._aggregations.any_of(events)

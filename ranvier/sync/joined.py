@@ -27,6 +27,8 @@ from ranvier.sync.timeline import Timeline, Timelines, unbroken
 from ranvier.sync.token import end_of
 
 PARTS: Final = 4096
+FRESH: Final = 256
+FRESH_MS: Final = 250
 
 Device = tuple[str, str | None]
 """`(user_id, device_id)`."""
@@ -83,6 +85,8 @@ class JoinedRooms:
         self._states = states
         self._ahead = ReadAhead(rooms=rooms, timelines=timelines)
         self._parts: OrderedDict[PartKey, RoomPart] = OrderedDict()
+        self._fresh: dict[tuple[int, ...], tuple[int, Served]] = {}
+        """Timelines of the last moments, and when they were made."""
 
     async def ahead(
         self, query: SyncQuery, wanted: Sequence[tuple[Membership, RoomRow]], upto: int, ignored: frozenset[str]
@@ -242,7 +246,19 @@ class JoinedRooms:
         )
 
     async def _timeline_json(self, query: SyncQuery, timeline: Timeline) -> bytes:
-        return _timeline(await self._serve(query, timeline.events), timeline, {}).whole
+        """What many wait for is put together once for all of them, as long as its `age` is about right."""
+        events = timeline.events
+        key = (timeline.limited, *(stored.event_nid for stored in events))
+        made_ms, served = self._fresh.get(key, (0, None))
+        if served is None or not 0 <= self._serving.age_ms(made_ms) <= FRESH_MS:
+            if not events or not await self._serving.are_alike(events):
+                return _timeline(await self._serve(query, events), timeline, {}).whole
+            made_ms, shared = self._serving.serve_alike(events, membership="join")
+            served = _timeline(shared, timeline, _transactions(events))
+            if len(self._fresh) >= FRESH:
+                self._fresh.clear()
+            self._fresh[key] = (made_ms, served)
+        return served.shown_to((query.user_id, query.device_id))
 
     async def _state_json(self, query: SyncQuery, state: Entries) -> bytes:
         wanted = query.filter.room.state

@@ -41,7 +41,7 @@ class MemberChanges:
         """A user's steps in `after < stream_pos <= upto`, in order. One statement if memory does not reach back so far."""
         if after < self._complete_after:
             return await store.of_user(self._db, user_nid, after, upto)
-        return [step for step in self._by_user.get(user_nid, ()) if after < step.stream_pos <= upto]
+        return _between(self._by_user.get(user_nid), after, upto)
 
     async def of_rooms(self, room_nids: Collection[int], after: int, upto: int) -> Sequence[MemberChange]:
         """The steps into and out of rooms, in order in each. One statement if memory does not reach back so far."""
@@ -49,12 +49,11 @@ class MemberChanges:
             return ()
         if after < self._complete_after:
             return await store.of_rooms(self._db, room_nids, after, upto)
-        return [
-            step
-            for room_nid in room_nids
-            for step in self._by_room.get(room_nid, ())
-            if after < step.stream_pos <= upto
-        ]
+        return [step for room_nid in room_nids for step in _between(self._by_room.get(room_nid), after, upto)]
+
+    def none_after(self, after: int) -> bool:
+        """Whether nobody has moved anywhere since, as far as memory reaches."""
+        return after >= (self._steps[-1].stream_pos if self._steps else self._complete_after)
 
     def _forget_first(self) -> None:
         step = self._steps.popleft()
@@ -63,6 +62,17 @@ class MemberChanges:
             steps[key].popleft()
             if not steps[key]:
                 del steps[key]
+
+
+def _between(steps: deque[MemberChange] | None, after: int, upto: int) -> list[MemberChange]:
+    """Costs what is newer than `after`, whatever there was before."""
+    found = []
+    for step in reversed(steps) if steps else ():
+        if step.stream_pos <= after:
+            break
+        if step.stream_pos <= upto:
+            found.append(step)
+    return found[::-1]
 
 
 def _steps(batch: Sequence[Append]) -> Iterator[MemberChange]:

@@ -61,7 +61,15 @@ class RecentEvents:
         room = self._rooms.get(room_nid)
         if room is None or room.complete_after > after:
             return None
-        return [stored for stored in room.events if after < (stored.pos or 0) <= upto]
+        found = []
+        for stored in reversed(room.events):
+            pos = stored.pos or 0
+            if pos <= after:
+                break
+            if pos <= upto:
+                found.append(stored)
+        found.reverse()
+        return found
 
     def _open(self, room_nid: int, complete_after: int) -> _Room:
         room = self._rooms[room_nid] = _Room(complete_after)

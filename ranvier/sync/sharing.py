@@ -70,7 +70,7 @@ class Sharers:
     async def changed(self, feed: Feed, since: int, upto: int) -> Sharing:
         """What has changed in `since < position <= upto`. No statement if nobody has moved, as far as memory reaches."""
         found = Sharing()
-        if feed.events.newest <= since:
+        if feed.events.newest <= since or self._members.none_after(since):
             return found
         joined = set(feed.joined)
         active = [room_nid for room_nid in feed.events.after(since) if room_nid in joined]
