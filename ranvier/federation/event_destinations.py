@@ -5,7 +5,6 @@ Spec: server-server API, "Transactions": those in the room after it, and those w
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ranvier.proto.ids import domain_of, is_server_name
@@ -19,19 +18,8 @@ from ranvier.store.rooms import BAN, INVITE, JOIN, KNOCK, LEAVE
 NOBODY: Final = frozenset[str]()
 
 
-@dataclass(frozen=True, slots=True)
-class Departure:
-    """A server that perhaps is not in the room any more."""
-
-    server: str
-    stream_pos: int
-    """Of the event with which that came."""
-    was_in_room: bool
-    """It had a joined member, and gets what came before too; else only an invitation or a knock has ended."""
-
-
-Departures = Mapping[int, Sequence[Departure]]
-"""By room."""
+RemoteChanges = Mapping[int, Sequence[MembershipChange]]
+"""By room the memberships of users of other servers that have changed in what was committed together."""
 
 
 class EventDestinations:
@@ -56,29 +44,27 @@ class EventDestinations:
             and (self._allowed is None or server in self._allowed)
         )
 
-    def departures(self, batch: Iterable[Append]) -> Departures:
-        """The servers whose users have gone in what was committed together."""
-        found: defaultdict[int, list[Departure]] = defaultdict(list)
+    def remote_changes(self, batch: Iterable[Append]) -> RemoteChanges:
+        """What `known` has to be told about what was committed together."""
+        found: defaultdict[int, list[MembershipChange]] = defaultdict(list)
         for append in batch:
             for change in append.members:
-                if not change.is_local and _ends(change):
-                    found[append.room.room_nid].append(
-                        Departure(domain_of(change.user_id), change.stream_pos, change.previous == JOIN)
-                    )
+                if not change.is_local and change.previous != change.membership:
+                    found[append.room.room_nid].append(change)
         return found
 
-    def known(self, room: Room, stored: StoredEvent, departures: Sequence[Departure]) -> frozenset[str] | None:
+    def known(self, room: Room, stored: StoredEvent, changes: Sequence[MembershipChange]) -> frozenset[str] | None:
         """The servers that a newly committed event goes to, this one perhaps among them.
 
-        `departures` of what was committed with it; `None` if who is in the room is not in memory.
+        `changes` of its room; `None` if it takes a look at the room's states to know.
         """
         hosts = self._hosts.known(room.room_nid)
-        if hosts is None:
-            return None
-        for gone in departures:
-            if stored.stream_pos == gone.stream_pos or (gone.was_in_room and stored.stream_pos < gone.stream_pos):
-                hosts |= {gone.server}
-        return NOBODY if len(hosts) > 1 and not _federates(room) else hosts
+        for change in changes if hosts else ():
+            if change.membership == JOIN and change.stream_pos > stored.stream_pos:
+                return None  # Perhaps the server was not in the room yet.
+            if _sends_away(change, stored):
+                hosts = (hosts or NOBODY) | {domain_of(change.user_id)}
+        return NOBODY if hosts and len(hosts) > 1 and not _federates(room) else hosts
 
     async def of(self, stored: StoredEvent) -> frozenset[str]:
         """The same for any event of the past."""
@@ -99,10 +85,12 @@ class EventDestinations:
         return frozenset({domain_of(event.state_key or "")})
 
 
-def _ends(change: MembershipChange) -> bool:
+def _sends_away(change: MembershipChange, stored: StoredEvent) -> bool:
+    """Whether the event goes to a server although that may not be in the room any more."""
     if change.previous == JOIN:
-        return change.membership != JOIN
-    return change.previous in {INVITE, KNOCK} and change.membership in {LEAVE, BAN}
+        return stored.stream_pos <= change.stream_pos
+    is_over = change.previous in {INVITE, KNOCK} and change.membership in {LEAVE, BAN}
+    return is_over and stored.stream_pos == change.stream_pos
 
 
 def _federates(room: Room) -> bool:

@@ -46,6 +46,10 @@ class DurableEdus(Protocol):
         """Make durable what has been delivered, and say what is to be done after the commit; called now and then."""
         ...
 
+    async def expire(self) -> None:
+        """Give up what has waited for too long; called once a day."""
+        ...
+
 
 class DeviceOutbox:
     """The table, and what of it has been acknowledged."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 from ranvier.db.engine import Database, DatabaseError
 from ranvier.federation.deliver import Delivering, Refused
 from ranvier.federation.destination_queue import DestinationQueue, Entry
-from ranvier.federation.event_destinations import Departure, EventDestinations
+from ranvier.federation.event_destinations import EventDestinations
 from ranvier.federation.health import ServerHealth
 from ranvier.federation.outbox import DurableEdus
 from ranvier.federation.progress import Progress
@@ -22,7 +22,7 @@ from ranvier.federation.timers import Timers
 from ranvier.federation.transaction import edu_body
 from ranvier.federation.undelivered import UndeliveredEvents
 from ranvier.ports import Clock
-from ranvier.rooms.append import Append
+from ranvier.rooms.append import Append, MembershipChange
 from ranvier.store.events import StoredEvent
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ TICK_S: Final = 1.0
 FLUSH_EVERY_S: Final = 5.0
 FLUSH_QUIET_EVERY_S: Final = 300.0
 """How often the position is written down where nothing has been sent."""
+EXPIRE_EVERY_S: Final = 24 * 3600.0
 TRY_AGAIN_MS: Final = 10_000
 """After the database has failed, or this code has."""
 REFUSALS: Final = 3
@@ -72,19 +73,19 @@ class Sender:
         self._routing: asyncio.Task[None] | None = None
         self._is_started = False
         self._is_closed = False
-        self._flushed_s = clock.monotonic()
+        self._flushed_s = self._expired_s = clock.monotonic()
         health.listeners.append(self._on_health)
 
     # What others call.
 
     def on_commit(self, batch: Sequence[Append]) -> None:
         """A listener of the appender, behind that of `Hosts`: queue the local events. No statement."""
-        departures = self._destinations.departures(batch)
+        changes = self._destinations.remote_changes(batch)
         for append in batch:
             if append.events:
                 self._seen_pos = max(self._seen_pos, append.events[-1].stored.stream_pos)
             if append.sends:
-                self._queue_append(append, departures.get(append.room.room_nid, ()))
+                self._queue_append(append, changes.get(append.room.room_nid, ()))
 
     def send_event(self, stored: StoredEvent, destinations: Collection[str]) -> None:
         """Queue an event for these servers, whoever's it is."""
@@ -148,6 +149,8 @@ class Sender:
             quiet_s = self._clock.monotonic() - self._flushed_s
             if quiet_s >= (FLUSH_EVERY_S if self._changed else FLUSH_QUIET_EVERY_S):
                 await self.flush()
+            if self._clock.monotonic() - self._expired_s >= EXPIRE_EVERY_S:
+                await self._expire()
 
     async def flush(self) -> None:
         """Write down how far everybody is, if that has changed. At most one transaction; if it fails, the next tries."""
@@ -196,18 +199,18 @@ class Sender:
         for name, destinations in waiting.items():
             self.wake(destinations, name)
 
-    def _queue_append(self, append: Append, departures: Sequence[Departure]) -> None:
+    def _queue_append(self, append: Append, changes: Sequence[MembershipChange]) -> None:
         for appended in append.events:
             stored = appended.stored
             if not self._destinations.is_ours(stored):
                 continue
             known = None
             if self._is_started and not self._unrouted:
-                known = self._destinations.known(append.room, stored, departures)
+                known = self._destinations.known(append.room, stored, changes)
             if known is None:
                 self._unrouted.append((stored, stored.stream_pos))
                 self._route_later()
-            elif len(known) > 1:
+            else:  # If the last of us has left, the one server that is there may be another.
                 self._queue(Entry(stored.event_nid, stored.stream_pos), known)
 
     def _route_later(self) -> None:
@@ -337,6 +340,14 @@ class Sender:
             raise
         queue.has_read(found.entries, is_everything=found.is_everything)
         self._changed.add(queue.destination)
+
+    async def _expire(self) -> None:
+        self._expired_s = self._clock.monotonic()
+        try:
+            for source in self._sources.values():
+                await source.expire()
+        except DatabaseError as error:
+            logger.warning("Could not give up what has waited too long: %s", error)
 
     def _forget_idle(self, destination: str) -> None:
         queue = self._queues.get(destination)

@@ -9,6 +9,7 @@ import asyncio
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Sequence
+from sys import intern
 from typing import Final
 
 from ranvier.ports import Clock
@@ -25,6 +26,7 @@ NAMES: Final = 500_000
 """Servers that all rooms together may hold in memory."""
 PAGE: Final = 4096
 PAST_STATES: Final = 1024
+PAST_NAMES: Final = 100_000
 
 
 class Hosts:
@@ -37,6 +39,7 @@ class Hosts:
         self._names = 0
         self._loading: dict[int, _Loading] = {}
         self._past: OrderedDict[tuple[int, int], frozenset[str]] = OrderedDict()
+        self._past_names = 0
 
     def known(self, room_nid: int) -> frozenset[str] | None:
         """The servers in the room as it was last committed, `None` if that is not in memory."""
@@ -56,10 +59,11 @@ class Hosts:
             return counts.names()
         past = self._past.get((room.room_nid, state_no))
         if past is None:
+            known = counts.names()
             past = await self._differing(room, dict(counts.joined), counts.state_no, state_no)
-            self._past[room.room_nid, state_no] = past
-            if len(self._past) > PAST_STATES:
-                self._past.popitem(last=False)
+            if past == known:
+                past = known
+            self._remember_past((room.room_nid, state_no), past)
         return past
 
     def forget(self, room_nid: int) -> None:
@@ -132,6 +136,14 @@ class Hosts:
         while len(self._counted) > ROOMS or (self._names > NAMES and len(self._counted) > 1):
             _, oldest = self._counted.popitem(last=False)
             self._names -= oldest.size
+
+    def _remember_past(self, state: tuple[int, int], servers: frozenset[str]) -> None:
+        if state not in self._past:
+            self._past[state] = servers
+            self._past_names += len(servers)
+        while len(self._past) > PAST_STATES or (self._past_names > PAST_NAMES and len(self._past) > 1):
+            _, oldest = self._past.popitem(last=False)
+            self._past_names -= len(oldest)
 
     async def _differing(self, room: Room, joined: dict[str, int], known_no: int, state_no: int) -> frozenset[str]:
         difference = await room.history.difference(known_no, state_no)
@@ -218,6 +230,6 @@ class _Counts:
 def _add(joined: dict[str, int], server: str, count: int) -> None:
     left = joined.get(server, 0) + count
     if left > 0:
-        joined[server] = left
+        joined[intern(server)] = left  # Many rooms hold the same names.
     else:
         joined.pop(server, None)
