@@ -36,7 +36,7 @@ class SpaceAsking:
     def __init__(self, *, client: FederationClient, clock: Clock, server_name: str) -> None:
         self._client = client
         self._server_name = server_name
-        self._spaces: Remembered[tuple[str, bool], RemoteSpace | None] = Remembered(
+        self._spaces: Remembered[tuple[str, bool, tuple[str, ...]], RemoteSpace | None] = Remembered(
             clock=clock, size=REMEMBERED, keep_s=lambda space: NONE_KEPT_S if space is None else KEPT_S
         )
 
@@ -63,13 +63,16 @@ class SpaceAsking:
                 task.cancel()
         return {asking[task]: space for task in done if (space := task.result()) is not None}
 
-    async def _space(self, room_id: str, servers: Sequence[str], *, suggested_only: bool) -> RemoteSpace | None:
+    async def _space(self, room_id: str, named: Sequence[str], *, suggested_only: bool) -> RemoteSpace | None:
+        servers = tuple(candidates(named, server_name=self._server_name)[:SERVERS])
+        if not servers:
+            return None
         return await self._spaces.get(
-            (room_id, suggested_only), lambda: self._ask(room_id, servers, suggested_only=suggested_only)
+            (room_id, suggested_only, servers), lambda: self._ask(room_id, servers, suggested_only=suggested_only)
         )
 
     async def _ask(self, room_id: str, servers: Sequence[str], *, suggested_only: bool) -> RemoteSpace | None:
-        for server in candidates(servers, server_name=self._server_name)[:SERVERS]:
+        for server in servers:
             try:
                 answer = await self._client.get(
                     server,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ranvier.proto.errors import forbidden, invalid_param
+from ranvier.proto.ids import domain_of, is_room_id
 from ranvier.proto.space_children import SPACE, Child, servers_of, space_children
 from ranvier.rooms.outside_view import Viewpoint, viewpoint
 from ranvier.rooms.remote_rooms import NowhereElse, RemoteSpace, RemoteSpaces
@@ -113,9 +114,15 @@ class _Reading:
     inaccessible: set[str] = field(default_factory=set)
 
     async def root(self) -> RoomSummary | None:
-        """The root."""
-        await self.meet([self.walk.room_id])
-        return self.known.get(self.walk.room_id)
+        """The root, which the server in its id may know if this one does not."""
+        room_id = self.walk.room_id
+        await self.meet([room_id])
+        if room_id in self.known:
+            return self.known[room_id]
+        if is_room_id(room_id):
+            self.servers[room_id] = [domain_of(room_id)]
+        told = await self.look(room_id, ())
+        return None if told is None else told.summary
 
     async def meet(self, room_ids: Sequence[str]) -> None:
         """These rooms may come next. At most one statement."""

@@ -203,6 +203,19 @@ class TestAsking:
         summary, membership = await asked.directory.summaries.summarise(room.room_id, alice.user_id, via=[REMOTE])
         assert (summary.room_id, membership) == (room.room_id, "invite")
 
+    async def test_a_root_elsewhere(self, asked: Asked, elsewhere: Elsewhere, alice: Client) -> None:
+        knows(elsewhere, told("!a:x.test", "!b:x.test"), told("!b:x.test"), server="x.test")
+        assert await tree(asked, alice, "!a:x.test") == ["!a:x.test", "!b:x.test"]
+        page, since = await asked.directory.hierarchy.page(
+            alice.user_id, Walk(room_id="!a:x.test"), limit=1, since=None
+        )
+        assert [room.summary.room_id for room in page] == ["!a:x.test"]
+        page, since = await asked.directory.hierarchy.page(
+            alice.user_id, Walk(room_id="!a:x.test"), limit=1, since=since
+        )
+        assert ([room.summary.room_id for room in page], since) == (["!b:x.test"], None)
+        await refused(tree(asked, alice, "!c:x.test"), 403, "M_FORBIDDEN")
+
     async def test_circles_end(self, asked: Asked, elsewhere: Elsewhere, alice: Client) -> None:
         knows(elsewhere, told("!a:x.test", "!b:x.test"), told("!b:x.test", "!a:x.test"))
         root = await space(alice, "!a:x.test", via=REMOTE)
@@ -228,7 +241,11 @@ class TestAsking:
         summary, membership = await summarise("!a:x.test", alice.user_id, via=[REMOTE])
         assert (summary.name, summary.joined_members, membership) == ("A", 2, "leave")
         await refused(summarise("!b:x.test", alice.user_id, via=[REMOTE]), 404, "M_NOT_FOUND")
-        await refused(summarise("!a:x.test", alice.user_id), 404, "M_NOT_FOUND")
+        await refused(summarise("!none:x.test", alice.user_id), 404, "M_NOT_FOUND")
+        # Whoever knows better whom to ask is not told what others were told.
+        await refused(summarise("!a:y.test", alice.user_id), 404, "M_NOT_FOUND")
+        knows(elsewhere, told("!a:y.test"))
+        assert (await summarise("!a:y.test", alice.user_id, via=[REMOTE]))[0].room_id == "!a:y.test"
         # Strangers do not make us ask others.
         await refused(summarise("!a:x.test", None, via=[REMOTE]), 404, "M_NOT_FOUND")
 
