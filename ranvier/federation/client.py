@@ -52,7 +52,8 @@ class _Call:
     destination: str
     target: str
     body: bytes | None
-    signed: bool
+    signed: bool = True
+    records_failure: bool = True
 
 
 class FederationClient:
@@ -91,13 +92,15 @@ class FederationClient:
         limit_bytes: int = DEFAULT_LIMIT_BYTES,
         patient: bool = False,
         signed: bool = True,
+        records_failure: bool = True,
     ) -> Any:
         """The decoded JSON of the answer. Raises `RemoteError` or `Unreachable`.
 
         `path` is percent-encoded (`paths.path`). `patient`: a user asks for it now, so that even a server that is left
-        alone is tried, though not over and over. `signed=False` is for the keys of servers, which need no signature.
+        alone is tried, though not over and over. `signed=False` is for the keys of servers, which need no signature;
+        `records_failure=False` for servers that perhaps do not exist, of which nothing shall be remembered.
         """
-        call = _Call("GET", destination, _target(path, query), None, signed)
+        call = _Call("GET", destination, _target(path, query), None, signed, records_failure)
         return await self._ask(call, timeout_s=timeout_s, limit_bytes=limit_bytes, patient=patient)
 
     async def put(
@@ -112,7 +115,7 @@ class FederationClient:
         patient: bool = False,
     ) -> Any:
         """As `get`. `content` that is given as bytes must be canonical JSON: it is signed and sent as it is."""
-        call = _Call("PUT", destination, _target(path, query), _body(content), signed=True)
+        call = _Call("PUT", destination, _target(path, query), _body(content))
         return await self._ask(call, timeout_s=timeout_s, limit_bytes=limit_bytes, patient=patient)
 
     async def post(
@@ -127,7 +130,7 @@ class FederationClient:
         patient: bool = False,
     ) -> Any:
         """As `put`."""
-        call = _Call("POST", destination, _target(path, query), _body(content), signed=True)
+        call = _Call("POST", destination, _target(path, query), _body(content))
         return await self._ask(call, timeout_s=timeout_s, limit_bytes=limit_bytes, patient=patient)
 
     async def _ask(self, call: _Call, *, timeout_s: float | None, limit_bytes: int, patient: bool) -> Any:
@@ -144,9 +147,9 @@ class FederationClient:
                     limit_bytes=limit_bytes,
                 )
             except FederationUnreachable as error:
-                self._health.failed(call.destination)
+                self._failed(call)
                 raise Unreachable(str(error)) from error
-        return await self._read(call.destination, answer)
+        return await self._read(call, answer)
 
     def _check_may_try(self, destination: str, *, patient: bool) -> None:
         if destination == self._server_name:
@@ -178,28 +181,29 @@ class FederationClient:
             )
         return headers
 
-    async def _read(self, destination: str, answer: FederationAnswer) -> Any:
+    async def _read(self, call: _Call, answer: FederationAnswer) -> Any:
         """What the answer holds, and what it says about the server's health."""
         if 200 <= answer.status < 300:
             try:
                 value = await decode_answer(answer.body)
             except NotCanonical as error:
-                self._health.failed(destination)
-                raise Unreachable(f"{destination} answers with what is not JSON: {error}") from error
-            self._health.succeeded(destination)
+                self._failed(call)
+                raise Unreachable(f"{call.destination} answers with what is not JSON: {error}") from error
+            self._health.succeeded(call.destination)
             return value
         refusal = remote_error(answer, now_ms=self._clock.now_ms())
-        self._learn(destination, refusal)
+        if refusal.status == 429:
+            wanted_ms = DEFAULT_RETRY_AFTER_MS if refusal.retry_after_ms is None else refusal.retry_after_ms
+            self._health.failed(call.destination, min(wanted_ms, MAX_RETRY_AFTER_MS))
+        elif refusal.status >= 500:
+            self._failed(call)
+        else:
+            self._health.succeeded(call.destination)
         raise refusal
 
-    def _learn(self, destination: str, error: RemoteError) -> None:
-        if error.status == 429:
-            wanted_ms = DEFAULT_RETRY_AFTER_MS if error.retry_after_ms is None else error.retry_after_ms
-            self._health.failed(destination, min(wanted_ms, MAX_RETRY_AFTER_MS))
-        elif error.status >= 500:
-            self._health.failed(destination)
-        else:
-            self._health.succeeded(destination)
+    def _failed(self, call: _Call) -> None:
+        if call.records_failure:
+            self._health.failed(call.destination)
 
 
 def _target(path: str, query: Sequence[tuple[str, str]]) -> str:

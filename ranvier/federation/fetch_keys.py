@@ -22,7 +22,7 @@ NOTARY_TIMEOUT_S: Final = 15.0
 DIRECT_BYTES: Final = 64 << 10
 NOTARY_BYTES: Final = 4 << 20
 AT_ONCE: Final = 50
-"""Servers that are asked at the same time for their own keys."""
+"""Servers that are asked at the same time for their own keys, of those that are known and of those that are not."""
 BATCH: Final = 200
 """Servers that a notary is asked for at once."""
 
@@ -42,16 +42,20 @@ class KeyFetch:
     def __init__(self, *, client: FederationClient, notaries: Sequence[Notary]) -> None:
         self._client = client
         self._notaries = notaries
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = {True: asyncio.Semaphore(AT_ONCE), False: asyncio.Semaphore(AT_ONCE)}
 
     @property
     def has_notaries(self) -> bool:
         """Whether anybody may be asked about others."""
         return bool(self._notaries)
 
-    async def direct(self, server_name: str, *, patient: bool) -> Found | None:
-        """The server's own answer; `None` if there is none that is any good."""
-        async with self._slots:
+    async def direct(self, server_name: str, *, patient: bool, is_known: bool) -> Found | None:
+        """The server's own answer; `None` if there is none that is any good.
+
+        `is_known`: it has had keys before. Others may be inventions of anybody who can send a request, so these do not
+        get in the way of those that exist, and leave no traces.
+        """
+        async with self._slots[is_known]:
             try:
                 # Signatures are of no use where keys are not known yet.
                 answer = await self._client.get(
@@ -61,6 +65,7 @@ class KeyFetch:
                     limit_bytes=DIRECT_BYTES,
                     patient=patient,
                     signed=False,
+                    records_failure=is_known,
                 )
                 return Found(read_key_document(answer, server_name), direct=True)
             except (RemoteError, Unreachable, InvalidKeyDocument) as error:

@@ -112,7 +112,8 @@ class KeyFinder:
 
     async def _ask_itself(self, name: str, *, patient: bool) -> KeyRing | None:
         """What is known after the server has answered; `None` if it has not."""
-        found = await self._fetch.direct(name, patient=patient)
+        before = (await self._known.rings((name,)))[name]
+        found = await self._fetch.direct(name, patient=patient, is_known=bool(before.keys))
         if found is None:
             return None
         await self._known.learn([found], now_ms=self._clock.now_ms())

@@ -240,6 +240,7 @@ async def test_a_flood_of_invented_servers_is_bounded(door: Door) -> None:
         for number in range(20):
             await door.ask("PUT", AT, signed(origin=f"s{number}.test"))
     assert len(door.world.wire.asked) == 20
+    assert door.world.health.told == []
 
 
 def test_what_is_signed_cannot_be_streamed() -> None:
