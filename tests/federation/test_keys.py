@@ -271,3 +271,78 @@ async def test_a_large_batch_leaves_the_loop_to_others(world: World) -> None:
     watching.cancel()
     assert all(verdict.error is None for verdict in verdicts)
     assert worst < 0.1
+
+
+async def test_a_server_that_invents_keys_does_not_fill_the_database(world: World) -> None:
+    peer = world.peer("a.test")
+    keys = world.keys()
+    for day in range(5):
+        peer.keys = [key("a.test", f"{day}_{number}") for number in range(90)]
+        assert (await keys.verify_events([peer.event()]))[0].error is None
+        world.clock.advance(24 * 3600)
+    assert await world.db.value("SELECT COUNT(*) FROM server_keys") == 256
+    last = Peer("a.test", world.clock, peer.keys[-1:])
+    assert await error_of(world, last.event(world.clock.now_ms() - DAY_MS)) == [None]
+
+
+async def test_who_gives_up_does_not_take_the_keys_from_others(world: World) -> None:
+    peer = world.peer("a.test")
+    released = asyncio.Event()
+
+    async def serve(asked: Asked) -> FederationAnswer:
+        await released.wait()
+        return await peer.serve(asked)
+
+    world.wire.servers["a.test"] = serve
+    keys = world.keys()
+    first, second = (asyncio.create_task(keys.verify_events([peer.event(depth=depth)])) for depth in (1, 2))
+    await asyncio.sleep(0.05)
+    first.cancel()
+    released.set()
+    assert (await second)[0].error is None
+    assert world.wire.count("a.test") == 1
+
+
+async def test_what_is_under_way_ends_with_the_server(world: World) -> None:
+    async def serve(asked: Asked) -> FederationAnswer:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    world.wire.servers["a.test"] = serve
+    finder = world.finder()
+    asking = asyncio.create_task(finder.find({"a.test": {frozenset({"ed25519:1"}): 0}}))
+    await asyncio.sleep(0.05)
+    await finder.close()
+    assert not (await asking)["a.test"].keys
+
+
+async def test_a_batch_of_known_servers_costs_no_statement(world: World) -> None:
+    peers = [world.peer(f"s{number}.test") for number in range(30)]
+    keys = world.keys()
+    events = [peer.event() for peer in peers]
+    await keys.verify_events(events)
+    cold = world.keys()
+    before = world.db.counters.statements
+    assert {verdict.error for verdict in await cold.verify_events(events)} == {None}
+    assert world.db.counters.statements == before + 1
+    assert {verdict.error for verdict in await cold.verify_events(events)} == {None}
+    assert world.db.counters.statements == before + 1
+    assert len(world.wire.asked) == 30
+
+
+async def test_events_without_signatures_ask_nobody(world: World) -> None:
+    peer = world.peer("a.test")
+    event = peer.event()
+    event.decoded = {**event.pdu, "signatures": {"b.test": {"ed25519:1": "x"}, "a.test": []}}
+    assert (await error_of(world, event))[0] is not None
+    event.decoded = {**event.pdu, "signatures": {"a.test": {"rsa:1": "x", "ed25519:1": 7}}}
+    assert (await error_of(world, event))[0] is not None
+    assert not world.wire.asked
+
+
+async def test_one_wrong_signature_among_right_ones_is_wrong(world: World) -> None:
+    peer = world.peer("a.test", "1", "2")
+    event = peer.event()
+    signatures = event.pdu["signatures"]["a.test"]
+    event.decoded = {**event.pdu, "signatures": {"a.test": {**signatures, "ed25519:2": signatures["ed25519:1"]}}}
+    assert (await error_of(world, event))[0] is not None
