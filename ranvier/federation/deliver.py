@@ -78,6 +78,7 @@ class Delivering:
             found = await self._cache.get([entry.event_nid for entry in entries])
         except BaseException:
             queue.put_back()
+            queue.sources |= durable.keys()
             raise
         edus += queue.take_edus(MAX_EDUS - len(edus))
         known = [entry for entry in entries if entry.event_nid in found]

@@ -36,7 +36,7 @@ class Transaction:
     events: tuple[Event, ...]
     edus: tuple[bytes, ...]
     durable: Mapping[str, int]
-    """By source of durable EDUs the last that is in it."""
+    """By source of durable EDUs the number of the reading that is in it."""
 
 
 @dataclass(slots=True)

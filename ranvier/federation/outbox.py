@@ -20,6 +20,7 @@ from ranvier.store import device_outbox as store
 NAME: Final = "devices"
 KEPT_MS: Final = 30 * 24 * 3600 * 1000
 """After so long the devices that a message is for will hardly be able to use it."""
+EXPIRE_EVERY_S: Final = 24 * 3600.0
 LARGE_BYTES: Final = 1 << 16
 _MESSAGE_ID_BYTES: Final = 16
 
@@ -31,11 +32,11 @@ class DurableEdus(Protocol):
     """Somewhere EDUs wait that must not be lost."""
 
     async def read(self, destination: str, *, limit: int) -> tuple[Sequence[bytes], int]:
-        """The first EDUs that wait for a server and are not `delivered`, and what to call the last of them."""
+        """The first EDUs that wait for a server and are not `delivered`, and a number to tell of that."""
         ...
 
     def delivered(self, destination: str, last: int) -> None:
-        """The server has acknowledged everything up to here."""
+        """The server has acknowledged what the reading with this number, the last one, has found."""
         ...
 
     async def destinations(self) -> Sequence[str]:
@@ -46,10 +47,6 @@ class DurableEdus(Protocol):
         """Make durable what has been delivered, and say what is to be done after the commit; called now and then."""
         ...
 
-    async def expire(self) -> None:
-        """Give up what has waited for too long; called once a day."""
-        ...
-
 
 class DeviceOutbox:
     """The table, and what of it has been acknowledged."""
@@ -58,7 +55,12 @@ class DeviceOutbox:
         self._db = db
         self._clock = clock
         self._random = random
-        self._delivered: dict[str, int] = {}
+        self._reads = 0
+        self._on_the_way: dict[str, tuple[int, list[int]]] = {}
+        """By server what it is being sent, and the number of that reading."""
+        self._delivered: dict[str, set[int]] = {}
+        """By server what is acknowledged, and not deleted yet."""
+        self._expired_s = clock.monotonic()
 
     async def put(self, tx: Tx, sender: str, type: str, messages: Messages) -> frozenset[str]:
         """Keep messages for users of other servers; the servers, to be woken when the transaction is committed.
@@ -82,33 +84,40 @@ class DeviceOutbox:
 
     async def read(self, destination: str, *, limit: int) -> tuple[Sequence[bytes], int]:
         """The first that wait. One statement."""
-        rows = await store.read(self._db, destination, after=self._delivered.get(destination, 0), limit=limit)
-        return [edu for _, edu in rows], rows[-1][0] if rows else 0
+        rows = await store.read(self._db, destination, without=self._delivered.get(destination, ()), limit=limit)
+        self._reads += 1
+        self._on_the_way[destination] = (self._reads, [nid for nid, _ in rows])
+        return [edu for _, edu in rows], self._reads
 
     def delivered(self, destination: str, last: int) -> None:
         """They will be deleted with the next `save`."""
-        self._delivered[destination] = max(last, self._delivered.get(destination, 0))
+        reading, nids = self._on_the_way.get(destination, (0, []))
+        if reading == last:
+            del self._on_the_way[destination]
+            self._delivered.setdefault(destination, set()).update(nids)
 
     async def destinations(self) -> Sequence[str]:
         """One statement."""
         return await store.destinations(self._db)
 
     async def save(self, tx: Tx) -> Callable[[], None]:
-        """Delete what has been acknowledged. One statement, none if there is nothing."""
-        deleted = dict(self._delivered)
-        await store.delete(tx, list(deleted.items()))
+        """Delete what has been acknowledged, and once a day what nobody has fetched for too long.
+
+        One statement, none if there is nothing.
+        """
+        deleted = {destination: frozenset(nids) for destination, nids in self._delivered.items()}
+        await store.delete(tx, [nid for nids in deleted.values() for nid in nids])
+        if self._clock.monotonic() - self._expired_s >= EXPIRE_EVERY_S:
+            self._expired_s = self._clock.monotonic()
+            await store.expire(tx, self._clock.now_ms() - KEPT_MS)
 
         def forget() -> None:
-            for destination, last in deleted.items():
-                if self._delivered.get(destination) == last:
+            for destination, nids in deleted.items():
+                self._delivered[destination] -= nids
+                if not self._delivered[destination]:
                     del self._delivered[destination]
 
         return forget
-
-    async def expire(self) -> None:
-        """Give up what nobody has fetched for too long. One statement."""
-        async with self._db.write() as tx:
-            await store.expire(tx, self._clock.now_ms() - KEPT_MS)
 
     def _edus(self, sender: str, type: str, by_user: dict[str, Any]) -> list[bytes]:
         """One EDU, or more if it would be large."""

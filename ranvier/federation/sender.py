@@ -31,7 +31,6 @@ TICK_S: Final = 1.0
 FLUSH_EVERY_S: Final = 5.0
 FLUSH_QUIET_EVERY_S: Final = 300.0
 """How often the position is written down where nothing has been sent."""
-EXPIRE_EVERY_S: Final = 24 * 3600.0
 TRY_AGAIN_MS: Final = 10_000
 """After the database has failed, or this code has."""
 REFUSALS: Final = 3
@@ -73,7 +72,7 @@ class Sender:
         self._routing: asyncio.Task[None] | None = None
         self._is_started = False
         self._is_closed = False
-        self._flushed_s = self._expired_s = clock.monotonic()
+        self._flushed_s = clock.monotonic()
         health.listeners.append(self._on_health)
 
     # What others call.
@@ -149,8 +148,6 @@ class Sender:
             quiet_s = self._clock.monotonic() - self._flushed_s
             if quiet_s >= (FLUSH_EVERY_S if self._changed else FLUSH_QUIET_EVERY_S):
                 await self.flush()
-            if self._clock.monotonic() - self._expired_s >= EXPIRE_EVERY_S:
-                await self._expire()
 
     async def flush(self) -> None:
         """Write down how far everybody is, if that has changed. At most one transaction; if it fails, the next tries."""
@@ -340,14 +337,6 @@ class Sender:
             raise
         queue.has_read(found.entries, is_everything=found.is_everything)
         self._changed.add(queue.destination)
-
-    async def _expire(self) -> None:
-        self._expired_s = self._clock.monotonic()
-        try:
-            for source in self._sources.values():
-                await source.expire()
-        except DatabaseError as error:
-            logger.warning("Could not give up what has waited too long: %s", error)
 
     def _forget_idle(self, destination: str) -> None:
         queue = self._queues.get(destination)
