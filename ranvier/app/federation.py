@@ -1,8 +1,7 @@
 """Builds federation: what this server asks of others, sends to them, takes from them and answers them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ranvier import __version__
 from ranvier.api.federation.keys import KeysApi
@@ -11,6 +10,7 @@ from ranvier.api.federation.version import FederationVersionApi
 from ranvier.app.accounts import UserServices
 from ranvier.app.directory import DirectoryServices
 from ranvier.app.e2ee import E2eeServices
+from ranvier.app.federation_edus import DurableSources, EduNeeds, EduServices, build_edus, build_sources
 from ranvier.app.federation_handshakes import HandshakeNeeds, HandshakeServices, build_handshakes, handshake_routes
 from ranvier.app.federation_queries import Asking, build_asking, build_queries, query_routes
 from ranvier.app.rooms import RoomServices
@@ -30,7 +30,6 @@ from ranvier.federation.health import BackOff, ServerHealth
 from ranvier.federation.keys import ServerKeys
 from ranvier.federation.known_keys import KnownKeys
 from ranvier.federation.notary import KeyNotary
-from ranvier.federation.outbox import NAME as DEVICES
 from ranvier.federation.outbox import DeviceOutbox
 from ranvier.federation.own_keys import OwnKeys
 from ranvier.federation.receive import Receiving
@@ -73,6 +72,7 @@ class FederationServices:
 
     authentication: ServerAuthentication
     client: FederationClient
+    edus: EduServices
     finder: KeyFinder
     handshakes: HandshakeServices
     health: ServerHealth
@@ -87,16 +87,19 @@ class FederationServices:
     async def start(self) -> None:
         """Go on with what the last process left."""
         await self.receiving.start()
+        await self.edus.start()
 
     async def stop(self) -> None:
         """Stop what is under way with other servers."""
         await self.receiving.stop()
+        await self.edus.stop()
         await self.sender.close()
         await self.finder.close()
 
     async def crash(self) -> None:
         """Be gone, for plays: nothing more is written."""
         await self.receiving.stop()
+        await self.edus.stop()
         await self.finder.close()
         await self.sender.crash()
 
@@ -131,7 +134,9 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
     hosts = Hosts(rooms=rooms.rooms, clock=clock)
     rooms.appender.listeners.append(hosts.on_commit)
     outbox = DeviceOutbox(db=db, clock=clock, random=needs.random)
-    sender = _build_sender(needs, client, health, hosts, outbox)
+    edu_needs = EduNeeds(db=db, clock=clock, config=config, rooms=rooms, e2ee=needs.e2ee, hosts=hosts)
+    sources = build_sources(edu_needs, outbox)
+    sender = _build_sender(needs, client, health, hosts, sources)
     screens = Screens(keys=keys)
     gaps = Gaps(rooms=rooms.rooms, accepting=rooms.accepting, outliers=rooms.outliers, client=client, screens=screens)
     backfill = await _build_backfill(needs, client, screens, gaps, hosts)
@@ -155,7 +160,7 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
         )
     )
     asking = Asking(client=client, screens=screens, gaps=gaps, backfill=backfill, hosts_of=hosts.of)
-    build_asking(
+    key_asking = build_asking(
         config=config,
         clock=clock,
         asking=asking,
@@ -165,7 +170,8 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
         directory=needs.directory,
     )
     queries = build_queries(config=config, rooms=rooms, e2ee=needs.e2ee, directory=needs.directory, hosts_of=hosts.of)
-    receiving = _build_receiving(needs, gaps, screens, hosts, handshakes)
+    edus = build_edus(edu_needs, sources, sender, key_asking)
+    receiving = _build_receiving(needs, gaps, screens, hosts, handshakes, edus)
     return FederationServices(
         authentication=ServerAuthentication(
             server_name=server_name,
@@ -175,6 +181,7 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
             seen=health.seen,
         ),
         client=client,
+        edus=edus,
         finder=finder,
         handshakes=handshakes,
         health=health,
@@ -204,10 +211,10 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
 
 
 def _build_sender(
-    needs: FederationNeeds, client: FederationClient, health: ServerHealth, hosts: Hosts, outbox: DeviceOutbox
+    needs: FederationNeeds, client: FederationClient, health: ServerHealth, hosts: Hosts, durable: DurableSources
 ) -> Sender:
     db, clock, config, rooms = needs.db, needs.clock, needs.config, needs.rooms
-    sources = {DEVICES: outbox}
+    sources = durable.by_name()
     destinations = EventDestinations(
         rooms=rooms.rooms, hosts=hosts, server_name=config.server_name, allowed=config.federation.domain_whitelist
     )
@@ -252,15 +259,17 @@ async def _build_backfill(
 
 
 def _build_receiving(
-    needs: FederationNeeds, gaps: Gaps, screens: Screens, hosts: Hosts, handshakes: HandshakeServices
+    needs: FederationNeeds,
+    gaps: Gaps,
+    screens: Screens,
+    hosts: Hosts,
+    handshakes: HandshakeServices,
+    edus: EduServices,
 ) -> Receiving:
     server_name = needs.config.server_name
 
     async def is_here(room: Room) -> bool:
         return server_name in await hosts.of(room)
-
-    async def on_edus(origin: str, edus: Sequence[Mapping[str, Any]]) -> None:
-        return None
 
     return Receiving(
         db=needs.db,
@@ -270,7 +279,7 @@ def _build_receiving(
         gaps=gaps,
         screens=screens,
         is_here=is_here,
-        on_edus=on_edus,
+        on_edus=edus.incoming.take,
         on_outside=handshakes.rescinded.receive,
     )
 
