@@ -14,11 +14,12 @@ ARGS ?=
 
 LOCKED := poetry.lock pyproject.toml tools/locked_requirements.py
 
-.PHONY: help run test lint format clean
+.PHONY: help run test e2e lint format clean
 
 help:
 	@echo "make run      set up and start a homeserver for $(SERVER_NAME), with SQLite; keeps what is there"
 	@echo "make test     set up and run the whole test suite"
+	@echo "make e2e      let people talk with a web client in Chromium, which has to be there"
 	@echo "make lint     style, types and layers"
 	@echo "make format   put the code into its format"
 	@echo "make clean    remove what make has installed and cached (not a server's data)"
@@ -28,6 +29,10 @@ run: $(VENV)/.run-$(EXTRAS)
 
 test: $(VENV)/.develop
 	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
+
+e2e: $(VENV)/.develop
+	@$(PY) -m pytest -q tests/e2e/web_client.py $(ARGS)
+	@echo "Screenshots:" && ls build/e2e/*.png
 
 lint: $(VENV)/.develop
 	$(VENV)/bin/ruff check .
@@ -41,7 +46,7 @@ format: $(VENV)/.develop
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf tests/clients/js/node_modules
+	rm -rf tests/clients/js/node_modules tests/e2e/node_modules
 	find ranvier tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):
