@@ -225,6 +225,16 @@ async def test_who_was_away_and_speaks_again_is_asked_for_its_keys(door: Door) -
     assert (await door.ask("PUT", AT, signed()))[0] == 200
 
 
+async def test_requests_of_known_servers_cost_no_statement(door: Door) -> None:
+    content = encode({"a": 1})
+    header = signed(content=content)
+    await door.ask("PUT", AT, header, body=content)
+    before = door.world.db.counters.statements
+    for _ in range(10):
+        assert (await door.ask("PUT", AT, header, body=content))[0] == 200
+    assert door.world.db.counters.statements == before
+
+
 async def test_only_those_whom_the_operator_wants(world: World) -> None:
     world.peer("a.test")
     world.peer("b.test")
