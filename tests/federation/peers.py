@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import orjson
@@ -46,6 +47,9 @@ class Peers:
     tried: defaultdict[str, list[Sent]] = field(default_factory=lambda: defaultdict(list))
     taken: defaultdict[str, list[Sent]] = field(default_factory=lambda: defaultdict(list))
     delay_s: float = 0.05
+    lost_answers: float = 0.0
+    """How often a server takes a transaction, and its answer gets lost."""
+    random: Random = field(default_factory=lambda: Random(0))
     open: int = 0
     most_open: int = 0
 
@@ -76,6 +80,9 @@ class Peers:
         if self.answers[destination]:
             return self.answers[destination].pop(0)
         self.taken[destination].append(sent)
+        if self.random.random() < self.lost_answers:
+            await asyncio.sleep(timeout_s)
+            raise FederationUnreachable("the connection broke")
         return FederationAnswer(200, {}, b'{"pdus":{}}')
 
     def events(self, server: str) -> list[str]:
@@ -103,6 +110,7 @@ class Place:
 
     folder: Path
     peers: Peers = field(default_factory=Peers)
+    options: dict[str, Any] = field(default_factory=dict)
     homeserver: Homeserver | None = None
 
     @property
@@ -116,7 +124,7 @@ class Place:
 
     async def start(self) -> Homeserver:
         """A new process over the same database."""
-        config = parse({**OPTIONS, "trusted_key_servers": [], "federation_domain_whitelist": None})
+        config = parse({**OPTIONS, "trusted_key_servers": [], "federation_domain_whitelist": None, **self.options})
         database = await open_sqlite(str(self.folder / "sender.db"), in_thread=False)
         server = await Server.start(config, clock=PlayClock(), world=World(database, self.peers))
         app = app_for(config.listeners[0], server.routes, authenticator=server.users.sessions, limiters=server.limiters)
@@ -144,9 +152,9 @@ class Place:
 
 
 @asynccontextmanager
-async def place(folder: Path) -> AsyncIterator[Place]:
+async def place(folder: Path, **options: Any) -> AsyncIterator[Place]:
     """A homeserver that is up."""
-    made = Place(folder)
+    made = Place(folder, options=options)
     await made.start()
     try:
         yield made
