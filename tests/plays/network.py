@@ -31,6 +31,8 @@ class Network:
     """The servers that are up."""
     parted: set[frozenset[str]] = field(default_factory=set)
     """Pairs that cannot reach each other."""
+    on_the_way: int = 0
+    """Requests without an answer."""
     requests: list[tuple[str, str, str, str]] = field(default_factory=list)
     """`(origin, destination, method, target)` of all requests that were sent."""
     tamper: Callable[[str, str, str, FederationAnswer], FederationAnswer] | None = None
@@ -72,6 +74,22 @@ class PlayTransport:
         limit_bytes: int,
     ) -> FederationAnswer:
         """One request."""
+        self.network.on_the_way += 1
+        try:
+            return await self._request(method, destination, target, headers, body, timeout_s, limit_bytes)
+        finally:
+            self.network.on_the_way -= 1
+
+    async def _request(
+        self,
+        method: str,
+        destination: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout_s: float,
+        limit_bytes: int,
+    ) -> FederationAnswer:
         network, random, faults = self.network, self.network.random, self.network.faults
         network.requests.append((self.origin, destination, method, target))
         await self._travel(destination, random.random() < faults.lost_request, timeout_s)

@@ -141,7 +141,7 @@ class World:
             assert asyncio.get_running_loop().time() < deadline, "the servers do not come to rest"
 
     def _is_busy(self) -> bool:
-        return any(
+        return self.network.on_the_way > 0 or any(
             server.federation.receiving.is_busy
             or any(server.federation.sender.waiting(other) for other in self.servers if other != name)
             for name, server in self.servers.items()
