@@ -14,10 +14,12 @@ import orjson
 from ranvier.app.homeserver import Homeserver as Server
 from ranvier.app.homeserver import World
 from ranvier.config.load import parse
+from ranvier.db.engine import Database
+from ranvier.db.open import open_database
 from ranvier.db.sqlite import open_sqlite
 from ranvier.federation.sender import Sender
 from ranvier.http.listeners import app_for
-from ranvier.ports import FederationAnswer, FederationUnreachable
+from ranvier.ports import Clock, FederationAnswer, FederationUnreachable, SystemClock
 from tests.api.asgi import Client
 from tests.api.homeserver import OPTIONS, Homeserver
 from tests.plays.world import PlayClock
@@ -111,6 +113,8 @@ class Place:
     folder: Path
     peers: Peers = field(default_factory=Peers)
     options: dict[str, Any] = field(default_factory=dict)
+    database: Mapping[str, Any] | None = None
+    """As in a configuration; `None`: SQLite that no thread has to do with, as virtual time wants it."""
     homeserver: Homeserver | None = None
 
     @property
@@ -125,8 +129,15 @@ class Place:
     async def start(self) -> Homeserver:
         """A new process over the same database."""
         config = parse({**OPTIONS, "trusted_key_servers": [], "federation_domain_whitelist": None, **self.options})
-        database = await open_sqlite(str(self.folder / "sender.db"), in_thread=False)
-        server = await Server.start(config, clock=PlayClock(), world=World(database, self.peers))
+        clock: Clock = PlayClock()
+        database: Database
+        if self.database is None:
+            database = await open_sqlite(str(self.folder / "sender.db"), in_thread=False)
+        else:
+            clock = SystemClock()
+            stored = parse({"server_name": "ranvier.test", "database": self.database}).database
+            database = await open_database(stored, now_ms=clock.now_ms())
+        server = await Server.start(config, clock=clock, world=World(database, self.peers))
         app = app_for(config.listeners[0], server.routes, authenticator=server.users.sessions, limiters=server.limiters)
         self.homeserver = Homeserver(server, app)
         return self.homeserver
@@ -152,9 +163,9 @@ class Place:
 
 
 @asynccontextmanager
-async def place(folder: Path, **options: Any) -> AsyncIterator[Place]:
+async def place(folder: Path, database: Mapping[str, Any] | None = None, **options: Any) -> AsyncIterator[Place]:
     """A homeserver that is up."""
-    made = Place(folder, options=options)
+    made = Place(folder, options=options, database=database)
     await made.start()
     try:
         yield made

@@ -65,7 +65,7 @@ class Story:
         """Everybody is well, and has time."""
         self.at.peers.down.clear()
         self.at.peers.lost_answers = 0.0
-        await asyncio.sleep(3 * 3600)
+        await asyncio.sleep(3600)
 
     def check(self) -> None:
         for (server, room_id), expected in self.expected.items():
@@ -113,7 +113,7 @@ class Story:
         self.inside[room.room_id] ^= {server}
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_in_the_end_everybody_has_heard_everything(tmp_path: Path, seed: int) -> None:
     async def act() -> None:
         async with place(tmp_path, federation=BACK_OFF) as at:
@@ -123,7 +123,7 @@ def test_in_the_end_everybody_has_heard_everything(tmp_path: Path, seed: int) ->
             at.peers.delay_s = random.choice([0.01, 1, 20])
             story = Story(at, random)
             await story.begin()
-            for _ in range(100):
+            for _ in range(80):
                 await story.step()
             await story.end()
             story.check()
