@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from ranvier.db.engine import Database, Reader, Tx
+from ranvier.store.events import POS_BITS
+from ranvier.store.rooms import JOIN
 from ranvier.store.state_keys import MEMBER_KEYS
 
 Order = Literal["destination", "retry_last_ts", "retry_interval", "failure_ts", "last_successful_pos"]
@@ -114,3 +116,20 @@ async def rooms_with_any(db: Reader, room_nids: Collection[int], user_nids: Coll
         list(user_nids),
     )
     return [row[0] for row in rows]
+
+
+async def rooms_joined_by(db: Reader, room_nids: Collection[int], user_nids: Collection[int]) -> list[int]:
+    """Those of the rooms that one of the users is joined to. One statement."""
+    rows = await db.all(
+        "SELECT DISTINCT room_nid FROM room_current WHERE room_nid = ANY($1) AND key_id = ANY($2) AND membership = $3",
+        list(room_nids),
+        list(user_nids),
+        JOIN,
+    )
+    return [row[0] for row in rows]
+
+
+async def last_positions(db: Reader, room_nids: Collection[int]) -> dict[int, int]:
+    """The stream positions of the last events of rooms. One statement."""
+    rows = await db.all("SELECT room_nid, last_pos FROM room_heads WHERE room_nid = ANY($1)", list(room_nids))
+    return {room_nid: max(0, last_pos) >> POS_BITS for room_nid, last_pos in rows}

@@ -116,6 +116,7 @@ class Place:
     database: Mapping[str, Any] | None = None
     """As in a configuration; `None`: SQLite that no thread has to do with, as virtual time wants it."""
     homeserver: Homeserver | None = None
+    clock: Clock = field(default_factory=PlayClock)
 
     @property
     def server(self) -> Server:
@@ -129,15 +130,14 @@ class Place:
     async def start(self) -> Homeserver:
         """A new process over the same database."""
         config = parse({**OPTIONS, "trusted_key_servers": [], "federation_domain_whitelist": None, **self.options})
-        clock: Clock = PlayClock()
         database: Database
         if self.database is None:
             database = await open_sqlite(str(self.folder / "sender.db"), in_thread=False)
         else:
-            clock = SystemClock()
+            self.clock = SystemClock()
             stored = parse({"server_name": "ranvier.test", "database": self.database}).database
-            database = await open_database(stored, now_ms=clock.now_ms())
-        server = await Server.start(config, clock=clock, world=World(database, self.peers))
+            database = await open_database(stored, now_ms=self.clock.now_ms())
+        server = await Server.start(config, clock=self.clock, world=World(database, self.peers))
         app = app_for(config.listeners[0], server.routes, authenticator=server.users.sessions, limiters=server.limiters)
         self.homeserver = Homeserver(server, app)
         return self.homeserver

@@ -50,6 +50,7 @@ async def test_a_crash_loses_nothing(at: Place) -> None:
     for server in ("one.test", "two.test"):
         await until(has_heard(at, server, "second"))
     assert at.peers.events("one.test") == ["first", "second"]
+    await until(lambda: not any(queue.has_work for queue in at.sender._queues.values()))
     await at.restart()
     await asyncio.sleep(0.2)
     assert at.peers.events("one.test") == ["first", "second"]
