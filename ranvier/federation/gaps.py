@@ -70,7 +70,7 @@ class Gaps:
     async def needs(self, room: Room, event: Event) -> Needs:
         """What of the events that this one cites is not known, or has no place in the room yet."""
         known = await self._rooms.cache.by_id([*event.auth_events, *event.prev_events])
-        here = {event_id: stored for event_id, stored in known.items() if stored.room_nid == room.room_nid}
+        here = {event_id: stored for event_id, stored in known.items() if _is_in(stored, room)}
         return Needs(
             tuple(event_id for event_id in event.auth_events if event_id not in here),
             tuple(
@@ -157,7 +157,7 @@ class Gaps:
 
     async def _known(self, room: Room, event_ids: Collection[str]) -> dict[str, StoredEvent]:
         found = await self._rooms.cache.by_id(list(dict.fromkeys(event_ids)))
-        return {event_id: stored for event_id, stored in found.items() if stored.room_nid == room.room_nid}
+        return {event_id: stored for event_id, stored in found.items() if _is_in(stored, room)}
 
     async def _events_between(self, room: Room, event: Event, server: str) -> list[Screened]:
         """Events before this one that the room's extremities do not reach, as far as `server` gives them."""
@@ -212,6 +212,10 @@ class Gaps:
         await self._outliers.store(
             room, [one.event for one in screening.passed], badly_authorised=screening.badly_authorised
         )
+
+
+def _is_in(stored: StoredEvent, room: Room) -> bool:
+    return stored.room_nid == room.room_nid and not stored.is_outside
 
 
 def _ids(answer: Any, key: str) -> list[str]:

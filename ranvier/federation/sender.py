@@ -70,6 +70,7 @@ class Sender:
         self._unrouted: deque[tuple[StoredEvent, int]] = deque()
         """Events whose destinations are not known yet."""
         self._routing: asyncio.Task[None] | None = None
+        self._flushing = asyncio.Lock()
         self._is_started = False
         self._is_closed = False
         self._flushed_s = clock.monotonic()
@@ -151,19 +152,20 @@ class Sender:
 
     async def flush(self) -> None:
         """Write down how far everybody is, if that has changed. At most one transaction; if it fails, the next tries."""
-        self._flushed_s = self._clock.monotonic()
-        sent_pos = self._routed_pos()
-        if not self._is_started or (not self._changed and sent_pos == self._progress.sent_pos):
-            return
-        changed, self._changed = self._changed, set()
-        try:
-            await self._progress.flush(self._queues.values(), sent_pos, changed)
-        except DatabaseError as error:
-            logger.warning("Could not write down what has been sent to other servers: %s", error)
-            self._changed |= changed
-            return
-        for destination in changed - self._changed:
-            self._forget_idle(destination)
+        async with self._flushing:  # An older state must not be written after a newer one.
+            self._flushed_s = self._clock.monotonic()
+            sent_pos = self._routed_pos()
+            if not self._is_started or (not self._changed and sent_pos == self._progress.sent_pos):
+                return
+            changed, self._changed = self._changed, set()
+            try:
+                await self._progress.flush(self._queues.values(), sent_pos, changed)
+            except DatabaseError as error:
+                logger.warning("Could not write down what has been sent to other servers: %s", error)
+                self._changed |= changed
+                return
+            for destination in changed - self._changed:
+                self._forget_idle(destination)
 
     async def crash(self) -> None:
         """Stop sending and write nothing. What is on its way may be sent again after a start."""

@@ -101,6 +101,8 @@ class _Batch:
     """Events that are cited, by id."""
     unstored: dict[int, tuple[StoredEvent, Sequence[int]]] = field(default_factory=dict)
     """Events of the append, by number, with the numbers of their auth events."""
+    outside: dict[str, StoredEvent] = field(default_factory=dict)
+    """Those that are known from before this server was in the room."""
     missing: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """Those of the batch that known events cite: they are history."""
     waiting: Mapping[str, Sequence[int]] = field(default_factory=dict)
@@ -119,7 +121,9 @@ class _Batch:
         cited = {cited for event in events for cited in (*event.auth_events, *event.prev_events)}
         targets = {event.redacts for event in events if event.redacts is not None}
         found = await self.rooms.cache.by_id(list(ids | cited | targets))
-        self.known = {key: stored for key, stored in found.items() if stored.room_nid == self.room.room_nid}
+        here = {key: stored for key, stored in found.items() if stored.room_nid == self.room.room_nid}
+        self.known = {key: stored for key, stored in here.items() if not stored.is_outside}
+        self.outside = {key: here[key] for key in here.keys() - self.known.keys()}
         self.missing = await backward_extremities.children(self.rooms.db, self.room.room_nid, ids)
         self.waiting = await waiting_redactions.waiting(self.rooms.db, self.room.room_nid, ids)
         return [await self._take(arrival) for arrival in arrivals]
@@ -149,6 +153,8 @@ class _Batch:
             self.append.closed_gaps.append(event.event_id)
         if known is not None:
             self.append.placed.add(stored.event_nid)
+        if event.event_id in self.outside:
+            self.append.superseded.append((self.outside.pop(event.event_id), stored))
         auth_nids = [entry.event_nid for entry in auth]
         self.known[event.event_id] = stored
         self.unstored[stored.event_nid] = stored, auth_nids

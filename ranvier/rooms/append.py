@@ -88,6 +88,9 @@ class Append:
     Stored before `events`."""
     placed: set[int] = field(default_factory=set)
     """The numbers of those of `events` and `quiet` that were outliers: they have rows already."""
+    superseded: list[tuple[StoredEvent, StoredEvent]] = field(default_factory=list)
+    """Memberships from before this server was in the room, and the same events now that it is: with new numbers, which
+    are greater than those of their auth events, and without the places that they had."""
     current: list[CurrentEntry] = field(default_factory=list)
     members: list[MembershipChange] = field(default_factory=list)
     states: list[StateRows] = field(default_factory=list)
@@ -250,6 +253,10 @@ class Appender:
         async with self._db.write() as tx:
             await rooms.insert(tx, [append.new_room for append in batch if append.new_room])
             await state_keys.insert(tx, self._keys.pending_rows(_key_ids(batch)))
+            superseded = [(old, new) for append in batch for old, new in append.superseded]
+            if superseded:
+                await events.delete(tx, [old.event_nid for old, _ in superseded])
+                await rooms.renumber_memberships(tx, _renumbered(superseded))
             await events.insert(tx, _event_rows(batch))
             await state_history.insert(tx, [state for append in batch for state in append.states])
             await rooms.save_current(tx, _current_rows(batch))
@@ -278,6 +285,8 @@ class Appender:
             append.room.pending -= 1
             for target, redaction in append.redactions:
                 self._prune(append.room, target, redaction)
+            for old, _ in append.superseded:
+                self._cache.drop(old.event_nid)
             for entry in append.all_events():
                 self._cache.add(entry.stored)
             for entry in append.events:
@@ -333,6 +342,10 @@ def _event_rows(batch: Iterable[Append]) -> list[tuple[StoredEvent, bytes]]:
         for entry in append.all_events()
         if entry.stored.event_nid not in append.placed
     ]
+
+
+def _renumbered(superseded: Iterable[tuple[StoredEvent, StoredEvent]]) -> list[tuple[int, int, int, int]]:
+    return [(old.key_id or 0, old.room_nid, old.event_nid, new.event_nid) for old, new in superseded]
 
 
 async def _store_what_came(tx: Tx, batch: Sequence[Append]) -> None:

@@ -48,7 +48,8 @@ class Outliers:
         by_id = {event.event_id: event for event in events}
         cited = {event_id for event in events for event_id in event.auth_events}
         known = await self._rooms.cache.by_id(list(by_id.keys() | cited))
-        found = {event_id: stored for event_id, stored in known.items() if stored.room_nid == room.room_nid}
+        here = {event_id: stored for event_id, stored in known.items() if stored.room_nid == room.room_nid}
+        found = {event_id: stored for event_id, stored in here.items() if not stored.is_outside}
         create = await self._create(room, found, events)
         for event in ancestors_first(by_id, lambda event: event.auth_events):
             if event.event_id in found or any(event_id not in found for event_id in event.auth_events):
@@ -58,6 +59,8 @@ class Outliers:
             status = judge_by_auth_events(event, auth, create, authoriser_signed=signed)
             stored = await self.unplaced(room, event, auth, status)
             found[event.event_id] = stored
+            if event.event_id in here:
+                append.superseded.append((here[event.event_id], stored))
             append.quiet.append(Appended(stored=stored, auth=encode_auth(stored.event_nid, _numbers(auth))))
         return {event_id: stored for event_id, stored in found.items() if event_id in by_id}
 

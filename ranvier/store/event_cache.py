@@ -30,10 +30,15 @@ class EventCache:
         """Keep an event that has just been committed or loaded."""
         cache = self._by_nid
         if len(cache) >= self._size:
-            oldest = cache.pop(next(iter(cache)))
-            self._nids.pop(oldest.event.event_id, None)
+            self.drop(next(iter(cache)))
         cache[stored.event_nid] = stored
         self._nids[stored.event.event_id] = stored.event_nid
+
+    def drop(self, event_nid: int) -> None:
+        """Forget one event."""
+        stored = self._by_nid.pop(event_nid, None)
+        if stored is not None and self._nids.get(stored.event.event_id) == event_nid:
+            del self._nids[stored.event.event_id]
 
     def clear(self) -> None:
         """Forget every event."""

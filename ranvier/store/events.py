@@ -78,6 +78,11 @@ class StoredEvent(msgspec.Struct, eq=False, kw_only=True):
         return 0 if self.pos is None else self.pos >> POS_BITS
 
     @property
+    def is_outside(self) -> bool:
+        """Whether it is a local user's membership of a room that this server was not in: it stands alone."""
+        return self.pos is not None and self.state_before is None
+
+    @property
     def room_before(self) -> int:
         """The number of the state that was the room's when the event came."""
         return (self.state_before or 0) if self.head_before is None else self.head_before
@@ -141,6 +146,11 @@ async def insert(tx: Tx, rows: Sequence[tuple[StoredEvent, bytes]]) -> None:
             for stored, auth in rows
         ],
     )
+
+
+async def delete(tx: Tx, event_nids: Collection[int]) -> None:
+    """Events that are about to be stored under other numbers. One statement."""
+    await tx.run("DELETE FROM events WHERE event_nid = ANY($1)", list(event_nids))
 
 
 async def place(tx: Tx, rows: Sequence[tuple[StoredEvent, bytes]]) -> None:
@@ -221,7 +231,12 @@ async def greatest_numbers(db: Reader) -> tuple[int, int]:
     """The greatest `event_nid` and the greatest `stream_pos` in use."""
     nid = await db.value("SELECT MAX(event_nid) FROM events")
     pos = await db.value("SELECT MAX(last_pos) FROM room_heads")
-    return nid or 0, (pos or 0) >> POS_BITS
+    # Rooms that this server has only heard of have no heads.
+    outside = await db.value(
+        "SELECT MAX(e.pos) FROM rooms r LEFT JOIN room_heads h ON h.room_nid = r.room_nid"
+        " JOIN events e ON e.room_nid = r.room_nid WHERE h.room_nid IS NULL"
+    )
+    return nid or 0, max(pos or 0, outside or 0) >> POS_BITS
 
 
 def encode_auth(event_nid: int, auth_nids: Iterable[int]) -> bytes:

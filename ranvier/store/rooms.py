@@ -156,6 +156,13 @@ async def save_memberships(tx: Tx, rows: Sequence[tuple[int, int, int, int, int,
     )
 
 
+async def renumber_memberships(tx: Tx, rows: Sequence[tuple[int, int, int, int]]) -> None:
+    """`(user_nid, room_nid, old event_nid, new event_nid)`. One statement."""
+    await tx.many(
+        "UPDATE local_members SET event_nid = $4 WHERE user_nid = $1 AND room_nid = $2 AND event_nid = $3", rows
+    )
+
+
 async def current_state(db: Reader, room_nids: Collection[int]) -> list[Row]:
     """Event rows (`COLUMNS`) of the current states of some rooms without members. One statement."""
     return await db.all(
