@@ -19,6 +19,8 @@ from ranvier.users.device_presence import DevicePresence, PresenceName, combined
 
 USERS: Final = 100_000
 """So many are remembered, those who are there aside."""
+SOON_S: Final = 0.001
+"""A look that is due now because of a rounding error is taken a moment later, not over and over."""
 NAP_S: Final = 5.0
 """The longest time that a change may be late."""
 
@@ -245,7 +247,7 @@ class PresenceTracker:
             user.check_at = None
         for device in user.devices.values():
             if device.syncs == 0:
-                self._check_at(user_id, user, device.seen + self._timeout_s)
+                self._check_at(user_id, user, max(device.seen + self._timeout_s, now + SOON_S))
         if is_online:
             for step_ms in (self._config.last_active_granularity_ms, self._config.idle_timeout_ms):
                 if user.last_active + step_ms / 1000 > now:

@@ -41,7 +41,8 @@ class PlayClock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
-        await asyncio.sleep(seconds)
+        # Time would stand still if it were asked for less than it can count.
+        await asyncio.sleep(max(seconds, 0.001) if seconds > 0 else 0)
 
 
 @dataclass(frozen=True, slots=True)
