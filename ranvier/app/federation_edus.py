@@ -103,7 +103,8 @@ def build_sources(needs: EduNeeds, outbox: DeviceOutbox) -> DurableSources:
         shows_names=needs.config.federation.shows_device_names,
     )
     needs.e2ee.device_lists.on_changed.append(device_lists.on_changed)
-    rooms.appender.listeners += [whereabouts.on_commit, device_lists.on_commit]
+    rooms.appender.listeners.append(whereabouts.on_commit)
+    whereabouts.listeners.append(device_lists.on_commit)
     return DurableSources(whereabouts=whereabouts, device_lists=device_lists, outbox=outbox)
 
 
@@ -141,7 +142,7 @@ def build_edus(needs: EduNeeds, sources: DurableSources, sender: Sender, asking:
         config=needs.config.presence,
         server_name=server_name,
     )
-    rooms.appender.listeners += [devices.on_commit, presence.on_commit]
+    whereabouts.listeners += [devices.on_commit, presence.on_commit]
     return EduServices(
         incoming=_incoming(needs, whereabouts, devices, resync),
         device_lists=sources.device_lists,
@@ -159,7 +160,6 @@ def build_edus(needs: EduNeeds, sources: DurableSources, sender: Sender, asking:
         resync=resync,
         typing=OutgoingTyping(
             typing=ephemeral.typing,
-            rooms=rooms.rooms,
             hosts=needs.hosts,
             sender=sender,
             clock=clock,
@@ -183,7 +183,7 @@ def _incoming(needs: EduNeeds, whereabouts: Whereabouts, devices: RemoteDevices,
         tracker=ephemeral.presence, whereabouts=whereabouts, clock=clock, server_name=server_name
     )
     ephemeral.presence_stream.elsewhere = presence
-    rooms.appender.listeners.append(presence.on_commit)
+    whereabouts.listeners.append(presence.on_commit)
     return IncomingEdus(
         durable={
             "m.direct_to_device": of_devices.take_messages,

@@ -25,7 +25,7 @@ _NAMES: Final[Mapping[str, PresenceName]] = {"online": "online", "unavailable": 
 
 
 class PresenceElsewhere:
-    """Takes presence in, and knows who of other servers is in which room. `on_commit` is a listener of the appender."""
+    """Takes presence in, and knows who of other servers is in which room. `on_commit` is a listener of `Whereabouts`."""
 
     def __init__(
         self,

@@ -34,7 +34,7 @@ Edus = list[tuple[int, bytes]]
 
 
 class OutgoingDeviceLists:
-    """A source of durable EDUs. `on_changed` listens to the device lists, `on_commit` to the appender."""
+    """A source of durable EDUs. `on_changed` listens to the device lists, `on_commit` to `Whereabouts`."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class OutgoingDeviceLists:
             self._start_work()
 
     def on_commit(self, batch: Sequence[Append]) -> None:
-        """A listener of the appender, behind that of `Whereabouts`: who meets new servers is told to them."""
+        """A listener of `Whereabouts`: who meets new servers is told to them."""
         for append in batch:
             for change in append.members:
                 if change.is_local and change.membership == JOIN and change.previous != JOIN:
@@ -180,6 +180,9 @@ class OutgoingDeviceLists:
     # What comes of a change.
 
     def _joined(self, user_id: str, room_nid: int) -> None:
+        servers = self._whereabouts.known_servers(room_nid)
+        if servers is not None and len(servers) < 2:
+            return
         self._rooms_joined.setdefault(user_id, set()).add(room_nid)
         self._start_work()
 

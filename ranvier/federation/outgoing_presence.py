@@ -29,7 +29,7 @@ AT_ONCE: Final = 200
 
 
 class OutgoingPresence:
-    """Listens to the tracker, and to the appender (`on_commit`). `run` must be running."""
+    """Listens to the tracker, and to `Whereabouts` (`on_commit`). `run` must be running."""
 
     def __init__(
         self,

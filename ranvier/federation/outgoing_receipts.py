@@ -86,11 +86,12 @@ class OutgoingReceipts:
             waiting[receipt.user_nid, receipt.thread] = receipt
 
     async def _send(self, room_nid: int) -> None:
-        room = await self._rooms.by_nid(room_nid)
-        others = await self._hosts.of(room) - {self._server_name}
-        receipts = self._waiting.pop(room_nid, {})
+        others = await self._hosts.in_room(room_nid) - {self._server_name}
         if not others:
+            self._waiting.pop(room_nid, None)
             return
+        room = await self._rooms.by_nid(room_nid)
+        receipts = self._waiting.pop(room_nid, {})
         now = self._clock.monotonic()
         if len(self._not_before) > ROOMS:
             self._not_before = {nid: at for nid, at in self._not_before.items() if at > now}

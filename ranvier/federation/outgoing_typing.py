@@ -7,10 +7,8 @@ from typing import Any, Final, Protocol
 
 from ranvier.db.engine import DatabaseError
 from ranvier.ports import Clock
-from ranvier.proto.errors import MatrixError
 from ranvier.proto.ids import domain_of
 from ranvier.rooms.hosts import Hosts
-from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.typing import Typing, TypingChange
 
 logger = logging.getLogger(__name__)
@@ -38,10 +36,7 @@ class QueuesEdus(Protocol):
 class OutgoingTyping:
     """Listens to `Typing`. `run` must be running for it to be said again."""
 
-    def __init__(
-        self, *, typing: Typing, rooms: Rooms, hosts: Hosts, sender: QueuesEdus, clock: Clock, server_name: str
-    ) -> None:
-        self._rooms = rooms
+    def __init__(self, *, typing: Typing, hosts: Hosts, sender: QueuesEdus, clock: Clock, server_name: str) -> None:
         self._hosts = hosts
         self._sender = sender
         self._clock = clock
@@ -83,8 +78,8 @@ class OutgoingTyping:
 
     async def _tell_when_known(self, change: TypingChange) -> None:
         try:
-            self._queue(change, await self._hosts.of(await self._rooms.by_nid(change.room_nid)))
-        except (DatabaseError, MatrixError) as error:
+            self._queue(change, await self._hosts.in_room(change.room_nid))
+        except DatabaseError as error:
             logger.info("Could not tell who is typing in %s: %s", change.room_id, error)
 
     def _queue(self, change: TypingChange, hosts: frozenset[str]) -> None:

@@ -31,7 +31,7 @@ FETCH_MS: Final = 30_000
 
 
 class RemoteDevices:
-    """A `RemoteKeys` that remembers. `on_commit` has to be a listener of the appender, behind that of `Whereabouts`."""
+    """A `RemoteKeys` that remembers. `on_commit` has to be a listener of `Whereabouts`."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class RemoteDevices:
                 await change.changed(user_id)
 
     def on_commit(self, batch: Sequence[Append]) -> None:
-        """A listener of the appender: after a leave, it is not certain that everything is told to us."""
+        """A listener of `Whereabouts`: after a leave, it is not certain that everything is told to us."""
         for append in batch:
             for change in append.members:
                 if change.previous == rooms.JOIN and change.membership != rooms.JOIN:

@@ -48,11 +48,15 @@ class Hosts:
 
     async def of(self, room: Room) -> frozenset[str]:
         """The servers in the room as it was last committed, this one among them. Mostly no statement."""
-        return (await self._counts(room)).names()
+        return await self.in_room(room.room_nid)
+
+    async def in_room(self, room_nid: int) -> frozenset[str]:
+        """The same for the room with this number, which need not be active."""
+        return (await self._counts(room_nid)).names()
 
     async def at(self, room: Room, state_no: int) -> frozenset[str]:
         """The servers in the room when its state was this. Costs by how far that is from the current one."""
-        counts = await self._counts(room)
+        counts = await self._counts(room.room_nid)
         if counts.is_uneven and room.pending:
             await room.settled()
         if state_no == counts.state_no:
@@ -90,15 +94,15 @@ class Hosts:
                 if counts is not None:
                     counts.apply(append)
 
-    async def _counts(self, room: Room) -> "_Counts":
-        counts = self._counted.get(room.room_nid)
+    async def _counts(self, room_nid: int) -> "_Counts":
+        counts = self._counted.get(room_nid)
         if counts is not None:
-            self._counted.move_to_end(room.room_nid)
+            self._counted.move_to_end(room_nid)
             return counts
-        loading = self._loading.get(room.room_nid)
+        loading = self._loading.get(room_nid)
         if loading is None:
-            loading = self._loading[room.room_nid] = _Loading()
-            loading.task = asyncio.create_task(self._load(room.room_nid, loading), name="hosts")
+            loading = self._loading[room_nid] = _Loading()
+            loading.task = asyncio.create_task(self._load(room_nid, loading), name="hosts")
         assert loading.task is not None
         return await asyncio.shield(loading.task)
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from ranvier.proto.ids import domain_of
-from ranvier.rooms.append import Append
+from ranvier.rooms.append import Append, Listener
 from ranvier.rooms.hosts import Hosts
 from ranvier.rooms.rooms import Rooms
 from ranvier.store import joined_rooms
@@ -24,6 +24,8 @@ class Whereabouts:
         self._rooms = rooms
         self._hosts = hosts
         self._server_name = server_name
+        self.listeners: list[Listener] = []
+        """Told of what is committed, if anybody moves."""
         self._known: OrderedDict[str, set[int]] = OrderedDict()
         self._loading: list[set[str]] = []
         """For each load under way, who has moved meanwhile."""
@@ -79,11 +81,19 @@ class Whereabouts:
         return {user_id for user_id, rooms in found.items() if any(ours.get(room_nid, False) for room_nid in rooms)}
 
     def on_commit(self, batch: Sequence[Append]) -> None:
-        """A listener of the appender."""
+        """A listener of the appender. Costs next to nothing where nobody moves."""
+        for append in batch:
+            if append.members or append.redescribe:
+                self._move(batch)
+                for listener in self.listeners:
+                    listener(batch)
+                break
+
+    def _move(self, batch: Sequence[Append]) -> None:
         for append in batch:
             room_nid = append.room.room_nid
-            if append.redescribe:
-                self._begin_anew(room_nid)
+            if _begins_anew(append):
+                self._begin_anew()
             for change in append.members:
                 for moved in self._loading:
                     moved.add(change.user_id)
@@ -119,13 +129,22 @@ class Whereabouts:
             return {entry.room_nid for entry in memberships if entry.membership == JOIN}
         return set(await joined_rooms.of_user(db, user_nid))
 
+    def known_servers(self, room_nid: int) -> Collection[str] | None:
+        """The servers in a room, if that is in memory."""
+        return self._hosts.known(room_nid)
+
     async def servers_in(self, room_nid: int) -> Collection[str]:
         """The servers in a room. Mostly no statement."""
         known = self._hosts.known(room_nid)
-        return known if known is not None else await self._hosts.of(await self._rooms.by_nid(room_nid))
+        return known if known is not None else await self._hosts.in_room(room_nid)
 
-    def _begin_anew(self, room_nid: int) -> None:
+    def _begin_anew(self) -> None:
         """Not every member of the room may be told of: forget whoever could be in it."""
         for moved in self._loading:
             moved.add(_EVERYBODY)
         self._known.clear()
+
+
+def _begins_anew(append: Append) -> bool:
+    """Whether this server comes into the room with it; of the other members nothing is told then."""
+    return append.redescribe and append.is_from_elsewhere and not append.sends

@@ -64,6 +64,7 @@ async def test_cold_is_one_statement_and_warm_is_none(homeserver_on_each: Homese
     await remote.let_in(server, alice.user_id)
     room = await room_of(server, remote.room_id)
     hosts = hosts_of(server)
+    await server.server.federation.edus.device_lists.settled()
     assert hosts.known(room.room_nid) is None
     before = server.db.counters.statements
     found = await asyncio.gather(*(hosts.of(room) for _ in range(5)))
