@@ -13,7 +13,14 @@ _REF = "#/components/schemas/{name}"
 _ERROR_SCHEMA = {
     "type": "object",
     "required": ["errcode", "error"],
-    "properties": {"errcode": {"type": "string"}, "error": {"type": "string"}},
+    "properties": {
+        "errcode": {"type": "string"},
+        "error": {"type": "string"},
+        "retry_after_ms": {"type": "integer"},
+        "soft_logout": {"type": "boolean"},
+    },
+    # Further fields belong to single codes: `current_version`, `room_version`, `consent_uri`, `completed` and such.
+    "additionalProperties": True,
 }
 
 

@@ -52,6 +52,10 @@ def json_bytes(body: bytes, status: int = 200, headers: Sequence[Header] = ()) -
     return Response(body, status=status, headers=headers)
 
 
+class Nothing(msgspec.Struct):
+    """What `EMPTY_OBJECT` holds, for the OpenAPI document."""
+
+
 EMPTY_OBJECT: Final = Response(b"{}")
 """`{}`, the answer of everything that only has to succeed. Shared: do not change it."""
 

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from ranvier.http.dispatch import HttpApp
+from tests.api.answers import App
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Answer:
 class Client:
     """One user's client, or a stranger's."""
 
-    def __init__(self, app: HttpApp, *, token: str | None = None, user_id: str = "") -> None:
+    def __init__(self, app: App, *, token: str | None = None, user_id: str = "") -> None:
         self._app = app
         self.token = token
         self.user_id = user_id
         self._transactions = 0
 
-    def at(self, app: HttpApp) -> "Client":
+    def at(self, app: App) -> "Client":
         """The same client talking to another process of its server."""
         other = Client(app, token=self.token, user_id=self.user_id)
         other._transactions = self._transactions

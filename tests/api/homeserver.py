@@ -7,8 +7,8 @@ from typing import Any
 from ranvier.app.homeserver import Homeserver as Server
 from ranvier.config.load import parse
 from ranvier.db.engine import Database
-from ranvier.http.dispatch import HttpApp
 from ranvier.http.listeners import app_for
+from tests.api.answers import App, CheckedApp
 from tests.api.asgi import Client
 
 SERVER_NAME = "ranvier.test"
@@ -42,7 +42,7 @@ OPTIONS: Mapping[str, Any] = {
 class Homeserver:
     """A running server, and clients for it."""
 
-    def __init__(self, server: Server, app: HttpApp) -> None:
+    def __init__(self, server: Server, app: App) -> None:
         self.server = server
         self.app = app
 
@@ -76,6 +76,6 @@ async def running(database: Mapping[str, Any], **options: object) -> AsyncIterat
             servers=server.federation.authentication,
             limiters=server.limiters,
         )
-        yield Homeserver(server, app)
+        yield Homeserver(server, CheckedApp(app, server.routes))
     finally:
         await server.close()

@@ -1,9 +1,10 @@
 """`/_synapse/admin/v1/users/{user_id}/override_ratelimit`: limits for one user."""
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ranvier.http.request import Request
-from ranvier.http.response import EMPTY_OBJECT, Response, json_response
+from ranvier.http.response import EMPTY_OBJECT, Nothing, Response, json_response
 from ranvier.http.route import Auth, Route, routes
 from ranvier.users.rate_overrides import RateOverride, RateOverrides
 
@@ -13,6 +14,13 @@ class OwnLimit(msgspec.Struct):
 
     messages_per_second: int = 0
     burst_count: int = 0
+
+
+class FoundLimit(msgspec.Struct):
+    """The limits of a user; empty if they have none of their own."""
+
+    messages_per_second: int | UnsetType = UNSET
+    burst_count: int | UnsetType = UNSET
 
 
 class OverrideRatelimitApi:
@@ -25,12 +33,13 @@ class OverrideRatelimitApi:
         """The module's routes."""
         at = "/_synapse/admin/v1/users/{user_id}/override_ratelimit"
         return [
-            *routes("GET", at, self.get, auth=Auth.ADMIN, summary="The limits of one user, if they have their own"),
+            *routes("GET", at, self.get, auth=Auth.ADMIN, answer=FoundLimit,
+                summary="The limits of one user, if they have their own"),
             *routes(
                 "POST", at, self.set, auth=Auth.ADMIN, body=OwnLimit, answer=OwnLimit,
                 summary="Give a user limits of their own",
             ),
-            *routes("DELETE", at, self.delete, auth=Auth.ADMIN, summary="Limit a user as everybody"),
+            *routes("DELETE", at, self.delete, auth=Auth.ADMIN, answer=Nothing, summary="Limit a user as everybody"),
         ]  # fmt: skip
 
     async def get(self, request: Request) -> Response:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ranvier.http.request import Request
-from ranvier.http.response import EMPTY_OBJECT, Response, json_response
+from ranvier.http.response import EMPTY_OBJECT, Nothing, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.users.account import AccountChanges
 
@@ -76,6 +76,7 @@ class AccountApi:
                 self.change_password,
                 auth=Auth.OPTIONAL,
                 body=PasswordChange,
+                answer=Nothing,
                 spec="changePassword",
                 summary="Set another password",
             ),

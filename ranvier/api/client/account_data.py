@@ -3,7 +3,7 @@
 from typing import Any
 
 from ranvier.http.request import Request
-from ranvier.http.response import EMPTY_OBJECT, Response, json_bytes
+from ranvier.http.response import EMPTY_OBJECT, Nothing, Response, json_bytes
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.users.account_data import AccountData
 
@@ -34,6 +34,7 @@ class AccountDataApi:
                 self.put,
                 auth=Auth.USER,
                 body=dict[str, Any],
+                answer=Nothing,
                 spec="setAccountData",
                 summary="Set one entry of account data",
             ),
@@ -52,6 +53,7 @@ class AccountDataApi:
                 self.put,
                 auth=Auth.USER,
                 body=dict[str, Any],
+                answer=Nothing,
                 spec="setAccountDataPerRoom",
                 summary="Set one entry of account data of a room",
             ),

@@ -7,7 +7,7 @@ import msgspec
 from ranvier.e2ee.cross_signing import MASTER, SELF_SIGNING, USER_SIGNING, CrossSigning
 from ranvier.e2ee.sign_keys import KeySigning
 from ranvier.http.request import Request
-from ranvier.http.response import EMPTY_OBJECT, Response, json_response
+from ranvier.http.response import EMPTY_OBJECT, Nothing, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 
 _UNSTABLE = "/_matrix/client/unstable"
@@ -44,6 +44,7 @@ class CrossSigningApi:
                 self.upload_keys,
                 auth=Auth.USER,
                 body=CrossSigningKeys,
+                answer=Nothing,
                 spec="uploadCrossSigningKeys",
                 summary="Publish the user's cross-signing keys",
             ),

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from ranvier.http.request import Request
-from ranvier.http.response import EMPTY_OBJECT, Response, json_response
+from ranvier.http.response import EMPTY_OBJECT, Nothing, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.users.devices import DeviceInfo, Devices
 
@@ -72,6 +72,7 @@ class DevicesApi:
                 auth=Auth.USER,
                 guest=True,
                 body=DeviceName,
+                answer=Nothing,
                 spec="updateDevice",
                 summary="Give a device a name",
             ),
@@ -81,6 +82,7 @@ class DevicesApi:
                 self.delete,
                 auth=Auth.USER,
                 body=Authenticated,
+                answer=Nothing,
                 spec="deleteDevice",
                 summary="Delete a device",
             ),
@@ -90,6 +92,7 @@ class DevicesApi:
                 self.delete_several,
                 auth=Auth.USER,
                 body=DeviceIds,
+                answer=Nothing,
                 spec="deleteDevices",
                 summary="Delete several devices",
             ),

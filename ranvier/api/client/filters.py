@@ -1,5 +1,7 @@
 """`/user/{userId}/filter`. Spec: client-server API, "Filtering"."""
 
+from typing import Any
+
 import msgspec
 
 from ranvier.http.request import Request
@@ -39,7 +41,7 @@ class FiltersApi:
                 paths("/user/{user_id}/filter/{filter_id}"),
                 self.get,
                 auth=Auth.USER,
-                answer=Filter,
+                answer=dict[str, Any],
                 spec="getFilter",
                 summary="A stored filter",
             ),

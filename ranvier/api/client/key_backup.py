@@ -8,7 +8,7 @@ import orjson
 from ranvier.e2ee.backup_format import BackedUpRoom, KeyBackupData, to_json
 from ranvier.e2ee.key_backup import BackupState, KeyBackups, rooms_of
 from ranvier.http.request import Request
-from ranvier.http.response import EMPTY_OBJECT, Response, json_response
+from ranvier.http.response import EMPTY_OBJECT, Nothing, Response, json_response
 from ranvier.http.route import Route, paths, routes
 from ranvier.store.key_backup import BackedUpKey, BackupVersion
 
@@ -102,6 +102,7 @@ class KeyBackupApi:
                 one,
                 self.put_version,
                 body=ChangedVersion,
+                answer=Nothing,
                 spec="putRoomKeysVersion",
                 summary="Change how a version of the backup is encrypted",
             ),
@@ -109,6 +110,7 @@ class KeyBackupApi:
                 "DELETE",
                 one,
                 self.delete_version,
+                answer=Nothing,
                 spec="deleteRoomKeysVersion",
                 summary="Delete a version of the backup with its keys",
             ),

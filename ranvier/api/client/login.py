@@ -8,7 +8,7 @@ import msgspec
 from ranvier.api.client.well_known import client_well_known
 from ranvier.config.model import Config
 from ranvier.http.request import Request
-from ranvier.http.response import EMPTY_OBJECT, Response, json_response
+from ranvier.http.response import EMPTY_OBJECT, Nothing, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.users.issue_login import IssuedTokens
 from ranvier.users.login import Login, LoginRequest
@@ -125,6 +125,7 @@ class LoginApi:
                 auth=Auth.USER,
                 guest=True,
                 locked=True,
+                answer=Nothing,
                 spec="logout",
                 summary="End this login",
             ),
@@ -135,6 +136,7 @@ class LoginApi:
                 auth=Auth.USER,
                 guest=True,
                 locked=True,
+                answer=Nothing,
                 spec="logout_all",
                 summary="End every login of the user",
             ),

@@ -5,7 +5,7 @@ from typing import Any
 
 from ranvier.config.model import Config
 from ranvier.http.request import Request
-from ranvier.http.response import EMPTY_OBJECT, Response, json_response
+from ranvier.http.response import EMPTY_OBJECT, Nothing, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.proto.errors import MatrixError, forbidden, invalid_param, missing_param
 from ranvier.proto.ids import is_user_id
@@ -66,6 +66,7 @@ class ProfileApi:
                 auth=Auth.USER,
                 guest=True,
                 body=dict[str, Any],
+                answer=Nothing,
                 spec="setProfileField",
                 summary="Set one field of one's own profile",
             ),
@@ -75,6 +76,7 @@ class ProfileApi:
                 self.delete_field,
                 auth=Auth.USER,
                 guest=True,
+                answer=Nothing,
                 spec="deleteProfileField",
                 summary="Remove one field of one's own profile",
             ),

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from ranvier.http.request import Request
-from ranvier.http.response import EMPTY_OBJECT, Response, json_response
+from ranvier.http.response import EMPTY_OBJECT, Nothing, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.proto.errors import invalid_param, not_found
 from ranvier.proto.push_edit import delete_rule, put_rule, set_actions, set_enabled
@@ -51,7 +51,7 @@ class PushRulesApi:
         one = paths("/pushrules/global/{kind}/{rule_id}")
         enabled = paths("/pushrules/global/{kind}/{rule_id}/enabled")
         actions = paths("/pushrules/global/{kind}/{rule_id}/actions")
-        user, nothing = Auth.USER, dict[str, Any]
+        user = Auth.USER
         return [
             *routes(
                 "GET", paths("/pushrules/"), self.all, auth=user, answer=Rulesets,
@@ -63,16 +63,16 @@ class PushRulesApi:
             ),
             *routes("GET", one, self.get, auth=user, answer=Rule, spec="getPushRule", summary="One push rule"),
             *routes(
-                "PUT", one, self.put, auth=user, body=NewRule, query=Neighbours, answer=nothing,
+                "PUT", one, self.put, auth=user, body=NewRule, query=Neighbours, answer=Nothing,
                 spec="setPushRule", summary="Add or replace a push rule",
             ),
-            *routes("DELETE", one, self.delete, auth=user, spec="deletePushRule", summary="Remove a push rule"),
+            *routes("DELETE", one, self.delete, auth=user, answer=Nothing, spec="deletePushRule", summary="Remove a push rule"),
             *routes(
                 "GET", enabled, self.get_enabled, auth=user, answer=Enabled,
                 spec="isPushRuleEnabled", summary="Whether a push rule is in force",
             ),
             *routes(
-                "PUT", enabled, self.put_enabled, auth=user, body=Enabled, answer=nothing,
+                "PUT", enabled, self.put_enabled, auth=user, body=Enabled, answer=Nothing,
                 spec="setPushRuleEnabled", summary="Enable or disable a push rule",
             ),
             *routes(
@@ -80,7 +80,7 @@ class PushRulesApi:
                 spec="getPushRuleActions", summary="What a push rule does",
             ),
             *routes(
-                "PUT", actions, self.put_actions, auth=user, body=ActionList, answer=nothing,
+                "PUT", actions, self.put_actions, auth=user, body=ActionList, answer=Nothing,
                 spec="setPushRuleActions", summary="Change what a push rule does",
             ),
         ]  # fmt: skip

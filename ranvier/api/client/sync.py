@@ -4,6 +4,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from ranvier.api.client.sync_answer import SyncAnswer
 from ranvier.http.request import Request
 from ranvier.http.response import Response, json_bytes
 from ranvier.http.route import Auth, Route, paths, routes
@@ -48,6 +49,7 @@ class SyncApi:
             auth=Auth.USER,
             guest=True,
             query=SyncParams,
+            answer=SyncAnswer,
             spec="sync",
             summary="Everything that is new for this device",
         )

@@ -6,7 +6,7 @@ import msgspec
 
 from ranvier.e2ee.to_device import ToDevice
 from ranvier.http.request import Request
-from ranvier.http.response import EMPTY_OBJECT, Response
+from ranvier.http.response import EMPTY_OBJECT, Nothing, Response
 from ranvier.http.route import Auth, Route, paths, routes
 
 
@@ -31,6 +31,7 @@ class ToDeviceApi:
             auth=Auth.USER,
             guest=True,
             body=ToDeviceMessages,
+            answer=Nothing,
             spec="sendToDevice",
             summary="Send messages to devices",
         )

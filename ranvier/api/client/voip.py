@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ranvier.http.request import Request
 from ranvier.http.response import EMPTY_OBJECT, Response, json_response
@@ -13,10 +14,10 @@ from ranvier.users.turn import Turn
 class TurnServer(msgspec.Struct):
     """Credentials; without a TURN server the answer is `{}`."""
 
-    username: str
-    password: str
-    uris: Sequence[str]
-    ttl: int
+    username: str | UnsetType = UNSET
+    password: str | UnsetType = UNSET
+    uris: Sequence[str] | UnsetType = UNSET
+    ttl: int | UnsetType = UNSET
 
 
 class VoipApi:

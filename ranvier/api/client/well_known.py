@@ -5,11 +5,19 @@ Spec: client-server API, "Well-known URIs"; server-server API, "Server discovery
 
 from typing import Any
 
+import msgspec
+
 from ranvier.config.model import Config
 from ranvier.http.request import Request
 from ranvier.http.response import Response, encode_json, json_bytes
 from ranvier.http.route import Auth, Route, routes
 from ranvier.proto.errors import not_found
+
+
+class Delegated(msgspec.Struct):
+    """Where other servers find this one."""
+
+    server: str = msgspec.field(name="m.server")
 
 
 class WellKnownApi:
@@ -32,6 +40,7 @@ class WellKnownApi:
                 "/.well-known/matrix/client",
                 self.client,
                 auth=Auth.NONE,
+                answer=dict[str, Any],
                 spec="getWellknown",
                 summary="Where clients find this server",
             ),
@@ -40,6 +49,7 @@ class WellKnownApi:
                 "/.well-known/matrix/server",
                 self.server,
                 auth=Auth.NONE,
+                answer=Delegated,
                 spec="getWellKnown",
                 summary="Where other servers find this server",
             ),
