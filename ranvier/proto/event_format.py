@@ -92,13 +92,14 @@ def _check_names(pdu: Mapping[str, Any], version: RoomVersion) -> None:
         _check_name(pdu["state_key"], "state_key")
     # Where the room id is made from the create event, the auth rules judge a create event that has one.
     if "room_id" in pdu or not _names_its_room(pdu, version):
-        _check_name(pdu.get("room_id"), "room_id", sigil="!")
+        _check_name(pdu.get("room_id"), "room_id", sigil="!", has_grammar=True)
     if version.event_ids == "opaque":
-        _check_name(pdu.get("event_id"), "event_id", sigil="$")
+        _check_name(pdu.get("event_id"), "event_id", sigil="$", has_grammar=True)
 
 
-def _check_name(value: object, field: str, *, sigil: str = "") -> None:
-    if type(value) is not str or not value.startswith(sigil):
+def _check_name(value: object, field: str, *, sigil: str = "", has_grammar: bool = False) -> None:
+    """`has_grammar`: it is an id, in which no grammar allows NUL."""
+    if type(value) is not str or not value.startswith(sigil) or (has_grammar and "\0" in value):
         raise InvalidEvent(f"{field}: missing, or not what it should be")
     try:
         too_long = is_too_long(value)
@@ -124,7 +125,7 @@ def _check_edges(pdu: Mapping[str, Any], field: str, most: int, version: RoomVer
     for edge in edges:
         if version.edge_hashes and (type(edge) is not list or len(edge) != 2 or type(edge[1]) is not dict):
             raise InvalidEvent(f"{field}: not a list of pairs of an event id and hashes")
-        _check_name(edge[0] if version.edge_hashes else edge, field)
+        _check_name(edge[0] if version.edge_hashes else edge, field, has_grammar=True)
 
 
 def _event(pdu: dict[str, Any], json: bytes, event_id: str, version: RoomVersion) -> Event:

@@ -301,7 +301,9 @@ class _Batch:
         """Apply the event if it is a redaction, and those that have waited for it."""
         if stored.status == ACCEPTED and stored.event.redacts is not None:
             target = self.known.get(stored.event.redacts)
-            if target is None:
+            if target is None and "\0" in stored.event.redacts:
+                pass  # No event has such an id.
+            elif target is None:
                 self.append.early_redactions.append((stored.event.redacts, stored))
             elif target.redacted_by is None and await self._may_redact(stored, target):
                 self.append.redactions.append((target, stored))

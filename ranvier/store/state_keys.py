@@ -1,7 +1,8 @@
 """Numbers for `(type, state_key)` pairs.
 
 Member keys are numbered from `MEMBER_KEYS` up and double as users' numbers; the few other keys sit below, so that the
-non-member part of any state is one short range.
+non-member part of any state is one short range. Other servers' types and state keys may hold NUL, which not every
+database can: it is written as an escape sequence.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -10,6 +11,7 @@ from ranvier.db.engine import Reader, Tx
 from ranvier.proto.events import StateKey
 
 MEMBER_KEYS = 1 << 30
+_ESCAPE = "\x10"
 
 
 class StateKeys:
@@ -37,7 +39,9 @@ class StateKeys:
         """The number of `key` if it has one. At most one statement, none when it is cached."""
         key_id = self._ids.get(key)
         if key_id is None:
-            key_id = await db.value("SELECT key_id FROM state_keys WHERE state_key = $1 AND type = $2", key[1], key[0])
+            key_id = await db.value(
+                "SELECT key_id FROM state_keys WHERE state_key = $1 AND type = $2", _escaped(key[1]), _escaped(key[0])
+            )
             if key_id is not None:
                 self._remember(key, key_id)
         return key_id
@@ -68,7 +72,7 @@ class StateKeys:
             for key_id, type_, state_key in await db.all(
                 "SELECT key_id, type, state_key FROM state_keys WHERE key_id = ANY($1)", missing
             ):
-                self._remember((type_, state_key), key_id)
+                self._remember((_unescaped(type_), _unescaped(state_key)), key_id)
         return {key_id: self._keys[key_id] for key_id in key_ids if key_id in self._keys}
 
     def pending_rows(self, key_ids: Iterable[int]) -> list[tuple[int, str, str]]:
@@ -89,5 +93,18 @@ class StateKeys:
 async def insert(tx: Tx, rows: Collection[tuple[int, str, str]]) -> None:
     """Store numbers; those that are there already stay as they are."""
     await tx.many(
-        "INSERT INTO state_keys (key_id, type, state_key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", list(rows)
+        "INSERT INTO state_keys (key_id, type, state_key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        [(key_id, _escaped(type_), _escaped(state_key)) for key_id, type_, state_key in rows],
     )
+
+
+def _escaped(text: str) -> str:
+    if "\0" not in text and _ESCAPE not in text:
+        return text
+    return text.replace(_ESCAPE, _ESCAPE + "1").replace("\0", _ESCAPE + "0")
+
+
+def _unescaped(text: str) -> str:
+    if _ESCAPE not in text:
+        return text
+    return text.replace(_ESCAPE + "0", "\0").replace(_ESCAPE + "1", _ESCAPE)

@@ -11,6 +11,9 @@ from ranvier.proto.event_build import complete_event
 from ranvier.proto.event_format import InvalidEvent
 from ranvier.proto.events import Event
 from ranvier.proto.room_versions import ROOM_VERSIONS
+from ranvier.rooms.accept import Arrival
+from ranvier.rooms.write import Draft
+from ranvier.store.events import ACCEPTED
 from tests.federation.town import Person, Server, Town, town
 from tests.services.postgres import DatabasePool, Postgres
 
@@ -157,3 +160,41 @@ async def test_odd_third_party_invites_are_refused(place: Town) -> None:
         assert await status(place.servers[ONE], "v1 3pid", ["onbind"], bound) < 500
         pending = {"room_id": value, "sender": value, "signed": value}
         assert await status(place.servers[ONE], "v1 3pid", ["onbind"], {**bound, "invites": [pending]}) < 500
+
+
+async def test_ids_that_no_database_can_hold_are_refused(place: Town) -> None:
+    """NUL is valid in JSON, and in state keys, but not in ids."""
+    alice, bob = await place.servers[TWO].register("alice"), await place.servers[ONE].register("bob")
+    room_id = await alice.client.create_room(preset="private_chat", room_version="11")
+    await alice.invite(room_id, bob)
+    rooms = place.servers[TWO].rooms.rooms
+    stored = await rooms.member(await rooms.get(room_id), bob.user_id)
+    assert stored is not None
+    for odd in ("!a\0b:two.test", "!\0", "!", "!a"):
+        body = {**stored.event.pdu, "room_id": odd}
+        try:
+            event = complete_event(body, ROOM_VERSIONS["11"], signing_key=place.servers[TWO].key, server_name=TWO)
+        except InvalidEvent:
+            continue
+        request = {"room_version": "11", "event": event.pdu, "invite_room_state": []}
+        assert await status(place.servers[ONE], "v2 invite", [odd, event.event_id], request) == 400
+
+
+async def test_state_keys_of_other_servers_may_hold_nul(place: Town) -> None:
+    alice, bob = await place.servers[ONE].register("alice"), await place.servers[TWO].register("bob")
+    levels = {"users": {alice.user_id: 100, bob.user_id: 100}}
+    room_id = await alice.client.create_room(
+        preset="public_chat", room_version="11", power_level_content_override=levels
+    )
+    await bob.join(room_id, ONE)
+    two = place.servers[TWO].rooms
+    keys = ["a\0b", "a\x10b", "\x10", "\0", ""]
+    for state_key in keys:
+        draft = Draft(sender=bob.user_id, type="odd\0type", state_key=state_key, content={"is": state_key})
+        (stored,) = await two.writer.write(room_id, [draft])
+        (taken,) = await place.servers[ONE].rooms.accepting.accept(room_id, [Arrival(event=stored.event)])
+        assert taken is not None
+        assert taken.status == ACCEPTED
+    state = (await alice.client.get(f"/rooms/{room_id}/state")).ok()
+    found = {event["state_key"]: event["content"]["is"] for event in state if event["type"] == "odd\0type"}
+    assert found == {state_key: state_key for state_key in keys}

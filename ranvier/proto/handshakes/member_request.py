@@ -11,7 +11,7 @@ from ranvier.proto.errors import MatrixError, bad_json, invalid_param
 from ranvier.proto.event_format import EventTooLarge, InvalidEvent, parse_event
 from ranvier.proto.events import Event
 from ranvier.proto.hashing import content_hash_matches
-from ranvier.proto.ids import domain_of
+from ranvier.proto.ids import domain_of, is_room_id
 from ranvier.proto.room_versions import ROOM_VERSIONS, RoomVersion
 
 
@@ -34,7 +34,7 @@ def read_member_request(
         raise invalid_param(f"content.membership: not {membership}")
     if domain_of(event.sender) != origin:
         raise invalid_param("sender: not a user of the server that asks")
-    if event.room_id != room_id:
+    if event.room_id != room_id or not is_room_id(room_id):
         raise invalid_param("room_id: not the room of the path")
     if event.event_id != event_id:
         raise invalid_param("The event has not the id of the path")
