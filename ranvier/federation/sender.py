@@ -65,6 +65,8 @@ class Sender:
         self._timers = Timers()
         self._changed: set[str] = set()
         """Servers whose progress is not on disk."""
+        self._is_due = False
+        """Whether the position should be written down soon."""
         self._seen_pos = committed_pos
         self._first_pos = committed_pos
         self._unrouted: deque[tuple[StoredEvent, int]] = deque()
@@ -107,7 +109,7 @@ class Sender:
         """
         body: bytes | None = None
         unique: Hashable = object() if key is None else key
-        for destination in destinations:
+        for destination in sorted(destinations):
             if not keep and self._health.wait_ms(destination):
                 continue
             queue = self._queue_of(destination)
@@ -118,7 +120,7 @@ class Sender:
 
     def wake(self, destinations: Iterable[str], source: str) -> None:
         """Something durable waits for these servers, and is committed."""
-        for destination in destinations:
+        for destination in sorted(destinations):
             queue = self._queue_of(destination)
             if queue is not None:
                 queue.sources.add(source)
@@ -147,7 +149,7 @@ class Sender:
             for destination in self._timers.due(self._clock.monotonic()):
                 self._rouse(destination)
             quiet_s = self._clock.monotonic() - self._flushed_s
-            if quiet_s >= (FLUSH_EVERY_S if self._changed else FLUSH_QUIET_EVERY_S):
+            if quiet_s >= (FLUSH_EVERY_S if self._changed or self._is_due else FLUSH_QUIET_EVERY_S):
                 await self.flush()
 
     async def flush(self) -> None:
@@ -158,6 +160,7 @@ class Sender:
             if not self._is_started or (not self._changed and sent_pos == self._progress.sent_pos):
                 return
             changed, self._changed = self._changed, set()
+            self._is_due = False
             try:
                 await self._progress.flush(self._queues.values(), sent_pos, changed)
             except DatabaseError as error:
@@ -236,7 +239,7 @@ class Sender:
             self._routing = None
 
     def _queue(self, entry: Entry, destinations: Iterable[str]) -> None:
-        for destination in destinations:
+        for destination in sorted(destinations):
             queue = self._queue_of(destination)
             if queue is not None:
                 queue.add(entry)

@@ -11,7 +11,7 @@ from ranvier.db.sqlite import open_sqlite
 from tests.plays.story import tell
 from tests.plays.virtual_loop import run_virtually
 
-STORIES = int(os.environ.get("RANVIER_PLAYS", "100"))
+STORIES = int(os.environ.get("RANVIER_PLAYS", "1000"))
 AT_ONCE = 20
 
 
