@@ -54,7 +54,7 @@ class EventDestinations:
         return found
 
     def known(self, room: Room, stored: StoredEvent, changes: Sequence[MembershipChange]) -> frozenset[str] | None:
-        """The servers that a newly committed event goes to, this one perhaps among them.
+        """The servers that a newly committed event goes to, this one perhaps among them if there are others.
 
         `changes` of its room; `None` if it takes a look at the room's states to know.
         """
@@ -64,7 +64,10 @@ class EventDestinations:
                 return None  # Perhaps the server was not in the room yet.
             if _sends_away(change, stored):
                 hosts = (hosts or NOBODY) | {domain_of(change.user_id)}
-        return NOBODY if hosts and len(hosts) > 1 and not _federates(room) else hosts
+        if hosts is None:
+            return None
+        has_others = len(hosts) > (self._server_name in hosts)
+        return hosts if has_others and _federates(room) else NOBODY
 
     async def of(self, stored: StoredEvent) -> frozenset[str]:
         """The same for any event of the past."""

@@ -249,6 +249,65 @@ def test_whom_we_throw_out_is_told(play: Run) -> None:
     play(act)
 
 
+def test_the_last_one_here_says_goodbye(play: Run) -> None:
+    async def act(at: Place) -> None:
+        client = await alice(at)
+        room = await at.room(client.user_id)
+        (await client.post(f"/rooms/{room.room_id}/leave", {})).ok()
+        await asyncio.sleep(MINUTE_S)
+        (sent,) = at.peers.taken["began0.test"]
+        (pdu,) = sent.content["pdus"]
+        assert (pdu["state_key"], pdu["content"]["membership"]) == (client.user_id, "leave")
+
+    play(act)
+
+
+def test_the_last_one_here_says_goodbye_over_a_crash(play: Run) -> None:
+    async def act(at: Place) -> None:
+        client = await alice(at)
+        room = await at.room(client.user_id)
+        await asyncio.sleep(10)
+        at.peers.delay_s = HOUR_S
+        (await client.post(f"/rooms/{room.room_id}/leave", {})).ok()
+        await at.restart(crash=True)
+        at.peers.delay_s = 0.05
+        await asyncio.sleep(MINUTE_S)
+        (sent,) = at.peers.taken["began0.test"]
+        assert [pdu["content"]["membership"] for pdu in sent.content["pdus"]] == ["leave"]
+
+    play(act)
+
+
+def test_whose_invitation_is_taken_back_is_told(play: Run) -> None:
+    async def act(at: Place) -> None:
+        client = await alice(at)
+        room = await at.room(client.user_id, "@u:one.test")
+        invite = room.tell("m.room.member", {"membership": "invite"}, state_key="@v:two.test")
+        levels = room.tell("m.room.power_levels", {"users": {room.creator: 100, client.user_id: 100}}, state_key="")
+        await at.server.rooms.accepting.accept(room.room_id, [_arrival(invite), _arrival(levels)])
+        path = f"/rooms/{room.room_id}/kick"
+        (await client.post(path, {"user_id": "@v:two.test"})).ok()
+        await say(client, room.room_id, "not for them")
+        await asyncio.sleep(MINUTE_S)
+        (sent,) = at.peers.taken["two.test"]
+        assert [pdu["content"].get("membership") for pdu in sent.content["pdus"]] == ["leave"]
+
+    play(act)
+
+
+def test_a_room_that_does_not_federate(play: Run) -> None:
+    async def act(at: Place) -> None:
+        client = await alice(at)
+        body = {"creation_content": {"m.federate": False}, "preset": "public_chat"}
+        room_id = (await client.post("/createRoom", body)).ok()["room_id"]
+        await say(client, room_id, "among us")
+        await at.restart(crash=True)
+        await asyncio.sleep(MINUTE_S)
+        assert not at.peers.tried
+
+    play(act)
+
+
 def test_a_crash_between_a_kick_and_its_delivery(play: Run) -> None:
     async def act(at: Place) -> None:
         client = await alice(at)
