@@ -88,6 +88,8 @@ class Sender:
                 self._seen_pos = max(self._seen_pos, append.events[-1].stored.stream_pos)
             if append.sends:
                 self._queue_append(append, changes.get(append.room.room_nid, ()))
+            elif any(self._destinations.is_ours(entry.stored) for entry in append.events):
+                self._is_due = True  # Others have sent it: after a restart it would look as if it were to be sent.
 
     def send_event(self, stored: StoredEvent, destinations: Collection[str]) -> None:
         """Queue an event for these servers, whoever's it is."""
