@@ -27,9 +27,6 @@ from ranvier.ports import Clock
 from ranvier.rooms.hosts import Hosts
 from ranvier.rooms.whereabouts import Whereabouts
 
-RECEIPTS_PER_ROOM_PER_SECOND = 50.0
-"""The default of `federation_rr_transactions_per_room_per_second`."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EduNeeds:
@@ -155,7 +152,7 @@ def build_edus(needs: EduNeeds, sources: DurableSources, sender: Sender, asking:
             sender=sender,
             clock=clock,
             server_name=server_name,
-            per_room_per_second=RECEIPTS_PER_ROOM_PER_SECOND,
+            per_room_per_second=needs.config.federation.receipts_per_room_per_second,
         ),
         resync=resync,
         typing=OutgoingTyping(

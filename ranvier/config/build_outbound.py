@@ -45,6 +45,7 @@ def build_federation(values: Values) -> FederationConfig:
         destination_min_retry_interval_ms=values.integer(f"{section}.destination_min_retry_interval"),
         destination_retry_multiplier=values.integer(f"{section}.destination_retry_multiplier"),
         destination_max_retry_interval_ms=values.integer(f"{section}.destination_max_retry_interval"),
+        receipts_per_room_per_second=max(1, values.integer("federation_rr_transactions_per_room_per_second")),
     )
 
 

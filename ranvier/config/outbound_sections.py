@@ -50,3 +50,5 @@ class FederationConfig:
     destination_min_retry_interval_ms: int
     destination_retry_multiplier: int
     destination_max_retry_interval_ms: int
+    receipts_per_room_per_second: int
+    """`federation_rr_transactions_per_room_per_second`; at least 1."""

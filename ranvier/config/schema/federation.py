@@ -68,6 +68,7 @@ OPTIONS = (
         COUNT,
         50,
         "Outgoing read-receipt transactions per room per second",
+        honoured=True,
     ),
     Option(
         "federation_sender_instances", list_of(STRING), [], "Workers that send federation; stop all before changing"
