@@ -281,6 +281,8 @@ def _build_receiving(
         is_here=is_here,
         on_edus=edus.incoming.take,
         on_outside=handshakes.rescinded.receive,
+        hosts_of=hosts.of,
+        server_name=server_name,
     )
 
 

@@ -8,8 +8,9 @@ server does not hold up the one that sends.
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from heapq import nsmallest
 from typing import Any, Final
 
 import orjson
@@ -41,6 +42,8 @@ REMEMBERED: Final = 2000
 """How many transactions are remembered, so that a repeated one is answered as the first time."""
 WAITING: Final = 1000
 """How many events of one room may wait for others; further ones are dropped: they are found again by asking."""
+OTHERS: Final = 3
+"""How many servers beside the sender are asked for what an event needs."""
 TRIES: Final = (0.0, 10.0, 60.0, 300.0)
 """Seconds to wait before each attempt to find what an event needs."""
 
@@ -62,10 +65,15 @@ class Receiving:
         is_here: Callable[[Room], Awaitable[bool]],
         on_edus: Callable[[str, Sequence[Mapping[str, Any]]], Awaitable[None]],
         on_outside: Callable[[str, str, Sequence[Mapping[str, Any]]], Awaitable[None]],
+        hosts_of: Callable[[Room], Awaitable[Collection[str]]] | None = None,
+        server_name: str = "",
     ) -> None:
         """`is_here` says whether a local user is in a room; `on_edus` takes a server's EDUs, `on_outside` (server, room,
-        events) what is about rooms in which nobody is.
+        events) what is about rooms in which nobody is. `hosts_of` tells the servers in a room, which may be asked for
+        what the sender of an event does not give.
         """
+        self._hosts_of = hosts_of
+        self._server_name = server_name
         self._db = db
         self._clock = clock
         self._rooms = rooms
@@ -205,13 +213,19 @@ class Receiving:
             screening = await self._screens.screen(decoded, room.version, room_id=room_id)
             if not screening.passed:
                 return
-            try:
-                await self._gaps.take(room, screening.passed[0], inbound.origin)
-            except (GapError, RemoteError, Unreachable) as error:
-                logger.info("Could not find what %s needs at %s: %s", inbound.event_id, inbound.origin, error)
-            else:
-                return
+            for server in await self._servers(room, inbound.origin):
+                try:
+                    await self._gaps.take(room, screening.passed[0], server)
+                except (GapError, RemoteError, Unreachable) as error:
+                    logger.info("Could not find what %s needs at %s: %s", inbound.event_id, server, error)
+                else:
+                    return
         logger.warning("Gave up finding what %s in %s needs", inbound.event_id, room_id)
+
+    async def _servers(self, room: Room, origin: str) -> list[str]:
+        """Whom to ask: who has sent the event, and some of those in the room, for the sender may have left it."""
+        others = await self._hosts_of(room) if self._hosts_of is not None else ()
+        return [origin, *nsmallest(OTHERS, (name for name in others if name not in (origin, self._server_name)))]
 
 
 def _room_id(pdu: bytes) -> str | None:

@@ -46,7 +46,7 @@ class ResidentRooms:
     async def last_known(self, room_id: str) -> list[str]:
         """The other servers that were in a room when this one left it."""
         room = await self._rooms.find(room_id)
-        return [] if room is None else await self.others(room)
+        return [] if room is None else sorted(await self.others(room))
 
     async def room(self, room_id: str, origin: str) -> Room:
         """The room that the server `origin` asks about.
