@@ -33,6 +33,9 @@ class HomeserverProcess:
         # Every JSON document is a YAML document.
         self._config.write_text(json.dumps(self._default_options() | {"database": database} | options, indent=2))
 
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "ranvier", "-c", str(self._config)]
+
     def _default_options(self) -> dict[str, object]:
         plenty = {"per_second": 10_000, "burst_count": 10_000}
         return {
@@ -85,7 +88,7 @@ class HomeserverProcess:
         environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ranvier", "-c", str(self._config)],
+                self._command(),
                 cwd=self.folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,

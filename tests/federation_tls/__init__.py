@@ -1,0 +1,1 @@
+"""Homeservers as processes that federate over TLS."""
