@@ -41,7 +41,7 @@ class Deactivation(msgspec.Struct):
 class Deactivated(msgspec.Struct):
     """No account has third-party identifiers, so there is nothing left to unbind."""
 
-    id_server_unbind_result: str = "success"
+    id_server_unbind_result: str
 
 
 class ThirdPartyIdentifiers(msgspec.Struct):
@@ -129,7 +129,7 @@ class AccountApi:
         requester = request.requester if request.has_requester else None
         user_id = await self._account.deactivate_self(requester, wanted.auth, erase=wanted.erase)
         await self._leave_rooms(user_id)
-        return json_response(Deactivated())
+        return json_response(Deactivated("success"))
 
     async def third_party_identifiers(self, request: Request) -> Response:
         """None: no account has any (`m.3pid_changes` says that none can be added)."""

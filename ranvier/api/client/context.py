@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from ranvier.api.client.event_answer import ClientEvent
 from ranvier.http.request import Request
 from ranvier.http.response import Response, json_bytes
 from ranvier.http.route import Auth, Route, paths, routes
@@ -50,7 +51,7 @@ class ContextApi:
             ),
             *routes(
                 "GET", paths("/rooms/{room_id}/event/{event_id}"), self.event, auth=Auth.USER, guest=True,
-                answer=dict[str, Any], spec="getOneRoomEvent", summary="One event",
+                answer=ClientEvent, spec="getOneRoomEvent", summary="One event",
             ),
         ]  # fmt: skip
 

@@ -7,7 +7,9 @@ Spec: client-server API, "Room Previews", and the deprecated `GET /initialSync`,
 from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from ranvier.api.client.event_answer import ClientEvent
 from ranvier.http.request import Request
 from ranvier.http.response import Response, json_bytes, json_response
 from ranvier.http.route import Auth, Route, paths, routes
@@ -49,6 +51,38 @@ class Events(msgspec.Struct):
     chunk: list[dict[str, Any]]
 
 
+class Messages(msgspec.Struct):
+    """The newest events of a room."""
+
+    end: str
+    chunk: list[dict[str, Any]]
+    start: str | UnsetType = UNSET
+
+
+class RoomNow(msgspec.Struct):
+    """A room as it is; who has left it is told how it was."""
+
+    room_id: str
+    membership: str | UnsetType = UNSET
+    visibility: str | UnsetType = UNSET
+    messages: Messages | UnsetType = UNSET
+    state: list[dict[str, Any]] | UnsetType = UNSET
+    account_data: list[dict[str, Any]] | UnsetType = UNSET
+    invite: dict[str, Any] | UnsetType = UNSET
+    presence: list[dict[str, Any]] | UnsetType = UNSET
+    receipts: list[dict[str, Any]] | UnsetType = UNSET
+
+
+class Everything(msgspec.Struct):
+    """All rooms as they are."""
+
+    end: str
+    presence: list[dict[str, Any]]
+    rooms: list[RoomNow]
+    account_data: list[dict[str, Any]] | UnsetType = UNSET
+    receipts: list[dict[str, Any]] | UnsetType = UNSET
+
+
 class InitialSyncApi:
     """The older ways."""
 
@@ -62,18 +96,18 @@ class InitialSyncApi:
         return [
             *routes(
                 "GET", paths("/rooms/{room_id}/initialSync"), self.room, auth=Auth.USER, guest=True, query=RoomQuery,
-                answer=dict[str, Any], spec="roomInitialSync", summary="A room's state and newest messages",
+                answer=RoomNow, spec="roomInitialSync", summary="A room's state and newest messages",
             ),
             *routes(
                 "GET", paths("/initialSync"), self.everything, auth=Auth.USER, query=EverythingQuery,
-                answer=dict[str, Any], spec="initialSync", summary="All rooms of the user",
+                answer=Everything, spec="initialSync", summary="All rooms of the user",
             ),
             *routes(
                 "GET", paths("/events"), self.events, auth=Auth.USER, guest=True, query=EventsQuery, answer=Events,
                 spec="getEvents, peekEvents", summary="New events",
             ),
             *routes(
-                "GET", paths("/events/{event_id}"), self.event, auth=Auth.USER, answer=dict[str, Any],
+                "GET", paths("/events/{event_id}"), self.event, auth=Auth.USER, answer=ClientEvent,
                 spec="getOneEvent", summary="One event",
             ),
         ]  # fmt: skip

@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ranvier.e2ee.claim_keys import Claims
 from ranvier.e2ee.query_keys import KeyQueries
@@ -46,6 +47,23 @@ class KeysClaim(msgspec.Struct):
 
     one_time_keys: dict[str, dict[str, str]]
     timeout: int = 10_000
+
+
+class KeysQueried(msgspec.Struct):
+    """Devices and identity keys, by user; `failures` by server."""
+
+    device_keys: dict[str, dict[str, dict[str, Any]]]
+    failures: dict[str, dict[str, Any]] | UnsetType = UNSET
+    master_keys: dict[str, dict[str, Any]] | UnsetType = UNSET
+    self_signing_keys: dict[str, dict[str, Any]] | UnsetType = UNSET
+    user_signing_keys: dict[str, dict[str, Any]] | UnsetType = UNSET
+
+
+class KeysClaimed(msgspec.Struct):
+    """A key for each device that had one left; `failures` by server."""
+
+    one_time_keys: dict[str, dict[str, dict[str, Any]]]
+    failures: dict[str, dict[str, Any]] | UnsetType = UNSET
 
 
 class KeyChangesParams(msgspec.Struct, rename={"from_": "from"}):
@@ -95,7 +113,7 @@ class KeysApi:
                 auth=Auth.USER,
                 guest=True,
                 body=KeysQuery,
-                answer=dict[str, Any],
+                answer=KeysQueried,
                 spec="queryKeys",
                 summary="Devices and identity keys of users",
             ),
@@ -106,7 +124,7 @@ class KeysApi:
                 auth=Auth.USER,
                 guest=True,
                 body=KeysClaim,
-                answer=dict[str, Any],
+                answer=KeysClaimed,
                 spec="claimKeys",
                 summary="Claim one-time keys of devices",
             ),

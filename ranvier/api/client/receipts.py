@@ -1,12 +1,19 @@
 """`POST /rooms/{}/receipt/{}/{}`. Spec: client-server API, "Receipts"."""
 
-from typing import Any
+import msgspec
+from msgspec import UNSET, UnsetType
 
 from ranvier.http.request import Request
-from ranvier.http.response import EMPTY_OBJECT, Response
+from ranvier.http.response import EMPTY_OBJECT, Nothing, Response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.proto.errors import invalid_param
 from ranvier.rooms.read_markers import MARKERS, ReadMarkers
+
+
+class ReceiptBody(msgspec.Struct):
+    """For which thread; without a body, for none."""
+
+    thread_id: str | UnsetType = UNSET
 
 
 class ReceiptsApi:
@@ -22,8 +29,8 @@ class ReceiptsApi:
             paths("/rooms/{room_id}/receipt/{receipt_type}/{event_id}"),
             self.send,
             auth=Auth.USER,
-            body=dict[str, Any],
-            answer=dict[str, Any],
+            body=ReceiptBody,
+            answer=Nothing,
             spec="postReceipt",
             summary="Mark the timeline as read up to an event",
         )

@@ -3,11 +3,18 @@
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ranvier.http.request import Request
-from ranvier.http.response import EMPTY_OBJECT, Response, json_response
+from ranvier.http.response import EMPTY_OBJECT, Nothing, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.users.tags import RoomTags
+
+
+class Tag(msgspec.Struct):
+    """What is said about a tag; further fields are kept."""
+
+    order: float | UnsetType = UNSET
 
 
 class TagList(msgspec.Struct):
@@ -40,8 +47,8 @@ class TagsApi:
                 one,
                 self.put,
                 auth=Auth.USER,
-                body=dict[str, Any],
-                answer=dict[str, Any],
+                body=Tag,
+                answer=Nothing,
                 spec="setRoomTag",
                 summary="Tag a room",
             ),
@@ -50,7 +57,7 @@ class TagsApi:
                 one,
                 self.delete,
                 auth=Auth.USER,
-                answer=dict[str, Any],
+                answer=Nothing,
                 spec="deleteRoomTag",
                 summary="Remove a tag",
             ),

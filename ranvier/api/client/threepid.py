@@ -76,7 +76,7 @@ class Identifier(msgspec.Struct):
 class Unbound(msgspec.Struct):
     """No identity server was asked: none was known."""
 
-    id_server_unbind_result: str = "no-support"
+    id_server_unbind_result: str
 
 
 class ThreepidApi:
@@ -146,7 +146,7 @@ class ThreepidApi:
     async def remove(self, request: Request) -> Response:
         """Nothing is there to be removed, and no identity server to be told."""
         request.json(Identifier)
-        return json_response(Unbound())
+        return json_response(Unbound("no-support"))
 
     async def validate_for_account(self, request: Request) -> Response:
         """Raises 400 `M_THREEPID_MEDIUM_NOT_SUPPORTED`."""
