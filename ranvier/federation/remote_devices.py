@@ -6,12 +6,13 @@ in memory costs no statement and no request.
 """
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from ranvier.db.engine import Database
+from ranvier.db.engine import Database, DatabaseError
 from ranvier.e2ee.device_lists import DeviceLists
 from ranvier.e2ee.remote_keys import QueriedKeys, RemoteClaims
 from ranvier.federation.ask_keys import KeyAsking
@@ -22,6 +23,8 @@ from ranvier.store import joined_rooms, rooms
 from ranvier.store import remote_devices as store
 from ranvier.store.remote_devices import UNKNOWN, DeviceList
 from ranvier.users.text import is_storable
+
+logger = logging.getLogger(__name__)
 
 USERS: Final = 10_000
 AT_ONCE: Final = 500
@@ -57,7 +60,9 @@ class RemoteDevices:
         self._news: set[str] = set()
         """Of whom something was told while they were being asked for."""
         self._loads: list[set[str]] = []
-        self._closing: set[asyncio.Task[None]] = set()
+        self._departed: set[str] = set()
+        self._rooms_left: set[int] = set()
+        self._checking: asyncio.Task[None] | None = None
 
     async def query(self, wanted: Mapping[str, Sequence[str]], *, timeout_ms: int) -> QueriedKeys:
         """Keys by user of the devices that are wanted, none for all. One statement for who is not in memory."""
@@ -135,19 +140,34 @@ class RemoteDevices:
                 self._known.pop(user_id, None)
                 await change.changed(user_id)
 
+    async def drop_strangers(self, user_ids: Collection[str]) -> set[str]:
+        """Do not remember those any more who share no room with anybody here; the others. At most one transaction."""
+        near = await self._whereabouts.who_meets_us(user_ids)
+        strangers = sorted(set(user_ids) - near)
+        if strangers:
+            async with self._db.write() as tx:
+                await store.delete(tx, strangers)
+            for user_id in strangers:
+                self._known.pop(user_id, None)
+        return near
+
     def on_commit(self, batch: Sequence[Append]) -> None:
         """A listener of `Whereabouts`: after a leave, it is not certain that everything is told to us."""
         for append in batch:
             for change in append.members:
                 if change.previous == rooms.JOIN and change.membership != rooms.JOIN:
                     if change.is_local:
-                        self._check_room(append.room.room_nid)
+                        self._rooms_left.add(append.room.room_nid)
                     else:
                         self._has_left(change.user_id, change.stream_pos)
+                    if self._checking is None:
+                        self._checking = asyncio.create_task(self._check(), name="device lists of who has left")
 
     async def close(self) -> None:
         """Ask nobody any more."""
-        tasks = [*set(self._fetching.values()), *self._closing]
+        tasks: list[asyncio.Task[Any]] = list(set(self._fetching.values()))
+        if self._checking is not None:
+            tasks.append(self._checking)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -219,6 +239,7 @@ class RemoteDevices:
         return replace(known, is_stale=True) if known.synced_pos < self._left.get(user_id, 0) else known
 
     def _has_left(self, user_id: str, pos: int) -> None:
+        self._departed.add(user_id)
         self._left[user_id] = pos
         if len(self._left) > LEAVES:
             self._left.popitem(last=False)
@@ -226,19 +247,22 @@ class RemoteDevices:
         if known is not None:
             self._known[user_id] = self._judged(user_id, known)
 
-    def _check_room(self, room_nid: int) -> None:
-        task = asyncio.create_task(self._leave_room(room_nid), name="device lists of a room")
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
-
-    async def _leave_room(self, room_nid: int) -> None:
-        """If nobody from here is in a room any more, nothing is told to us because of it."""
-        if self._server_name in await self._whereabouts.servers_in(room_nid):
-            return
-        known = await self.of(await joined_rooms.users_in(self._db, room_nid))
-        stale = {user_id: replace(of, is_stale=True) for user_id, of in known.items() if not of.is_stale}
-        if stale:
-            await self.store(stale, ())
+    async def _check(self) -> None:
+        """Do not remember who is not to be met any more, because of their leave or of ours."""
+        try:
+            while self._departed or self._rooms_left:
+                departed, self._departed = self._departed, set()
+                left, self._rooms_left = self._rooms_left, set()
+                for room_nid in left:
+                    if self._server_name not in await self._whereabouts.servers_in(room_nid):
+                        departed.update(await joined_rooms.users_in(self._db, room_nid))
+                known = await store.of_users(self._db, departed) if departed else {}
+                if known:
+                    await self.drop_strangers(known)
+        except DatabaseError as error:
+            logger.warning("Could not forget devices of users who have left: %s", error)
+        finally:
+            self._checking = None
 
 
 def _seen(task: "asyncio.Task[dict[str, Any]]") -> None:

@@ -105,7 +105,10 @@ class DeviceResync:
             self._number -= len(self._waiting.pop(server))
             del self._tasks[server]
 
-    async def _resync(self, users: Sequence[str]) -> None:
+    async def _resync(self, user_ids: Sequence[str]) -> None:
+        users = sorted(await self._devices.drop_strangers(user_ids))
+        if not users:
+            return
         if len(users) == 1:
             await self._resync_one(users[0])
             return

@@ -16,6 +16,7 @@ from ranvier.proto.events import Event
 from ranvier.proto.signing import SigningKey, sign_json
 from ranvier.proto.unpadded_base64 import encode_base64
 from ranvier.rooms.accept import Arrival
+from ranvier.store import remote_devices
 from ranvier.store.announced_devices import Announced
 from ranvier.store.remote_devices import DeviceList
 from tests.api.asgi import Client
@@ -157,9 +158,26 @@ class TestQueries:
         await keys(here.alice, BOB)
         assert len(bobs.asked) == 3, "what happened is known from the database too"
 
+    async def test_who_is_not_met_any_more_is_forgotten(self, here: Here, bobs: Bobs) -> None:
+        await keys(here.alice, BOB, CAROL)
+        leave = here.room.tell("m.room.member", {"membership": "leave"}, sender=BOB, state_key=BOB)
+        await here.server.server.rooms.accepting.accept(here.room.room_id, [arrival(leave)])
+        await checked(here)
+        assert list(await remote_devices.of_users(here.server.db, [BOB, CAROL])) == [CAROL]
+        (await here.alice.act(here.room.room_id, "leave")).ok()
+        await checked(here)
+        assert await remote_devices.of_users(here.server.db, [BOB, CAROL]) == {}
+
 
 def arrival(event: Event) -> Arrival:
     return Arrival(event=event)
+
+
+async def checked(here: Here) -> None:
+    """What follows from a leave has happened."""
+    task = here.server.server.federation.edus.devices._checking
+    if task is not None:
+        await task
 
 
 class TestUpdates:

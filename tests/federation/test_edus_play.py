@@ -1,7 +1,7 @@
 """What servers tell each other besides events, between real servers in virtual time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -350,6 +350,110 @@ def test_who_has_left_is_asked_for_again(tmp_path: Path) -> None:
         assert found["device_keys"][p.alice.user_id]["PLAY"]["unsigned"] == {"device_display_name": "phone"}
 
     play(tmp_path, acts)
+
+
+def record(p: Pair) -> list[tuple[str, dict[str, Any]]]:
+    """What Bob's server is told besides events, from now on: types and contents."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    receiving = p.world.servers[TWO].federation.receiving
+    take = receiving._on_edus
+
+    async def taking(origin: str, edus: Sequence[Mapping[str, Any]]) -> None:
+        found.extend((edu["edu_type"], edu["content"]) for edu in edus)
+        await take(origin, edus)
+
+    receiving._on_edus = taking
+    return found
+
+
+def test_updates_name_the_one_before(tmp_path: Path) -> None:
+    async def acts(p: Pair) -> None:
+        told = record(p)
+        await p.alice.publish()
+        await p.pause()
+        for name in ("tablet", "watch"):
+            (await p.alice.client.put("/devices/PLAY", {"display_name": name})).ok()
+            await p.pause()
+        updates = [content for edu_type, content in told if edu_type == "m.device_list_update"]
+        assert [update["device_id"] for update in updates] == ["PLAY"] * 3
+        assert updates[0]["prev_id"] == []
+        assert [update["prev_id"] for update in updates[1:]] == [[update["stream_id"]] for update in updates[:-1]]
+        assert updates[-1]["device_display_name"] == "watch"
+        assert "unsigned" not in updates[-1]["keys"]
+        listed = await p.world.servers[TWO].federation.edus.resync._keys.devices(p.alice.user_id)
+        assert listed.stream_id == updates[-1]["stream_id"]
+
+    play(tmp_path, acts)
+
+
+def test_a_device_that_is_gone_is_told(tmp_path: Path) -> None:
+    async def acts(p: Pair) -> None:
+        await p.alice.publish()
+        await p.pause()
+        told = record(p)
+        (await p.alice.client.post("/logout")).ok()
+        await p.pause()
+        ((edu_type, content),) = [one for one in told if one[0] != "m.presence"]
+        assert (edu_type, content["device_id"], content["deleted"]) == ("m.device_list_update", "PLAY", True)
+        assert p.alice.user_id in changed(await p.bob.sync())
+        found = await p.bob.keys_of(p.alice.user_id)
+        assert found["device_keys"].get(p.alice.user_id, {}) == {}
+
+    play(tmp_path, acts)
+
+
+def test_servers_that_a_user_comes_to_meet_are_told_of_their_devices(tmp_path: Path) -> None:
+    async def acts(p: Pair) -> None:
+        carol = person(await p.world.user("carol", ONE))
+        await carol.publish()
+        await p.pause()
+        told = record(p)
+        (await carol.client.post(f"/join/{p.room_id}")).ok()
+        await p.pause()
+        updates = [content for edu_type, content in told if edu_type == "m.device_list_update"]
+        assert [(update["user_id"], update["device_id"]) for update in updates] == [(carol.user_id, "PLAY")]
+        room_id = await p.bob.client.create_room(preset="public_chat")
+        (await carol.client.post(f"/join/{room_id}?via={TWO}")).ok()
+        await p.pause()
+        updates = [content for edu_type, content in told if edu_type == "m.device_list_update"]
+        assert len(updates) == 1, "who meets them already has been told"
+
+    play(tmp_path, acts)
+
+
+def test_many_receipts_of_a_large_room_are_sent_together(tmp_path: Path) -> None:
+    async def acts(p: Pair) -> None:
+        p.world.servers[ONE].federation.edus.receipts._per_second = 0.1
+        told = record(p)
+        event_id = ""
+        for number in range(20):
+            event_id = await say(p.bob.client, p.room_id, str(number))
+            await p.pause(2)
+            (await p.alice.client.post(f"{in_room(p.room_id)}/receipt/m.read/{event_id}", {})).ok()
+        await p.pause(20)
+        receipts = [content for edu_type, content in told if edu_type == "m.receipt"]
+        assert 4 <= len(receipts) <= 7
+        assert receipts[-1][p.room_id]["m.read"][p.alice.user_id]["event_ids"] == [event_id]
+
+    play(tmp_path, acts)
+
+
+def test_presence_is_not_sent_where_it_is_off(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with world(1, tmp_path) as w:
+            w.options["presence"] = {"enabled": False}
+            await w.start(ONE)
+            await w.start(TWO)
+            alice, bob = await w.user("alice", ONE), await w.user("bob", TWO)
+            room_id = await alice.create_room(preset="public_chat")
+            (await bob.post(f"/join/{room_id}?via={ONE}")).ok()
+            await w.settle()
+            before = len(w.network.requests)
+            await person(alice).sync(set_presence="online")
+            await asyncio.sleep(3000)
+            assert len(w.network.requests) == before
+
+    run_virtually(run())
 
 
 @pytest.mark.parametrize("seed", range(2))

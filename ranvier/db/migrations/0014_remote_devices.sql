@@ -1,5 +1,8 @@
 -- Device lists across servers: what others have told of their users, and how far others know ours.
 
+-- The rooms of any user, of other servers too.
+CREATE INDEX room_current_joined ON room_current (key_id, room_nid) WHERE membership = 1;
+
 -- Devices and cross-signing keys of users of other servers who share a room with a user of this one.
 CREATE TABLE remote_device_lists (
     user_id TEXT NOT NULL PRIMARY KEY,
