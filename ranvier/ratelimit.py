@@ -86,7 +86,7 @@ class RateLimiter:
 
     def _filled(self, key: str, now: float, cost: int) -> float:
         """When the bucket will be empty after `cost` more. Raises 429 `M_LIMIT_EXCEEDED` if it would overflow."""
-        interval_s, room_s = self._own[key] if key in self._own else (self._interval_s, self._room_s)
+        interval_s, room_s = self._own.get(key, (self._interval_s, self._room_s))
         if interval_s == 0:
             return now
         filled = max(self._empty_at.get(key, now), now) + cost * interval_s

@@ -34,7 +34,7 @@ def spec_fields() -> dict[Key, tuple[str, Fields]]:
 def named() -> Differences:
     """The differences that the document names: `| operation | place | fields | reason |`."""
     _, _, rest = DOCUMENT.read_text().partition(BEGIN)
-    found = defaultdict(set)
+    found: Differences = defaultdict(set)
     for line in rest.partition(END)[0].splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if len(cells) == 4 and cells[0].startswith("`"):
