@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial as bound
 
 from ranvier.app.e2ee import E2eeServices
 from ranvier.app.ephemeral import EphemeralServices, build_ephemeral
@@ -30,6 +31,8 @@ from ranvier.rooms.messages import Messages
 from ranvier.rooms.new_room import NewRooms
 from ranvier.rooms.outliers import Outliers
 from ranvier.rooms.outside_membership import OutsideMemberships
+from ranvier.rooms.partial_ends import note_ends
+from ranvier.rooms.partial_rooms import PartialRooms
 from ranvier.rooms.profile_change import ProfileChanges
 from ranvier.rooms.read_event import EventReading
 from ranvier.rooms.read_markers import ReadMarkers
@@ -138,7 +141,13 @@ async def build_rooms(
     keys = await StateKeys.load(db)
     cache = EventCache(db=db, size=config.event_cache_size)
     last_event_nid, last_stream_pos = await event_store.greatest_numbers(db)
-    rooms = Rooms(db=db, keys=keys, cache=cache, last_room_nid=await room_store.greatest_nid(db))
+    rooms = Rooms(
+        db=db,
+        keys=keys,
+        cache=cache,
+        last_room_nid=await room_store.greatest_nid(db),
+        partials=await PartialRooms.load(db),
+    )
     appender = Appender(
         db=db,
         keys=keys,
@@ -148,6 +157,7 @@ async def build_rooms(
         forget_on_leave=config.forget_rooms_on_leave,
     )
     appender.on_spoilt = rooms.drop
+    appender.listeners.append(bound(note_ends, rooms))
     own_key = config.signing_keys[0]
     writer = Writer(
         rooms=rooms,
@@ -247,7 +257,13 @@ async def build_rooms(
         ),
         access=access,
         arriving=Arriving(
-            rooms=rooms, appender=appender, graph=graph, outliers=outliers, server_name=config.server_name
+            rooms=rooms,
+            appender=appender,
+            graph=graph,
+            outliers=outliers,
+            clock=clock,
+            device_lists_pos=lambda: encryption.device_lists.positions.committed,
+            server_name=config.server_name,
         ),
         appender=appender,
         cache=cache,

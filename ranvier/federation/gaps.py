@@ -83,6 +83,8 @@ class Gaps:
     async def take(self, room: Room, one: Screened, server: str) -> StoredEvent:
         """Take an event in, together with what it needs, which `server` should have.
 
+        While the room is partially joined no state is asked for, which would be all of its members: it is guessed, and
+        put right when the room becomes full.
         Raises `GapError`, `Unreachable` or `RemoteError` if that cannot be had.
         """
         found = [one]
@@ -100,14 +102,16 @@ class Gaps:
             if needs.auth_events:
                 await self._fetch_auth_chain(room, event, server)
             state = None
-            if needs.prev_events:
+            guesses = room.partial is not None
+            if needs.prev_events and not guesses:
                 states += 1
                 if states > STATES:
                     raise GapError(f"the history before {one.event.event_id} is scattered")
                 state = await self.state_before(room, event, server)
-            (stored,) = await self._accepting.accept(
-                room.room_id, [Arrival(event=event, authoriser_signed=screened.authoriser_signed, state=state)]
+            arrival = Arrival(
+                event=event, authoriser_signed=screened.authoriser_signed, state=state, guesses_state=guesses
             )
+            (stored,) = await self._accepting.accept(room.room_id, [arrival])
         if stored is None:
             raise GapError(f"auth events of {one.event.event_id} are missing")
         return stored
@@ -127,14 +131,22 @@ class Gaps:
             if (await self.needs(room, event)).auth_events:
                 await self._fetch_auth_chain(room, event, server)
             state = None
-            if not placed.issuperset(event.prev_events):
+            guesses = room.partial is not None
+            if not placed.issuperset(event.prev_events) and not guesses:
                 states += 1
                 if states > STATES:
                     continue
                 state = await self.state_before(room, event, server)
             placed.add(event.event_id)
-            signed = by_id[event.event_id].authoriser_signed
-            arrivals.append(Arrival(event=event, authoriser_signed=signed, state=state, below=below))
+            arrivals.append(
+                Arrival(
+                    event=event,
+                    authoriser_signed=by_id[event.event_id].authoriser_signed,
+                    state=state,
+                    guesses_state=guesses,
+                    below=below,
+                )
+            )
         taken = await self._accepting.accept(room.room_id, arrivals)
         return sum(stored is not None for stored in taken)
 

@@ -3,7 +3,7 @@
 Spec: server-server API, "Joining Rooms" and the sections that follow it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ranvier.federation.client import FederationClient, RemoteError
@@ -31,13 +31,22 @@ class Handshakes:
     """Makes requests; keeps nothing."""
 
     def __init__(
-        self, *, client: FederationClient, clock: Clock, random: Random, server_name: str, signing_key: SigningKey
+        self,
+        *,
+        client: FederationClient,
+        clock: Clock,
+        random: Random,
+        server_name: str,
+        signing_key: SigningKey,
+        omits_members: bool = False,
     ) -> None:
+        """`omits_members`: whether joins ask for partial state (MSC3706)."""
         self._client = client
         self._clock = clock
         self._random = random
         self.server_name = server_name
         self._signing_key = signing_key
+        self._omits_members = omits_members
 
     async def make(self, server: str, membership: str, room_id: str, user_id: str) -> Template:
         """The template that `server` proposes. Raises `BadAnswer`, `RemoteError` or `Unreachable`."""
@@ -63,12 +72,13 @@ class Handshakes:
         )
 
     async def send(self, server: str, membership: str, event: Event) -> dict[str, Any]:
-        """Hand the event in; the answer. Raises as `make`."""
+        """Hand the event in; the answer, to a join with partial state if the server likes. Raises as `make`."""
         act = f"send_{membership}"
         if membership not in _TWICE:
             return _object(await self._put(server, "v1", act, event))
         try:
-            return _object(await self._put(server, "v2", act, event))
+            omitting = [("omit_members", "true")] if self._omits_members and membership == "join" else []
+            return _object(await self._put(server, "v2", act, event, query=omitting))
         except RemoteError as error:
             if error.status != 404 or error.errcode == "M_NOT_FOUND":
                 raise
@@ -76,11 +86,14 @@ class Handshakes:
         answer = await self._put(server, "v1", act, event)
         return _object(answer[1] if isinstance(answer, list) and len(answer) == 2 else None)
 
-    async def _put(self, server: str, version: str, act: str, event: Event) -> Any:
+    async def _put(
+        self, server: str, version: str, act: str, event: Event, *, query: Sequence[tuple[str, str]] = ()
+    ) -> Any:
         is_join = act == "send_join"
         return await self._client.put(
             server,
             path(version, act, event.room_id, event.event_id),
+            query=query,
             content=event.json,
             timeout_s=JOIN_TIMEOUT_S if is_join else TIMEOUT_S,
             limit_bytes=JOIN_BYTES if is_join else ANSWER_BYTES,

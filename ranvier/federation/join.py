@@ -20,7 +20,7 @@ from ranvier.proto.events import Event
 from ranvier.proto.handshakes.bad_answer import BadAnswer
 from ranvier.proto.handshakes.join_answer import JoinAnswer, sound_answer, split_answer
 from ranvier.proto.signing import authorising_server
-from ranvier.rooms.arrive import Arriving, BadState, ResidentAnswer
+from ranvier.rooms.arrive import Arriving, BadState, ResidentAnswer, TakenIn
 from ranvier.rooms.room import Room
 from ranvier.store.events import ACCEPTED
 
@@ -72,7 +72,7 @@ class RemoteJoins:
         await self._check_authoriser(answer.join)
         room = await self._resident.is_in(room_id)
         if room is None:
-            await self._begin(room_id, answer)
+            await self._begin(room_id, answer, server)
         else:
             await self._take_into(room, answer.join, server)
 
@@ -93,7 +93,7 @@ class RemoteJoins:
         if not verdict.authoriser_signed:
             raise BadAnswer("the server of the authorising user has not signed the join")
 
-    async def _begin(self, room_id: str, answer: JoinAnswer) -> None:
+    async def _begin(self, room_id: str, answer: JoinAnswer, server: str) -> None:
         join = answer.join
         chain = await self._screens.screen(answer.auth_chain, join.version, room_id=room_id)
         state = await self._screens.screen(answer.state, join.version, room_id=room_id)
@@ -104,8 +104,15 @@ class RemoteJoins:
             refused={**chain.refused, **state.refused},
         )
         badly_authorised = chain.badly_authorised | state.badly_authorised
+        partial = None
+        if answer.members_omitted:
+            partial = TakenIn(joined_via=server, servers=answer.servers_in_room | {server})
         resident = ResidentAnswer(
-            state=sound.state, auth_chain=sound.auth_chain, join=join, badly_authorised=badly_authorised
+            state=sound.state,
+            auth_chain=sound.auth_chain,
+            join=join,
+            badly_authorised=badly_authorised,
+            partial=partial,
         )
         try:
             await self._arriving.begin(join.version, room_id, resident)
@@ -115,6 +122,7 @@ class RemoteJoins:
     async def _take_into(self, room: Room, join: Event, server: str) -> None:
         """Others of us are in the room, and none of them could let the user in: only the join is news."""
         try:
+            # Of a partially joined room this is all there is to learn: its state is being asked for already.
             stored = await self._gaps.take(room, Screened(join, authoriser_signed=True), server)
         except GapError as error:
             raise BadAnswer(str(error)) from error

@@ -85,7 +85,7 @@ class RoomMemberships:
         # Whoever comes while a handshake for the room is under way finds the room here afterwards.
         async with self._lock(room_id):
             room = await self._resident.holds(room_id)
-            if room is None:
+            if room is None or await self._is_for_others(room, requester.user_id):
                 servers = await self._servers(requester.user_id, room_id, via)
                 await self._join_through(requester, room_id, servers, reason)
                 return room_id
@@ -149,6 +149,10 @@ class RoomMemberships:
         content = await self._member_content.of(requester.user_id, "leave", reason=reason)
         await self._leaves.leave(standing[1], content)
 
+    async def _is_for_others(self, room: Room, user_id: str) -> bool:
+        """Whether others have to let the user in: of a partially joined room we do not know who is banned (MSC3902)."""
+        return room.partial is not None and not await self._local.is_joined(room, user_id)
+
     def _lock(self, room_id: str) -> asyncio.Lock:
         lock = self._entering.get(room_id)
         if lock is None:
@@ -172,6 +176,7 @@ class RoomMemberships:
         standing = await self._outside.of(user_id, room_id)
         inviting = [domain_of(standing[1].event.sender)] if standing is not None and standing[0] == "invite" else []
         known = await self._resident.last_known(room_id)
+        known = [*await self._resident.let_in_by(room_id), *known]
         return candidates([*via, *inviting, *known, domain_of(room_id)], server_name=self._server_name)
 
 

@@ -48,13 +48,19 @@ class ResidentRooms:
         room = await self._rooms.find(room_id)
         return [] if room is None else sorted(await self.others(room))
 
+    async def let_in_by(self, room_id: str) -> list[str]:
+        """The server through which we have joined a room that is still partial."""
+        room = await self._rooms.find(room_id)
+        return [] if room is None or room.partial is None else [room.partial.joined_via]
+
     async def room(self, room_id: str, origin: str) -> Room:
         """The room that the server `origin` asks about.
 
-        Raises 404 `M_NOT_FOUND` if we are not in it, 403 `M_FORBIDDEN` if its ACL refuses the server.
+        Raises 404 `M_NOT_FOUND` if we are not in it or do not know all of its members yet, 403 `M_FORBIDDEN` if its ACL
+        refuses the server.
         """
         room = await self.is_in(room_id)
-        if room is None:
+        if room is None or room.partial is not None:
             raise not_found("This server is not in the room")
         check_acl(room, origin)
         return room

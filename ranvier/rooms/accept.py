@@ -21,6 +21,7 @@ from ranvier.rooms.append import Append, Appended, Appender
 from ranvier.rooms.graph import Graph, as_events
 from ranvier.rooms.head import Head
 from ranvier.rooms.outliers import Outliers, judge_by_auth_events
+from ranvier.rooms.partial_ends import end_with_last_leave
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.write import durable
@@ -42,6 +43,9 @@ class Arrival:
     """Whether the room's policy server refuses it: it will be soft-failed."""
     state: Sequence[StoredEvent] | None = None
     """The state before it as another server told it, where its `prev_events` are not all known."""
+    guesses_state: bool = False
+    """In a partially joined room: whether the state where its `prev_events` are not all known is taken to be partial,
+    like that before the join, until it can be asked for."""
     is_new: bool = False
     """Whether it was made here just now, and is for this server to send to others."""
     below: int | None = None
@@ -132,6 +136,8 @@ class _Batch:
         """Hand over what has been gathered; `None` if there is nothing."""
         await self._place_history()
         append = self.append
+        if self.room.partial is not None:
+            await end_with_last_leave(self.rooms, append, self.server_name)
         return self.appender.submit(append) if append.events or append.quiet else None
 
     async def _take(self, arrival: Arrival) -> StoredEvent | None:
@@ -142,10 +148,18 @@ class _Batch:
         auth = [self.known[event_id] for event_id in event.auth_events if event_id in self.known]
         parents = [self.known.get(event_id) for event_id in event.prev_events]
         placed = [parent for parent in parents if parent is not None and parent.state_before is not None]
-        if len(auth) < len(event.auth_events) or (len(placed) < len(parents) and arrival.state is None):
+        partial = self.room.partial
+        guesses = partial is not None and arrival.guesses_state and len(placed) < len(parents)
+        if len(auth) < len(event.auth_events) or (len(placed) < len(parents) and arrival.state is None and not guesses):
             return None
+        if partial is not None and guesses:
+            placed += (await self.rooms.cache.by_id([partial.join_event_id])).values()
+        is_partial = partial is not None and partial.is_partial(parent.event_nid for parent in placed)
         state_no = await self._state_before(arrival, placed)
-        stored = await self._judged(arrival, auth, known, state_no)
+        stored = await self._judged(arrival, auth, known, state_no, is_partial=is_partial)
+        if partial is not None and is_partial:
+            partial.events.add(stored.event_nid)
+            self.append.partial_ids.append(event.event_id)
         if stored.key_id is not None:
             await self._find_state_after(stored, state_no)
         self.append.gaps += [(event_id, stored) for event_id in self._unplaced(event)]
@@ -194,7 +208,13 @@ class _Batch:
         return state_no
 
     async def _judged(
-        self, arrival: Arrival, auth: Sequence[StoredEvent], known: StoredEvent | None, state_no: int
+        self,
+        arrival: Arrival,
+        auth: Sequence[StoredEvent],
+        known: StoredEvent | None,
+        state_no: int,
+        *,
+        is_partial: bool,
     ) -> StoredEvent:
         """The event with its verdict, in this state."""
         event, room = arrival.event, self.room
@@ -206,10 +226,12 @@ class _Batch:
             status = REJECTED  # Once rejected, rejected for ever.
         keys = {CREATE, POWER_LEVELS, *auth_types_of(event), *([] if event.key is None else [event.key])}
         standing = await self._entries(state_no, keys)
-        if status == ACCEPTED and not _allowed(event, as_events(standing)):
+        judging = standing if not is_partial else await self._with_auth_events(state_no, standing, auth)
+        if status == ACCEPTED and not _allowed(event, as_events(judging)):
             status = REJECTED
         if status == ACCEPTED and arrival.below is None and event.event_id not in self.missing:
-            is_here = state_no == room.state_no
+            # The state of a partially joined room is not known well enough to hold an event against it (MSC3902).
+            is_here = state_no == room.state_no or room.partial is not None
             if arrival.spam or (not is_here and not _allowed(event, as_events(await self._entries(None, keys)))):
                 status = SOFT_FAILED
         if known is None:
@@ -223,6 +245,31 @@ class _Batch:
         replaced = None if event.key is None else standing.get(event.key)
         stored.replaces = None if replaced is None else replaced.event_nid
         return stored
+
+    async def _with_auth_events(
+        self, state_no: int, standing: Mapping[StateKey, StoredEvent], auth: Sequence[StoredEvent]
+    ) -> Mapping[StateKey, StoredEvent]:
+        """The resolution of a partial state and an event's auth events, as far as that event is judged by it (MSC3902).
+
+        What the state says nothing of, the auth events do.
+        """
+        told = {stored.event.key: stored for stored in auth if stored.event.key is not None}
+        differing = {
+            key: stored
+            for key, stored in told.items()
+            if key in standing and standing[key].event_nid != stored.event_nid and stored.key_id is not None
+        }
+        judging = {**told, **standing}
+        if not differing:
+            return judging
+        room = self.room
+        changes = {stored.key_id: stored.event_nid for stored in differing.values() if stored.key_id is not None}
+        derived = await room.history.derive(state_no, changes)
+        self.append.states.append(derived.rows)
+        resolved_no, rows = await self.graph.resolve(room, {state_no, derived.state_no}, self.unstored)
+        if rows is not None:
+            self.append.states.append(rows)
+        return judging | await self.graph.entries(room, resolved_no, differing, self.unstored)
 
     async def _entries(self, state_no: int | None, keys: Iterable[StateKey]) -> dict[StateKey, StoredEvent]:
         """Entries of a state, of the room's present one for `None`."""

@@ -9,10 +9,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial as bound
 
 from ranvier.db.engine import Database, DatabaseError, Tx
 from ranvier.proto.redaction import redact_event
 from ranvier.rooms.description import DescribedState, describe_stored, state_to_describe
+from ranvier.rooms.partial_rooms import PartialRoom
 from ranvier.rooms.relation_rows import relation_row
 from ranvier.rooms.room import Room
 from ranvier.state.history import StateRows
@@ -20,6 +22,7 @@ from ranvier.store import (
     backward_extremities,
     event_txns,
     events,
+    partial_state,
     relations,
     room_descriptions,
     rooms,
@@ -120,6 +123,12 @@ class Append:
     """What its events relate to; filled in when it is submitted."""
     unrelated: list[RelationRow] = field(default_factory=list)
     """The relations of events that its redactions end; filled in when it is submitted."""
+    partial_ids: list[str] = field(default_factory=list)
+    """Ids of those of its events whose state is partial."""
+    ends_partial: PartialRoom | None = None
+    """Set if the room is not partial any more with this."""
+    makes_full: StoredEvent | None = None
+    """Set if that is so because its full state is here: stands for a place in the stream, which it is given."""
     sends: bool = True
     """Whether events of local users in it are for this server to send to others."""
     done: asyncio.Future[None] | None = None
@@ -200,8 +209,14 @@ class Appender:
             (target for target, _ in append.redactions),
             anew=append.redescribe,
         )
-        if append.events:
+        if append.makes_full is not None:
+            self.stream_pos += 1
+            append.makes_full.pos = self.stream_pos << POS_BITS
+        if append.events or append.makes_full is not None:
             room.last_pos = self.stream_pos << POS_BITS
+        if append.partial_ids:
+            marks = [(room.room_id, event_id) for event_id in append.partial_ids]
+            append.also.append(bound(partial_state.insert_events, rows=marks))
         room.pending += 1
         append.head = room.head() if room.has_head else None
         append.done = room.last_append = asyncio.get_running_loop().create_future()
@@ -291,6 +306,8 @@ class Appender:
                 self._cache.add(entry.stored)
             for entry in append.events:
                 self.committed_pos = max(self.committed_pos, entry.stored.stream_pos)
+            if append.makes_full is not None:
+                self.committed_pos = max(self.committed_pos, append.makes_full.stream_pos)
             if append.states:
                 append.room.history.committed(append.states[-1].last_state_no)
         self._keys.stored(_key_ids(batch))

@@ -4,24 +4,31 @@ Spec: server-server API, "Joining Rooms". What the resident server has answered 
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial as bound
 
+from ranvier.db.engine import Tx
+from ranvier.ports import Clock
 from ranvier.proto.auth.error import AuthError
 from ranvier.proto.auth.rules import check_event
 from ranvier.proto.auth.state import CREATE
+from ranvier.proto.errors import MatrixError
 from ranvier.proto.events import Event, StateKey
 from ranvier.proto.room_versions import RoomVersion
 from ranvier.rooms.append import Append, Appended, Appender
 from ranvier.rooms.graph import Graph
 from ranvier.rooms.head import Head
 from ranvier.rooms.outliers import Outliers
+from ranvier.rooms.partial_rooms import PartialRoom
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.write import durable
 from ranvier.state.history import RoomHistory
+from ranvier.store import partial_state
 from ranvier.store import rooms as store
 from ranvier.store.events import REJECTED, StoredEvent, encode_auth
+from ranvier.store.partial_state import PartialRow
 
 
 class BadState(Exception):
@@ -33,17 +40,41 @@ class ResidentAnswer:
     """What a resident server told of the room, signatures and hashes checked."""
 
     state: Sequence[Event]
-    """The whole state before the join."""
+    """The state before the join: all of it, unless it is `partial`."""
     auth_chain: Sequence[Event]
     join: Event
     badly_authorised: frozenset[str] = frozenset()
     """Ids of joins that the server of the authorising user has not signed."""
+    partial: "TakenIn | None" = None
+    """Set if the resident server has left members out of `state`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenIn:
+    """Of a join with partial state: through whom, and to whom."""
+
+    joined_via: str
+    servers: frozenset[str]
+    """The servers in the room before the join, as the resident server told."""
 
 
 class Arriving:
     """Begins rooms. One a process."""
 
-    def __init__(self, *, rooms: Rooms, appender: Appender, graph: Graph, outliers: Outliers, server_name: str) -> None:
+    def __init__(
+        self,
+        *,
+        rooms: Rooms,
+        appender: Appender,
+        graph: Graph,
+        outliers: Outliers,
+        clock: Clock,
+        device_lists_pos: Callable[[], int],
+        server_name: str,
+    ) -> None:
+        """`device_lists_pos` is the position up to which our users' device lists have changed."""
+        self._clock = clock
+        self._device_lists_pos = device_lists_pos
         self._rooms = rooms
         self._appender = appender
         self._graph = graph
@@ -61,7 +92,15 @@ class Arriving:
             async with room.lock:
                 await room.settled()
                 join, done = await self._begin(room, answer, is_new=is_new)
-            await durable(done)
+            try:
+                await durable(done)
+            except MatrixError:
+                if room.partial is not None:
+                    self._rooms.partials.take_back(room.partial)
+                raise
+        if room.partial is not None:
+            for listener in self._rooms.partials.on_begun:
+                listener(room.partial)
         return join
 
     async def _room(self, version: RoomVersion, room_id: str) -> tuple[Room, bool]:
@@ -101,6 +140,9 @@ class Arriving:
         elif not room.state:
             # Who told of it before, in an invitation perhaps, may have told what is not so.
             append.also.append(lambda tx: store.correct(tx, room.room_nid, room.version.identifier, creator))
+        partial = None if answer.partial is None else self._partial(room, answer.partial, join)
+        if partial is not None and answer.partial is not None:
+            append.also.append(bound(_note, partial=partial, servers=answer.partial.servers))
         try:
             await self._put(
                 room, answer, append, join, [*(e for e in state.values() if e is not replaced), join], after
@@ -110,8 +152,23 @@ class Arriving:
             room.spoilt = True
             self._rooms.drop(room)
             raise
+        if partial is not None:
+            self._rooms.partials.begin(partial)
+        room.partial = partial
         self._rooms.add(room)
         return join, done
+
+    def _partial(self, room: Room, taken_in: TakenIn, join: StoredEvent) -> PartialRoom:
+        return PartialRoom(
+            room_nid=room.room_nid,
+            room_id=room.room_id,
+            join_event_id=join.event.event_id,
+            joined_via=taken_in.joined_via,
+            servers=taken_in.servers,
+            device_lists_pos=self._device_lists_pos(),
+            started_ts=self._clock.now_ms(),
+            events={join.event_nid},
+        )
 
     async def _judged_join(
         self, answer: ResidentAnswer, found: dict[str, StoredEvent], state: dict[StateKey, StoredEvent]
@@ -119,8 +176,13 @@ class Arriving:
         join = found.get(answer.join.event_id)
         if join is None or join.status == REJECTED:
             raise BadState("the join is not allowed by its own auth events")
+        standing = {key: stored.event for key, stored in state.items()}
+        if answer.partial is not None:
+            # What a partial state says nothing of, the auth events of the join do.
+            own = [found[event_id].event for event_id in answer.join.auth_events if event_id in found]
+            standing = {event.key: event for event in own if event.key is not None} | standing
         try:
-            check_event(answer.join, {key: stored.event for key, stored in state.items()})
+            check_event(answer.join, standing)
         except AuthError as error:
             raise BadState(f"the join is not allowed: {error}") from error
         return join
@@ -149,6 +211,23 @@ class Arriving:
         append.current += changes.current
         append.members += changes.members
         append.redescribe = True
+
+
+async def _note(tx: Tx, *, partial: PartialRoom, servers: frozenset[str]) -> None:
+    row = PartialRow(
+        room_nid=partial.room_nid,
+        room_id=partial.room_id,
+        join_event_id=partial.join_event_id,
+        joined_via=partial.joined_via,
+        device_lists_pos=partial.device_lists_pos,
+        started_ts=partial.started_ts,
+        tries=0,
+        next_try_ts=0,
+        last_error=None,
+        full_state_no=None,
+        members=0,
+    )
+    await partial_state.begin(tx, row, servers)
 
 
 def _state_of(answer: ResidentAnswer, found: dict[str, StoredEvent]) -> dict[StateKey, StoredEvent]:

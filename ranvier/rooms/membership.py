@@ -55,6 +55,10 @@ class Memberships:
             raise not_found("No room has this alias")
         return (await self._rooms.by_nid(nid)).room_id
 
+    async def is_joined(self, room: Room, user_id: str) -> bool:
+        """Whether a user is in the room."""
+        return await self._rooms.membership(room, user_id) == "join"
+
     async def join(self, requester: Requester, room_id: str, *, reason: str | None = None) -> str:
         """Join; the room id. Joining again changes nothing. Raises 403 if the join rules forbid it."""
         user_id = requester.user_id

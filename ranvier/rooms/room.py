@@ -11,6 +11,7 @@ from typing import Final
 
 from ranvier.proto.events import Event, StateKey
 from ranvier.proto.room_versions import RoomVersion
+from ranvier.rooms.partial_rooms import PartialRoom
 from ranvier.state.history import RoomHistory
 from ranvier.state.resolver import Resolver
 from ranvier.store.events import StoredEvent
@@ -34,6 +35,7 @@ class Room:
         "last_append",
         "last_pos",
         "lock",
+        "partial",
         "pending",
         "resolver",
         "room_id",
@@ -78,6 +80,8 @@ class Room:
         """The newest append: when it is durable, so are all before it."""
         self.has_head = True
         """False for a room that this server is not in and has only heard of."""
+        self.partial: PartialRoom | None = None
+        """Set while not every member is known: what stands in `state` does, of the members some may be missing."""
         self.resolver: Resolver | None = None
         """Made by `rooms.graph` when branches meet."""
         self._members: dict[str, StoredEvent | None] = {}
@@ -170,6 +174,10 @@ class Room:
         self.invited_members += (new == INVITE) - (old == INVITE)
         self.remember_member(key[1], stored)
         return old, new
+
+    def forget_members(self) -> None:
+        """What is remembered of members does not hold any more."""
+        self._members.clear()
 
     def begin(self, last: StoredEvent, state: Iterable[StoredEvent], state_no: int) -> None:
         """The room is this from now on: `last` the only extremity, `state` all of the state after it."""

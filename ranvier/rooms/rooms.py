@@ -9,6 +9,7 @@ from ranvier.db.engine import Database
 from ranvier.proto.errors import not_found
 from ranvier.proto.events import StateKey
 from ranvier.proto.room_versions import ROOM_VERSIONS
+from ranvier.rooms.partial_rooms import PartialRooms
 from ranvier.rooms.room import Room
 from ranvier.state.history import RoomHistory
 from ranvier.state.layer_cache import LayerCache
@@ -26,10 +27,19 @@ LAYER_ENTRIES: Final = 500_000
 class Rooms:
     """Rooms by id and by number."""
 
-    def __init__(self, *, db: Database, keys: StateKeys, cache: EventCache, last_room_nid: int) -> None:
+    def __init__(
+        self,
+        *,
+        db: Database,
+        keys: StateKeys,
+        cache: EventCache,
+        last_room_nid: int,
+        partials: PartialRooms | None = None,
+    ) -> None:
         self.db = db
         self.keys = keys
         self.cache = cache
+        self.partials = partials or PartialRooms()
         self.layers = LayerCache(LAYER_ENTRIES)
         self._next_nid = last_room_nid + 1
         self._by_nid: dict[int, Room] = {}
@@ -116,10 +126,15 @@ class Rooms:
                 if room is not None and not room.knows_member(user_id):
                     room.remember_member(user_id, found.get((room_nid, user_id)))
 
+    def active(self, room_nid: int) -> Room | None:
+        """The room with this number if it is active."""
+        return self._by_nid.get(room_nid)
+
     def add(self, room: Room) -> None:
         """A room has become active."""
         while len(self._by_nid) >= ACTIVE_ROOMS and self._drop_idle():
             pass
+        room.partial = self.partials.of(room.room_nid)
         self._by_nid[room.room_nid] = room
         self._nids[room.room_id] = room.room_nid
         self.cache.know_room(room.room_nid, room.version)

@@ -23,6 +23,7 @@ from ranvier.proto.events import Event
 from ranvier.proto.ids import domain_of
 from ranvier.proto.signing import SigningKey
 from ranvier.rooms.append import Append, Appended, Appender, CurrentEntry, MembershipChange
+from ranvier.rooms.partial_ends import end_with_last_leave
 from ranvier.rooms.room import EXTREMITY_LIMIT, Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store.events import NO_TXN, StoredEvent, Txn, encode_auth
@@ -113,6 +114,7 @@ class Writer:
     ) -> tuple[list[StoredEvent], asyncio.Future[None] | None]:
         """The part of `write` under the lock. If it raises after a change in memory, the room is dropped."""
         append = Append(room=room, events=[], also=list(also))
+        partial = room.partial
         result = []
         try:
             for draft in drafts:
@@ -123,7 +125,14 @@ class Writer:
                 if standing is not None and _changes_nothing(standing.event, draft):
                     result.append(standing)
                     continue
-                result.append(await self._write_one(room, draft, append))
+                is_partial = partial is not None and partial.is_partial(one.event_nid for one in room.extremities)
+                stored = await self._write_one(room, draft, append)
+                if partial is not None and is_partial:
+                    partial.events.add(stored.event_nid)
+                    append.partial_ids.append(stored.event.event_id)
+                result.append(stored)
+            if partial is not None:
+                await end_with_last_leave(self._rooms, append, self.server_name)
         except BaseException:
             if append.events:
                 room.spoilt = True

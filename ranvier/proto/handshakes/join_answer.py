@@ -13,9 +13,12 @@ from ranvier.proto.auth.state import CREATE, JOIN_RULES, POWER_LEVELS
 from ranvier.proto.event_format import InvalidEvent, parse_event
 from ranvier.proto.events import Event
 from ranvier.proto.handshakes.bad_answer import BadAnswer
+from ranvier.proto.ids import is_server_name
 
 _DECISIVE: Final = frozenset({CREATE, POWER_LEVELS, JOIN_RULES})
 """State entries without which nothing that follows could be judged."""
+MAX_SERVERS: Final = 100_000
+"""More servers than there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,10 @@ class JoinAnswer:
     auth_chain: Sequence[dict[str, Any]]
     join: Event
     """As it was sent, with the signatures that the resident server has added."""
+    members_omitted: bool = False
+    """Whether `state` leaves members out (MSC3706)."""
+    servers_in_room: frozenset[str] = frozenset()
+    """Told where members are omitted: the servers in the room before the join."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +47,15 @@ def split_answer(answer: object, sent: Event) -> JoinAnswer:
     """The parts of the answer to the join that was sent. Raises `BadAnswer`."""
     if not isinstance(answer, dict):
         raise BadAnswer("not an object")
+    omitted = answer.get("members_omitted", False)
+    if not isinstance(omitted, bool):
+        raise BadAnswer("members_omitted: not a boolean")
     return JoinAnswer(
-        state=_pdus(answer, "state"), auth_chain=_pdus(answer, "auth_chain"), join=_join(answer.get("event"), sent)
+        state=_pdus(answer, "state"),
+        auth_chain=_pdus(answer, "auth_chain"),
+        join=_join(answer.get("event"), sent),
+        members_omitted=omitted,
+        servers_in_room=_servers(answer) if omitted else frozenset(),
     )
 
 
@@ -72,6 +86,13 @@ def _pdus(answer: Mapping[str, Any], field: str) -> list[dict[str, Any]]:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise BadAnswer(f"{field}: not a list of events")
     return entries
+
+
+def _servers(answer: Mapping[str, Any]) -> frozenset[str]:
+    servers = answer.get("servers_in_room")
+    if not isinstance(servers, list) or len(servers) > MAX_SERVERS:
+        raise BadAnswer("servers_in_room: not a list of servers")
+    return frozenset(name for name in servers if isinstance(name, str) and is_server_name(name))
 
 
 def _join(entry: object, sent: Event) -> Event:

@@ -1,0 +1,205 @@
+"""Rooms of which not every member is known yet, and what has been done about it (MSC3706, MSC3902)."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from ranvier.db.engine import Reader, Tx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialRow:
+    """One partially joined room."""
+
+    room_nid: int
+    room_id: str
+    join_event_id: str
+    joined_via: str
+    device_lists_pos: int
+    started_ts: int
+    tries: int
+    next_try_ts: int
+    last_error: str | None
+    full_state_no: int | None
+    members: int
+
+
+async def every(db: Reader) -> list[PartialRow]:
+    """All of them. One statement."""
+    rows = await db.all(
+        "SELECT r.room_nid, p.room_id, p.join_event_id, p.joined_via, p.device_lists_stream_id, s.started_ts, s.tries,"
+        " s.next_try_ts, s.last_error, s.full_state_no, s.members FROM partial_state_rooms p"
+        " JOIN rooms r ON r.room_id = p.room_id JOIN partial_state_resyncs s ON s.room_nid = r.room_nid"
+    )
+    return [
+        PartialRow(
+            room_nid=room_nid,
+            room_id=room_id,
+            join_event_id=join_event_id,
+            joined_via=joined_via,
+            device_lists_pos=device_lists_pos,
+            started_ts=started_ts,
+            tries=tries,
+            next_try_ts=next_try_ts,
+            last_error=last_error,
+            full_state_no=full_state_no,
+            members=members,
+        )
+        for (
+            room_nid,
+            room_id,
+            join_event_id,
+            joined_via,
+            device_lists_pos,
+            started_ts,
+            tries,
+            next_try_ts,
+            last_error,
+            full_state_no,
+            members,
+        ) in rows
+    ]
+
+
+async def servers(db: Reader) -> dict[str, list[str]]:
+    """By room id the servers that were told to be in it. One statement."""
+    found: dict[str, list[str]] = {}
+    for room_id, server in await db.all("SELECT room_id, server_name FROM partial_state_rooms_servers"):
+        found.setdefault(room_id, []).append(server)
+    return found
+
+
+async def events(db: Reader) -> dict[str, set[int]]:
+    """By room id the numbers of the events whose state is partial. One statement."""
+    found: dict[str, set[int]] = {}
+    for room_id, nid in await db.all(
+        "SELECT p.room_id, e.event_nid FROM partial_state_events p JOIN events e ON e.event_id = p.event_id"
+    ):
+        found.setdefault(room_id, set()).add(nid)
+    return found
+
+
+async def begin(tx: Tx, row: PartialRow, in_room: Collection[str]) -> None:
+    """A room is partially joined from now on; the join is its first event with partial state. Ten statements."""
+    await clear(tx, row.room_nid, row.room_id)
+    await tx.run(
+        "INSERT INTO partial_state_rooms (room_id, device_lists_stream_id, join_event_id, joined_via)"
+        " VALUES ($1, $2, $3, $4)",
+        row.room_id,
+        row.device_lists_pos,
+        row.join_event_id,
+        row.joined_via,
+    )
+    await tx.many(
+        "INSERT INTO partial_state_rooms_servers (room_id, server_name) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        [(row.room_id, server) for server in in_room],
+    )
+    await insert_events(tx, [(row.room_id, row.join_event_id)])
+    await tx.run(
+        "INSERT INTO partial_state_resyncs (room_nid, started_ts) VALUES ($1, $2)", row.room_nid, row.started_ts
+    )
+
+
+async def insert_events(tx: Tx, rows: Sequence[tuple[str, str]]) -> None:
+    """`(room_id, event_id)`: these have partial state. One statement."""
+    await tx.many("INSERT INTO partial_state_events (room_id, event_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", rows)
+
+
+async def delete_events(tx: Tx, event_ids: Collection[str]) -> None:
+    """These have full state. One statement."""
+    await tx.run("DELETE FROM partial_state_events WHERE event_id = ANY($1)", list(event_ids))
+
+
+async def save_try(tx: Tx, room_nid: int, *, tries: int, next_try_ts: int, error: str | None) -> None:
+    """What has become of an attempt. One statement."""
+    await tx.run(
+        "UPDATE partial_state_resyncs SET tries = $2, next_try_ts = $3, last_error = $4 WHERE room_nid = $1",
+        room_nid,
+        tries,
+        next_try_ts,
+        error,
+    )
+
+
+async def save_full_state(tx: Tx, room_nid: int, state_no: int, members: int) -> None:
+    """The full state before the join is here. One statement."""
+    await tx.run(
+        "UPDATE partial_state_resyncs SET full_state_no = $2, members = $3 WHERE room_nid = $1",
+        room_nid,
+        state_no,
+        members,
+    )
+
+
+async def insert_members(tx: Tx, room_nid: int, rows: Iterable[tuple[int, int, int]]) -> None:
+    """`(key_id, event_nid, membership)` of the full state before the join. One statement."""
+    await tx.many(
+        "INSERT INTO partial_state_members (room_nid, key_id, event_nid, membership) VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT (room_nid, key_id)"
+        " DO UPDATE SET event_nid = excluded.event_nid, membership = excluded.membership",
+        [(room_nid, key_id, event_nid, membership) for key_id, event_nid, membership in rows],
+    )
+
+
+async def delete_members(tx: Tx, room_nid: int) -> None:
+    """Begin anew with the members. One statement."""
+    await tx.run("DELETE FROM partial_state_members WHERE room_nid = $1", room_nid)
+
+
+async def count_members(db: Reader, room_nid: int) -> tuple[int, int]:
+    """How many of the full state's members are joined, and invited. One statement."""
+    row = await db.one(
+        "SELECT SUM(CASE WHEN membership = 1 THEN 1 ELSE 0 END), SUM(CASE WHEN membership = 2 THEN 1 ELSE 0 END)"
+        " FROM partial_state_members WHERE room_nid = $1",
+        room_nid,
+    )
+    return (0, 0) if row is None else (row[0] or 0, row[1] or 0)
+
+
+async def memberships(db: Reader, room_nid: int, key_ids: Collection[int]) -> dict[int, int]:
+    """By user number their membership in the full state before the join. One statement."""
+    rows = await db.all(
+        "SELECT key_id, membership FROM partial_state_members WHERE room_nid = $1 AND key_id = ANY($2)",
+        room_nid,
+        list(key_ids),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def make_current(tx: Tx, room_nid: int) -> None:
+    """The members at the join become those of the room; what has changed since is written after that. One statement."""
+    await tx.run(
+        "INSERT INTO room_current (room_nid, key_id, event_nid, membership)"
+        " SELECT room_nid, key_id, event_nid, membership FROM partial_state_members WHERE room_nid = $1"
+        " ON CONFLICT (room_nid, key_id)"
+        " DO UPDATE SET event_nid = excluded.event_nid, membership = excluded.membership",
+        room_nid,
+    )
+
+
+async def finish(tx: Tx, room_nid: int, room_id: str, *, now_ms: int, pos: int) -> None:
+    """The room is full since position `pos`. Five statements."""
+    await _clear_marks(tx, room_nid, room_id)
+    await tx.run(
+        "UPDATE partial_state_resyncs SET done_ts = $2, done_pos = $3, last_error = NULL WHERE room_nid = $1",
+        room_nid,
+        now_ms,
+        pos,
+    )
+
+
+async def clear(tx: Tx, room_nid: int, room_id: str) -> None:
+    """Nobody is waiting for the room's full state any more. Five statements."""
+    await _clear_marks(tx, room_nid, room_id)
+    await tx.run("DELETE FROM partial_state_resyncs WHERE room_nid = $1", room_nid)
+
+
+async def completed(db: Reader) -> dict[int, int]:
+    """By room the stream position at which it became full, of those that were partially joined. One statement."""
+    rows = await db.all("SELECT room_nid, done_pos FROM partial_state_resyncs WHERE done_pos IS NOT NULL")
+    return {row[0]: row[1] for row in rows}
+
+
+async def _clear_marks(tx: Tx, room_nid: int, room_id: str) -> None:
+    for table in ("partial_state_rooms", "partial_state_events", "partial_state_rooms_servers"):
+        await tx.run(f"DELETE FROM {table} WHERE room_id = $1", room_id)
+    await tx.run("DELETE FROM partial_state_members WHERE room_nid = $1", room_nid)
