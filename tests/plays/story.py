@@ -4,14 +4,22 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Final
 
 from tests.api.asgi import Answer, Client, in_room, part
+from tests.plays.attacks import Attacks
+from tests.plays.byzantine import EVIL, Byzantine
+from tests.plays.byzantine_answers import ByzantineApp
+from tests.plays.invariants import check_few_ends, check_nothing_waits, check_verdicts
 from tests.plays.network import Faults
-from tests.plays.world import World, world
+from tests.plays.world import EPOCH_MS, World, world
 
 SERVERS: Final = ("one.test", "two.test", "three.test")
 VERSIONS: Final = ("6", "9", "10", "11", "12")
+BYZANTINE = 0.0
+"""In so many stories (none until its findings are mended) there is a server that keeps to no rule."""
+SKEWS_MS: Final = (-600_000, -5_000, 0, 5_000, 600_000)
 
 
 @dataclass(slots=True)
@@ -25,6 +33,8 @@ class Story:
     told: dict[str, str] = field(default_factory=dict)
     """Messages that were acknowledged: event ids by what was said."""
     log: list[str] = field(default_factory=list)
+    attacks: Attacks | None = None
+    """By a server in the room that keeps to no rule, if there is one."""
 
     @property
     def people(self) -> list[Client]:
@@ -44,8 +54,27 @@ class Story:
             (await person.post(f"/join/{part(self.room_id)}?via={SERVERS[0]}")).ok()
         levels = (await creator.get(f"{in_room(self.room_id)}/state/m.room.power_levels")).ok()
         levels["users"] = {**levels["users"], self.people[1].user_id: 50}
+        if random.random() < BYZANTINE:
+            evil = await self._let_evil_in()
+            levels["users"][evil] = random.choice((0, 50, 100))
         (await creator.put(f"{in_room(self.room_id)}/state/m.room.power_levels", levels)).ok()
         await self.world.settle()
+
+    async def _let_evil_in(self) -> str:
+        """A server that keeps to no rule joins as others do; its user."""
+        play = self.world
+        peer = Byzantine(Random(play.random.random()), play.network.transport(EVIL), EPOCH_MS)
+        play.network.apps[EVIL] = ByzantineApp(peer)
+        play.network.unruly.add(EVIL)
+        assert await peer.join(SERVERS[0], self.room_id, f"@m1:{EVIL}")
+        self.attacks = Attacks(peer, SERVERS)
+        return peer.users[0]
+
+    async def attack(self) -> None:
+        """What the others do not expect."""
+        if self.attacks is not None:
+            self.log.append("!!")
+            self.log[-1] = f"!! {await self.attacks.act()}"
 
     async def act(self) -> None:
         """Somebody does something; it may be refused."""
@@ -53,14 +82,15 @@ class Story:
         up = [person for person in self.people if _server(person) in self.world.servers]
         if not up:
             return
-        who, whom = random.choice(up), random.choice(self.people)
+        evil = [] if self.attacks is None else self.attacks.peer.users
+        who, whom = random.choice(up), random.choice([*self.names, *evil])
         room = in_room(self.room_id)
         act = random.choices(
             ("say", "topic", "name", "kick", "ban", "unban", "leave", "join", "levels", "redact"),
             (12, 2, 1, 1, 1, 1, 1, 3, 1, 1),
         )[0]
         number = len(self.log)
-        self.log.append(f"{number} {act} {who.user_id} {whom.user_id}")
+        self.log.append(f"{number} {act} {who.user_id} {whom}")
         if act == "say":
             body = f"{number}"
             answer = await who.send(self.room_id, "m.room.message", {"msgtype": "m.text", "body": body})
@@ -69,7 +99,7 @@ class Story:
         elif act in ("topic", "name"):
             answer = await who.put(f"{room}/state/m.room.{act}", {act: str(number)})
         elif act in ("kick", "ban", "unban"):
-            answer = await who.post(f"{room}/{act}", {"user_id": whom.user_id})
+            answer = await who.post(f"{room}/{act}", {"user_id": whom})
         elif act == "leave":
             answer = await who.post(f"{room}/leave")
         elif act == "join":
@@ -82,13 +112,13 @@ class Story:
         assert answer.status < 500 or answer.status == 502, (act, answer.body)
         self.log[-1] += f" {answer.status}"
 
-    async def _raise(self, who: Client, whom: Client) -> Answer:
+    async def _raise(self, who: Client, whom: str) -> Answer:
         room = in_room(self.room_id)
         levels = await who.get(f"{room}/state/m.room.power_levels")
         if levels.status != 200:
             return levels
         content = levels.json
-        content["users"] = {**content["users"], whom.user_id: self.world.random.choice((0, 50, 75))}
+        content["users"] = {**content["users"], whom: self.world.random.choice((0, 50, 75))}
         return await who.put(f"{room}/state/m.room.power_levels", content)
 
     async def _redact(self, who: Client, number: int) -> Answer:
@@ -103,10 +133,10 @@ class Story:
     async def trouble(self) -> None:
         """Something happens to the servers or between them."""
         random, play = self.world.random, self.world
-        kind = random.choice(("part", "heal", "crash", "restart", "faults", "calm"))
+        kind = random.choice(("part", "heal", "crash", "restart", "faults", "calm", "skew"))
         self.log.append(f"-- {kind}")
         if kind == "part":
-            play.network.part(*random.sample(SERVERS, 2))
+            play.network.part(*random.sample([*SERVERS, *play.network.unruly], 2))
         elif kind == "heal":
             play.network.heal()
         elif kind == "crash" and len(play.servers) > 1:
@@ -115,6 +145,8 @@ class Story:
             await self._restart()
         elif kind == "faults":
             play.network.faults = Faults(delay_s=2.0, lost_request=0.1, lost_answer=0.1, repeated=0.1)
+        elif kind == "skew":
+            play.skew(random.choice(SERVERS), random.choice(SKEWS_MS))
         else:
             play.network.faults = Faults()
 
@@ -127,6 +159,8 @@ class Story:
         """Everything is well again; who is in the room says something; then all must agree."""
         self.world.network.heal()
         self.world.network.faults = Faults()
+        if self.attacks is not None:
+            self.attacks.peer.is_quiet = self.world.random.random() < 0.5
         await self._restart()
         await self.world.settle()
         for _ in range(2):
@@ -143,6 +177,9 @@ class Story:
             await self.world.check_agreement(self.room_id, present)
         for name in SERVERS:
             await self._check_nothing_lost(name)
+        await check_verdicts(self.world, self.room_id)
+        await check_few_ends(self.world, self.room_id, present)
+        await check_nothing_waits(self.world)
 
     async def _hosts(self, name: str) -> frozenset[str]:
         """Who is in the room as a server has it."""
@@ -184,6 +221,8 @@ async def tell(seed: int, folder: Path, *, steps: int, template: Path | None = N
                 if play.random.random() < 0.15:
                     await story.trouble()
                 await story.act()
+                if play.random.random() < 0.6:
+                    await story.attack()
                 if play.random.random() < 0.3:
                     await _wait(play)
             await story.end()

@@ -15,11 +15,13 @@ from ranvier.app.homeserver import World as Surroundings
 from ranvier.config.load import parse
 from ranvier.db.sqlite import open_sqlite
 from ranvier.http.listeners import app_for
+from ranvier.proto.signing import SigningKey
 from ranvier.proto.unpadded_base64 import encode_base64
 from ranvier.users.create_account import NewAccount
 from ranvier.users.issue_login import DeviceWish
 from tests.api.asgi import Client, in_room
 from tests.api.homeserver import OPTIONS
+from tests.plays.byzantine import EVIL, EVIL_KEY
 from tests.plays.network import Network
 
 EPOCH_MS = 1_700_000_000_000
@@ -78,14 +80,14 @@ class World:
     async def start(self, name: str) -> Homeserver:
         """A server is up: a new one, or one that goes on with what is on its disk."""
         path = self.folder / f"{name}.db"
+        self.network.met["restart"] += path.exists()
         if not path.exists() and self.template is not None:
             shutil.copyfile(self.template, path)
-        seed = blake2b(f"{self.seed} {name}".encode(), digest_size=32).digest()
         config = parse(
             {
                 **OPTIONS,
                 "server_name": name,
-                "signing_key": f"ed25519 a_play {encode_base64(seed)}",
+                "signing_key": f"ed25519 a_play {encode_base64(self._key_seed(name))}",
                 "listeners": [{"type": "http", "port": 0, "resources": [{"names": ["client", "federation"]}]}],
                 "database": {"name": "sqlite3", "args": {"database": str(path)}},
                 "trusted_key_servers": [],
@@ -118,8 +120,25 @@ class World:
 
     async def crash(self, name: str) -> None:
         """A server is gone from one moment to the next; its disk stays."""
+        self.network.met["crash"] += 1
         self.network.apps.pop(name, None)
         await self.servers.pop(name).crash()
+
+    def public_keys(self, name: str) -> dict[str, bytes]:
+        """A server's keys by id."""
+        if name == EVIL:
+            return {EVIL_KEY.key_id: EVIL_KEY.public_key}
+        key = SigningKey("ed25519:a_play", self._key_seed(name))
+        return {key.key_id: key.public_key}
+
+    def _key_seed(self, name: str) -> bytes:
+        return blake2b(f"{self.seed} {name}".encode(), digest_size=32).digest()
+
+    def skew(self, name: str, skew_ms: int) -> None:
+        """A server's clock is wrong by so much from now on."""
+        clock = self.clocks[name]
+        self.network.met["clock skew"] += clock.skew_ms != skew_ms
+        clock.skew_ms = skew_ms
 
     async def user(self, name: str, server: str) -> Client:
         """A new user of a server."""
