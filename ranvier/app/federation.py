@@ -13,6 +13,7 @@ from ranvier.app.e2ee import E2eeServices
 from ranvier.app.federation_edus import DurableSources, EduNeeds, EduServices, build_edus, build_sources
 from ranvier.app.federation_handshakes import HandshakeNeeds, HandshakeServices, build_handshakes, handshake_routes
 from ranvier.app.federation_queries import Asking, build_asking, build_queries, query_routes
+from ranvier.app.partial_joins import build_resyncs
 from ranvier.app.rooms import RoomServices
 from ranvier.config.model import Config
 from ranvier.config.outbound_sections import FederationConfig
@@ -34,6 +35,7 @@ from ranvier.federation.outbox import DeviceOutbox
 from ranvier.federation.own_keys import OwnKeys
 from ranvier.federation.receive import Receiving
 from ranvier.federation.resident_rooms import ResidentRooms
+from ranvier.federation.resync import Resyncs
 from ranvier.federation.screening import Screens
 from ranvier.federation.sender import Sender
 from ranvier.federation.undelivered import UndeliveredEvents
@@ -79,6 +81,7 @@ class FederationServices:
     hosts: Hosts
     keys: ServerKeys
     receiving: Receiving
+    resyncs: Resyncs
     sender: Sender
     tidying: Tidying
     outbox: DeviceOutbox
@@ -91,6 +94,7 @@ class FederationServices:
 
     async def stop(self) -> None:
         """Stop what is under way with other servers."""
+        await self.resyncs.stop()
         await self.receiving.stop()
         await self.edus.stop()
         await self.sender.close()
@@ -98,6 +102,7 @@ class FederationServices:
 
     async def crash(self) -> None:
         """Be gone, for plays: nothing more is written."""
+        await self.resyncs.stop()
         await self.receiving.stop()
         await self.edus.stop()
         await self.finder.close()
@@ -189,6 +194,16 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
         keys=keys,
         outbox=outbox,
         receiving=receiving,
+        resyncs=build_resyncs(
+            db=db,
+            clock=clock,
+            rooms=rooms,
+            gaps=gaps,
+            keys=keys,
+            hosts_of=hosts.of,
+            memberships=handshakes.memberships,
+            server_name=server_name,
+        ),
         sender=sender,
         tidying=_build_tidying(needs, signing_keys[0]),
         routes=[

@@ -88,7 +88,12 @@ def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
     conditions = Conditions(rooms=rooms.rooms, resident=resident, restricted_joins=needs.restricted_joins)
     handed_in = HandedIn(keys=keys, accepting=rooms.accepting, resident=resident, forward=needs.forward)
     handshakes = Handshakes(
-        client=needs.client, clock=needs.clock, random=needs.random, server_name=server_name, signing_key=signing_key
+        client=needs.client,
+        clock=needs.clock,
+        random=needs.random,
+        server_name=server_name,
+        signing_key=signing_key,
+        omits_members=needs.config.faster_joins,
     )
     invites = RemoteInvites(
         rooms=rooms.rooms, writer=rooms.writer, accepting=rooms.accepting, client=needs.client, keys=keys

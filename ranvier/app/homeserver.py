@@ -152,6 +152,7 @@ class Homeserver:
             asyncio.create_task(_watched(federation.sender.run), name="sender"),
             asyncio.create_task(_watched(federation.health.run), name="health of servers"),
             asyncio.create_task(_watched(federation.tidying.run), name="ends of rooms"),
+            asyncio.create_task(_watched(federation.resyncs.run), name="resyncs"),
             *(asyncio.create_task(_watched(job), name=name) for name, job in federation.edus.jobs.items()),
         ]
         await federation.start()

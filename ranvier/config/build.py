@@ -60,6 +60,9 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         log_config=values.text_or_none("log_config"),
         event_cache_size=values.integer("event_cache_size"),
         cache_factor=values.number("caches.global_factor"),
+        faster_joins=all(
+            values.boolean(f"{section}.faster_joins") for section in ("experimental_features", "experimental")
+        ),
         rc_message=values.rate("rc_message"),
         rc_registration=values.rate("rc_registration"),
         rc_registration_token_validity=values.rate("rc_registration_token_validity"),

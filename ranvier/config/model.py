@@ -55,6 +55,8 @@ class Config:
     event_cache_size: int
     """Entries."""
     cache_factor: float
+    faster_joins: bool
+    """`experimental_features.faster_joins`, also spelt `experimental.faster_joins`."""
 
     # Rate limits
     rc_message: RateLimit

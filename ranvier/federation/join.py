@@ -106,7 +106,9 @@ class RemoteJoins:
         badly_authorised = chain.badly_authorised | state.badly_authorised
         partial = None
         if answer.members_omitted:
-            partial = TakenIn(joined_via=server, servers=answer.servers_in_room | {server})
+            partial = TakenIn(
+                joined_via=server, servers=(answer.servers_in_room | {server}) - {self._handshakes.server_name}
+            )
         resident = ResidentAnswer(
             state=sound.state,
             auth_chain=sound.auth_chain,

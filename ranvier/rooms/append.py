@@ -89,6 +89,8 @@ class Append:
     quiet: list[Appended] = field(default_factory=list)
     """What no stream tells of: outliers, rejected and soft-failed events, history (which has its positions already).
     Stored before `events`."""
+    replayed: list[Appended] = field(default_factory=list)
+    """Events with rows whose place in the graph and verdict are other ones now."""
     placed: set[int] = field(default_factory=set)
     """The numbers of those of `events` and `quiet` that were outliers: they have rows already."""
     superseded: list[tuple[StoredEvent, StoredEvent]] = field(default_factory=list)
@@ -302,7 +304,7 @@ class Appender:
                 self._prune(append.room, target, redaction)
             for old, _ in append.superseded:
                 self._cache.drop(old.event_nid)
-            for entry in append.all_events():
+            for entry in (*append.replayed, *append.all_events()):
                 self._cache.add(entry.stored)
             for entry in append.events:
                 self.committed_pos = max(self.committed_pos, entry.stored.stream_pos)
@@ -370,7 +372,7 @@ async def _store_what_came(tx: Tx, batch: Sequence[Append]) -> None:
     placed = [
         (entry.stored, entry.auth)
         for append in batch
-        for entry in append.all_events()
+        for entry in (*append.replayed, *append.all_events())
         if entry.stored.event_nid in append.placed
     ]
     await events.place(tx, placed)

@@ -42,20 +42,23 @@ class Graph:
         room.resolver.remember(state_nos, resolved)
         return resolved.state_no, resolved.rows
 
-    async def known_state(self, room: Room, events: Iterable[StoredEvent]) -> tuple[int, StateRows | None]:
-        """The number of the state that consists of these events, derived from the room's present one."""
+    async def known_state(
+        self, room: Room, events: Iterable[StoredEvent], *, base_no: int | None = None
+    ) -> tuple[int, StateRows | None]:
+        """The number of the state that consists of these events, derived from `base_no`, or the room's present one."""
+        base_no = room.state_no if base_no is None else base_no
         entries = {
             stored.key_id: stored.event_nid
             for stored in events
             if stored.key_id is not None and stored.status != REJECTED
         }
-        if not room.state_no:
+        if not base_no:
             root = await room.history.root(entries)
             return root.state_no, root.rows if root.state_no else None
-        standing = await room.history.load_state(room.state_no)
+        standing = await room.history.load_state(base_no)
         changes = {key_id: nid for key_id, nid in entries.items() if standing.get(key_id) != nid}
         changes |= dict.fromkeys(standing.keys() - entries.keys(), 0)
-        derived = await room.history.derive(room.state_no, changes)
+        derived = await room.history.derive(base_no, changes)
         return derived.state_no, derived.rows
 
     async def entries(

@@ -44,7 +44,7 @@ class Hosts:
     def known(self, room_nid: int) -> frozenset[str] | None:
         """The servers in the room as it was last committed, `None` if that is not in memory."""
         counts = self._counted.get(room_nid)
-        return None if counts is None else counts.names()
+        return None if counts is None else self._and_told(room_nid, counts.names())
 
     async def of(self, room: Room) -> frozenset[str]:
         """The servers in the room as it was last committed, this one among them. Mostly no statement."""
@@ -52,7 +52,7 @@ class Hosts:
 
     async def in_room(self, room_nid: int) -> frozenset[str]:
         """The same for the room with this number, which need not be active."""
-        return (await self._counts(room_nid)).names()
+        return self._and_told(room_nid, (await self._counts(room_nid)).names())
 
     async def at(self, room: Room, state_no: int) -> frozenset[str]:
         """The servers in the room when its state was this. Costs by how far that is from the current one."""
@@ -60,7 +60,7 @@ class Hosts:
         if counts.is_uneven and room.pending:
             await room.settled()
         if state_no == counts.state_no:
-            return counts.names()
+            return self._and_told(room.room_nid, counts.names())
         past = self._past.get((room.room_nid, state_no))
         if past is None:
             known = counts.names()
@@ -68,7 +68,12 @@ class Hosts:
             if past == known:
                 past = known
             self._remember_past((room.room_nid, state_no), past)
-        return past
+        return self._and_told(room.room_nid, past)
+
+    def _and_told(self, room_nid: int, names: frozenset[str]) -> frozenset[str]:
+        """Of a partially joined room also those servers that we were told of when we joined (MSC3706)."""
+        partial = self._rooms.partials.of(room_nid)
+        return names if partial is None or not names else names | partial.servers
 
     def forget(self, room_nid: int) -> None:
         """What is in memory of this room does not hold any more."""

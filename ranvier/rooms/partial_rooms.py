@@ -35,6 +35,8 @@ class PartialRoom:
     """How many members that state has, as far as they have come."""
     replayed: int = 0
     """How many events have been put into their full states."""
+    corrected: bool = False
+    """Set when it becomes full: whether more has changed than that further members are known."""
     tries: int = 0
     next_try_ms: int = 0
     last_error: str | None = None
@@ -55,6 +57,8 @@ class PartialRooms:
         self._by_nid: dict[int, PartialRoom] = {}
         self.full_since: dict[int, int] = {}
         """By room the stream position at which it became full, of those that have been partial."""
+        self.corrected: set[int] = set()
+        """Those of them of which more has changed then than that further members were known."""
         self.on_begun: list[Callable[[PartialRoom], None]] = []
         """Told when a join with partial state is durable."""
         self.on_ended: list[Callable[[PartialRoom], None]] = []
@@ -72,6 +76,7 @@ class PartialRooms:
                 partial.events = events.get(row.room_id, set())
                 found._by_nid[row.room_nid] = partial
         found.full_since = await store.completed(db)
+        found.corrected = set(found.full_since)  # Which of them were is not written down.
         return found
 
     def of(self, room_nid: int) -> PartialRoom | None:
@@ -86,6 +91,7 @@ class PartialRooms:
         """The room is partial from now on."""
         self._by_nid[partial.room_nid] = partial
         self.full_since.pop(partial.room_nid, None)
+        self.corrected.discard(partial.room_nid)
 
     def take_back(self, partial: PartialRoom) -> None:
         """The join could not be stored."""
@@ -99,6 +105,8 @@ class PartialRooms:
         del self._by_nid[partial.room_nid]
         if full_since is not None:
             self.full_since[partial.room_nid] = full_since
+            if partial.corrected:
+                self.corrected.add(partial.room_nid)
         partial.ended.set()
         for listener in self.on_ended:
             listener(partial)

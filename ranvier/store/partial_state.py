@@ -165,8 +165,9 @@ async def memberships(db: Reader, room_nid: int, key_ids: Collection[int]) -> di
     return {row[0]: row[1] for row in rows}
 
 
-async def make_current(tx: Tx, room_nid: int) -> None:
-    """The members at the join become those of the room; what has changed since is written after that. One statement."""
+async def make_current(tx: Tx, room_nid: int, *, but: Collection[int]) -> None:
+    """The members at the join become those of the room, `but` for those with these numbers. Two statements."""
+    await tx.run("DELETE FROM partial_state_members WHERE room_nid = $1 AND key_id = ANY($2)", room_nid, list(but))
     await tx.run(
         "INSERT INTO room_current (room_nid, key_id, event_nid, membership)"
         " SELECT room_nid, key_id, event_nid, membership FROM partial_state_members WHERE room_nid = $1"

@@ -1,0 +1,262 @@
+"""Fetching the full state of partially joined rooms: one durable job a room.
+
+MSC3902. The state before the join is asked for at one server after the other until one tells it; then the events since
+are replayed (`rooms.replay`) and the room becomes full (`rooms.become_full`). What fails is tried again, later and later;
+after `GIVE_UP_MS` the room is left, and its users see why. How far it has come is on disk.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial as bound
+from typing import Final
+
+from ranvier.db.engine import Database, DatabaseError
+from ranvier.federation.client import RemoteError, Unreachable
+from ranvier.federation.gaps import GapError, Gaps
+from ranvier.federation.keys import ServerKeys
+from ranvier.ports import Clock
+from ranvier.proto.errors import MatrixError
+from ranvier.rooms.become_full import BecomingFull, Questions
+from ranvier.rooms.full_state import DoubtfulState, FullStates, ToldState, told_state
+from ranvier.rooms.partial_rooms import PartialRoom
+from ranvier.rooms.replay import Replay, Told
+from ranvier.rooms.room import Room
+from ranvier.rooms.rooms import Rooms
+from ranvier.store import partial_state
+from ranvier.store.events import StoredEvent
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE: Final = 4
+"""How many rooms are fetched at the same time."""
+SERVERS: Final = 6
+"""How many servers are asked in one attempt."""
+FIRST_MS: Final = 2_000
+LONGEST_MS: Final = 600_000
+GIVE_UP_MS: Final = 7 * 24 * 3_600_000
+IDLE_S: Final = 3_600.0
+DOUBTS: Final = 3
+"""A state that contradicts the one that the join came with is believed when it has been told so many times."""
+
+Leave = Callable[[PartialRoom], Awaitable[None]]
+"""Lets every local user leave the room."""
+
+
+class Resyncs:
+    """The jobs. `run` has to be running."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        clock: Clock,
+        rooms: Rooms,
+        gaps: Gaps,
+        keys: ServerKeys,
+        full_states: FullStates,
+        becoming_full: BecomingFull,
+        hosts_of: Callable[[Room], Awaitable[Collection[str]]],
+        leave: Leave,
+        server_name: str,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._rooms = rooms
+        self._gaps = gaps
+        self._keys = keys
+        self._full_states = full_states
+        self._becoming_full = becoming_full
+        self._hosts_of = hosts_of
+        self._leave = leave
+        self._server_name = server_name
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._woken = asyncio.Event()
+        self._doubted: dict[tuple[int, int], int] = {}
+        """By room and state how many times it was told."""
+        rooms.partials.on_begun.append(lambda partial: self._woken.set())
+        rooms.partials.on_ended.append(self._ended)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a room is being fetched right now."""
+        return bool(self._running)
+
+    async def run(self) -> None:
+        """Fetch what is due, until cancelled."""
+        try:
+            while True:
+                self._woken.clear()
+                self._start_due()
+                await self._pause()
+        finally:
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Leave everything as it is: it is on disk."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _pause(self) -> None:
+        """Until a room has come or gone, or the next one is due."""
+        waiting = [one.next_try_ms for one in self._rooms.partials.every() if one.room_nid not in self._running]
+        pause_s = IDLE_S
+        if waiting and len(self._running) < AT_ONCE:
+            pause_s = min(IDLE_S, max(0.0, (min(waiting) - self._clock.now_ms()) / 1000))
+        sleeping = asyncio.ensure_future(self._clock.sleep(pause_s))
+        waking = asyncio.ensure_future(self._woken.wait())
+        try:
+            await asyncio.wait([sleeping, waking], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            waking.cancel()
+
+    def _start_due(self) -> None:
+        now = self._clock.now_ms()
+        due = [
+            one for one in self._rooms.partials.every() if one.next_try_ms <= now and one.room_nid not in self._running
+        ]
+        # Where people are talking now, they are waiting now.
+        due.sort(key=self._last_pos, reverse=True)
+        for partial in due[: AT_ONCE - len(self._running)]:
+            task = asyncio.ensure_future(self._resync(partial))
+            self._running[partial.room_nid] = task
+            task.add_done_callback(bound(self._done, partial.room_nid))
+
+    def _last_pos(self, partial: PartialRoom) -> int:
+        room = self._rooms.active(partial.room_nid)
+        return 0 if room is None else room.last_pos
+
+    def _done(self, room_nid: int, task: asyncio.Task[None]) -> None:
+        if self._running.get(room_nid) is task:
+            del self._running[room_nid]
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("The resync of a room has failed", exc_info=task.exception())
+        self._woken.set()
+
+    def _ended(self, partial: PartialRoom) -> None:
+        task = self._running.get(partial.room_nid)
+        if task is not None and partial.room_nid not in self._rooms.partials.full_since:
+            task.cancel()  # Nobody is in the room any more.
+        self._doubted = {key: times for key, times in self._doubted.items() if key[0] != partial.room_nid}
+
+    async def _resync(self, partial: PartialRoom) -> None:
+        """One attempt."""
+        if not partial.tries:
+            logger.info("Fetching the full state of %s, joined through %s", partial.room_id, partial.joined_via)
+        try:
+            problem = await self._attempt(partial)
+        except (DatabaseError, MatrixError) as error:
+            problem = str(error)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # What one room's events do must not end the fetching of the others.
+            logger.exception("The resync of %s has failed", partial.room_id)
+            problem = repr(error)
+        if problem is None or self._rooms.partials.of(partial.room_nid) is not partial:
+            return
+        await self._try_later(partial, problem)
+
+    async def _attempt(self, partial: PartialRoom) -> str | None:
+        """What has gone wrong, if anything."""
+        room = await self._rooms.get(partial.room_id)
+        servers = await self._servers(room, partial)
+        if partial.full_state_no is None:
+            problem = await self._fetch(room, partial, servers)
+            if problem is not None:
+                return problem
+        told = Told()
+        replay: Replay | None = None
+        while True:
+            step = await self._becoming_full.advance(partial.room_id, told, replay)
+            if step is None:
+                break
+            if isinstance(step, Questions):
+                await self._answer(room, step, told, servers)
+            else:
+                replay = step
+            await self._clock.sleep(0)
+        if partial.room_nid in self._rooms.partials.full_since:
+            taken_s = (self._clock.now_ms() - partial.started_ts) / 1000
+            logger.info(
+                "%s has its full state after %.1f s: %d members, %d events replayed",
+                partial.room_id,
+                taken_s,
+                partial.members,
+                partial.replayed,
+            )
+        return None
+
+    async def _fetch(self, room: Room, partial: PartialRoom, servers: Sequence[str]) -> str | None:
+        (join,) = (await self._rooms.cache.by_id([partial.join_event_id])).values()
+        problem = "No server is known that is in the room"
+        for server in servers:
+            partial.asked.append(server)
+            try:
+                told = told_state(await self._gaps.state_before(room, join.event, server))
+                await self._check(partial, told)
+            except (GapError, RemoteError, Unreachable, DoubtfulState) as error:
+                problem = f"{server}: {error}"
+                logger.info("%s does not tell the full state of %s: %s", server, partial.room_id, error)
+            else:
+                await self._full_states.save(partial, told)
+                return None
+        return problem
+
+    async def _check(self, partial: PartialRoom, told: ToldState) -> None:
+        try:
+            await self._full_states.check(partial, told)
+        except DoubtfulState:
+            key = partial.room_nid, hash(frozenset(told.entries.items()))
+            self._doubted[key] = self._doubted.get(key, 0) + 1
+            if self._doubted[key] < DOUBTS:
+                raise
+
+    async def _answer(self, room: Room, questions: Questions, told: Told, servers: Sequence[str]) -> None:
+        for stored in questions.states:
+            told.states[stored.event_nid] = await self._state_before(room, stored, servers)
+        events = [stored.event for stored in questions.signatures]
+        if events:
+            for stored, verdict in zip(questions.signatures, await self._keys.verify_events(events), strict=True):
+                (told.well_signed if verdict.authoriser_signed else told.badly_signed).add(stored.event_nid)
+
+    async def _state_before(
+        self, room: Room, stored: StoredEvent, servers: Sequence[str]
+    ) -> Sequence[StoredEvent] | None:
+        for server in dict.fromkeys([stored.event.sender.partition(":")[2], *servers]):
+            if server == self._server_name:
+                continue
+            try:
+                return await self._gaps.state_before(room, stored.event, server)
+            except (GapError, RemoteError, Unreachable) as error:
+                logger.info("%s does not tell the state before %s: %s", server, stored.event.event_id, error)
+        logger.warning(
+            "Nobody tells the state before %s in %s: that at the join stands for it",
+            stored.event.event_id,
+            room.room_id,
+        )
+        return None
+
+    async def _servers(self, room: Room, partial: PartialRoom) -> list[str]:
+        """Whom to ask: who has let us in, then those who have not been asked for the longest time."""
+        others = {*partial.servers, *await self._hosts_of(room)} - {self._server_name, partial.joined_via}
+        last_asked = {server: at for at, server in enumerate(partial.asked)}
+        ordered = sorted(others, key=lambda server: (last_asked.get(server, -1), server))
+        return [partial.joined_via, *ordered][:SERVERS]
+
+    async def _try_later(self, partial: PartialRoom, problem: str) -> None:
+        now = self._clock.now_ms()
+        if now - partial.started_ts > GIVE_UP_MS:
+            logger.error("The full state of %s could not be had, so it is left: %s", partial.room_id, problem)
+            await self._leave(partial)
+            return
+        partial.next_try_ms = now + min(LONGEST_MS, FIRST_MS << min(partial.tries, 20))
+        partial.tries += 1
+        partial.last_error = problem
+        partial.asked = partial.asked[-2 * SERVERS :]
+        async with self._db.write() as tx:
+            await partial_state.save_try(
+                tx, partial.room_nid, tries=partial.tries, next_try_ts=partial.next_try_ms, error=problem
+            )

@@ -1,0 +1,170 @@
+"""Putting the events of a partially joined room into their full states, and judging them again.
+
+MSC3902: once the full state before the join is known, so is that after it, and so on forward through the graph. Each
+state is a difference on the one before; states are resolved only where branches meet. What comes out is kept in memory
+until the last event is done, and then takes its place in one transaction (`rooms.become_full`): nobody ever sees a room
+of which one half is judged by partial state and the other by full.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from ranvier.proto.auth.error import AuthError
+from ranvier.proto.auth.rules import check_event
+from ranvier.proto.auth.select import auth_types_of
+from ranvier.proto.auth.state import CREATE, POWER_LEVELS
+from ranvier.proto.event_order import ancestors_first
+from ranvier.proto.events import Event, StateKey
+from ranvier.proto.signing import authorising_server
+from ranvier.rooms.graph import Graph, as_events
+from ranvier.rooms.outliers import judge_by_auth_events
+from ranvier.rooms.partial_rooms import PartialRoom
+from ranvier.rooms.room import Room
+from ranvier.rooms.rooms import Rooms
+from ranvier.state.history import StateRows
+from ranvier.store.events import ACCEPTED, REJECTED, SOFT_FAILED, StoredEvent
+
+
+@dataclass(slots=True)
+class Told:
+    """What other servers have been asked for, by the number of the event in question."""
+
+    states: dict[int, Sequence[StoredEvent] | None] = field(default_factory=dict)
+    """The states before events whose `prev_events` are not all known; `None` if nobody could tell."""
+    badly_signed: set[int] = field(default_factory=set)
+    """Joins that the server of the authorising user has not signed."""
+    well_signed: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Replay:
+    """The replay of one room, as far as it has come. For one `Room` object: with another one it begins anew."""
+
+    rooms: Rooms
+    graph: Graph
+    room: Room
+    partial: PartialRoom
+    done: dict[int, tuple[StoredEvent, Sequence[int]]] = field(default_factory=dict)
+    """Events in their full states, by number, with the numbers of their auth events."""
+    changed: set[int] = field(default_factory=set)
+    """The numbers of those of which the verdict is another one now."""
+
+    async def waiting(self) -> list[StoredEvent]:
+        """The events that are not done, each after those that it cites. Reads what is not in memory."""
+        left = [nid for nid in self.partial.events if nid not in self.done]
+        found = await self.rooms.cache.get(left)
+        # An event that could not be stored has left its number behind.
+        self.partial.events.difference_update(nid for nid in left if nid not in found)
+        by_id = {stored.event.event_id: stored for stored in found.values()}
+        events = {event_id: stored.event for event_id, stored in by_id.items()}
+        return [by_id[event.event_id] for event in ancestors_first(events, lambda event: event.prev_events)]
+
+    async def questions(self, waiting: Sequence[StoredEvent], told: Told) -> tuple[list[StoredEvent], list[Event]]:
+        """Those of these events whose states, and those whose signatures, have to be asked for first."""
+        cited = {event_id for stored in waiting for event_id in stored.event.prev_events}
+        known = await self.rooms.cache.by_id(list(cited))
+        placed = {event_id for event_id, stored in known.items() if stored.state_before is not None}
+        states = [
+            stored
+            for stored in waiting
+            if stored.event_nid not in told.states
+            and stored.event.event_id != self.partial.join_event_id
+            and not placed.issuperset(stored.event.prev_events)
+        ]
+        signatures = [
+            stored.event
+            for stored in waiting
+            if stored.status == REJECTED
+            and stored.event_nid not in told.badly_signed | told.well_signed
+            and authorising_server(stored.event) is not None
+        ]
+        return states, signatures
+
+    async def advance(self, waiting: Sequence[StoredEvent], told: Told) -> list[StateRows]:
+        """Put these events, in this order, into their states; what has to be stored for that. Under the room's lock."""
+        rows: list[StateRows] = []
+        for stored in waiting:
+            await self._one(stored, told, rows)
+            self.partial.replayed = len(self.done)
+        return rows
+
+    async def merge(self, events: Sequence[StoredEvent], states: set[int], rows: list[StateRows]) -> int:
+        """The number of the resolution of `states` and the states after these events."""
+        for stored in events:
+            state_no, made = await self.graph.after(self.room, self.newest(stored))
+            rows += [] if made is None else [made]
+            states.add(state_no)
+        if len(states) < 2:
+            return next(iter(states), 0)
+        state_no, made = await self.graph.resolve(self.room, states, self._judged_anew())
+        rows += [] if made is None else [made]
+        return state_no
+
+    def newest(self, stored: StoredEvent) -> StoredEvent:
+        """The event as it is after the replay, if that has come to it."""
+        return self.done[stored.event_nid][0] if stored.event_nid in self.done else stored
+
+    def _judged_anew(self) -> Mapping[int, tuple[StoredEvent, Sequence[int]]]:
+        """Those of which the database would say something else."""
+        return {nid: self.done[nid] for nid in self.changed}
+
+    async def _one(self, stored: StoredEvent, told: Told, rows: list[StateRows]) -> None:
+        event = stored.event
+        known = await self.rooms.cache.by_id([*event.auth_events, *event.prev_events])
+        auth = [self.newest(known[event_id]) for event_id in event.auth_events if event_id in known]
+        parents = [known[event_id] for event_id in event.prev_events if event_id in known]
+        placed = [parent for parent in parents if parent.state_before is not None]
+        state_no = await self.merge(placed, await self._told(stored, told, rows), rows)
+        replayed = msgspec.structs.replace(stored, state_before=state_no, state_after=None)
+        standing = await self._standing(event, state_no)
+        replayed.status = self._verdict(stored, auth, as_events(standing), told)
+        replaced = None if event.key is None else standing.get(event.key)
+        replayed.replaces = None if replaced is None else replaced.event_nid
+        if stored.key_id is not None and replayed.status != REJECTED:
+            entry = {stored.key_id: stored.event_nid}
+            derived = await self.room.history.derive(state_no, entry, replaced={stored.key_id: replayed.replaces or 0})
+            replayed.state_after = derived.state_no
+            rows.append(derived.rows)
+        self.done[stored.event_nid] = replayed, [entry.event_nid for entry in auth]
+        if replayed.status != stored.status:
+            self.changed.add(stored.event_nid)
+
+    async def _told(self, stored: StoredEvent, told: Told, rows: list[StateRows]) -> set[int]:
+        """The state before the event as other servers told it, if it does not follow from what we have."""
+        full_no = self.partial.full_state_no or 0
+        if stored.event.event_id == self.partial.join_event_id:
+            return {full_no}
+        if stored.event_nid not in told.states:
+            return set()
+        state = told.states[stored.event_nid]
+        if state is None:
+            return {full_no}
+        state_no, made = await self.graph.known_state(self.room, state, base_no=full_no)
+        rows += [] if made is None else [made]
+        return {state_no}
+
+    async def _standing(self, event: Event, state_no: int) -> Mapping[StateKey, StoredEvent]:
+        keys = {CREATE, POWER_LEVELS, *auth_types_of(event), *([] if event.key is None else [event.key])}
+        found = await self.graph.entries(self.room, state_no, keys, self._judged_anew())
+        return {key: self.newest(stored) for key, stored in found.items()}
+
+    def _verdict(
+        self, stored: StoredEvent, auth: Sequence[StoredEvent], state: Mapping[StateKey, Event], told: Told
+    ) -> int:
+        """Checks 4 and 5. The sixth is not made up for: nobody can know what the room was like when the event came."""
+        create = self.room.state.get(CREATE)
+        if stored.status == REJECTED and authorising_server(stored.event) is not None:
+            signed = stored.event_nid in told.well_signed
+        else:
+            signed = True
+        status = judge_by_auth_events(
+            stored.event, auth, None if create is None else create.event, authoriser_signed=signed
+        )
+        if status == ACCEPTED:
+            try:
+                check_event(stored.event, state)
+            except AuthError:
+                status = REJECTED
+        return SOFT_FAILED if status == ACCEPTED and stored.status == SOFT_FAILED else status
