@@ -39,6 +39,7 @@ from ranvier.federation.resync import Resyncs
 from ranvier.federation.screening import Screens
 from ranvier.federation.sender import Sender
 from ranvier.federation.undelivered import UndeliveredEvents
+from ranvier.federation.waiting_events import WaitingEvents
 from ranvier.http.route import Route
 from ranvier.ports import Clock, FederationTransport, Random
 from ranvier.proto.key_documents import OldKey
@@ -198,6 +199,7 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
             db=db,
             clock=clock,
             rooms=rooms,
+            client=client,
             gaps=gaps,
             keys=keys,
             hosts_of=hosts.of,
@@ -286,18 +288,24 @@ def _build_receiving(
     async def is_here(room: Room) -> bool:
         return server_name in await hosts.of(room)
 
-    return Receiving(
+    waiting = WaitingEvents(
         db=needs.db,
         clock=needs.clock,
         rooms=needs.rooms.rooms,
-        accepting=needs.rooms.accepting,
         gaps=gaps,
+        screens=screens,
+        is_here=is_here,
+        hosts_of=hosts.of,
+        server_name=server_name,
+    )
+    return Receiving(
+        rooms=needs.rooms.rooms,
+        accepting=needs.rooms.accepting,
+        waiting=waiting,
         screens=screens,
         is_here=is_here,
         on_edus=edus.incoming.take,
         on_outside=handshakes.rescinded.receive,
-        hosts_of=hosts.of,
-        server_name=server_name,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 from ranvier.app.rooms import RoomServices
 from ranvier.db.engine import Database
+from ranvier.federation.client import FederationClient
 from ranvier.federation.gaps import Gaps
 from ranvier.federation.keys import ServerKeys
 from ranvier.federation.memberships import RoomMemberships
@@ -29,6 +30,7 @@ def build_resyncs(
     db: Database,
     clock: Clock,
     rooms: RoomServices,
+    client: FederationClient,
     gaps: Gaps,
     keys: ServerKeys,
     hosts_of: Callable[[Room], Awaitable[Collection[str]]],
@@ -49,6 +51,7 @@ def build_resyncs(
         db=db,
         clock=clock,
         rooms=rooms.rooms,
+        client=client,
         gaps=gaps,
         keys=keys,
         full_states=FullStates(rooms=rooms.rooms, appender=rooms.appender, graph=rooms.graph),

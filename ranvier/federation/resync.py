@@ -12,11 +12,13 @@ from functools import partial as bound
 from typing import Final
 
 from ranvier.db.engine import Database, DatabaseError
-from ranvier.federation.client import RemoteError, Unreachable
+from ranvier.federation.client import FederationClient, RemoteError, Unreachable
 from ranvier.federation.gaps import GapError, Gaps
 from ranvier.federation.keys import ServerKeys
+from ranvier.federation.paths import path
 from ranvier.ports import Clock
 from ranvier.proto.errors import MatrixError
+from ranvier.proto.events import Event
 from ranvier.rooms.become_full import BecomingFull, Questions
 from ranvier.rooms.full_state import DoubtfulState, FullStates, ToldState, told_state
 from ranvier.rooms.partial_rooms import PartialRoom
@@ -52,6 +54,7 @@ class Resyncs:
         db: Database,
         clock: Clock,
         rooms: Rooms,
+        client: FederationClient,
         gaps: Gaps,
         keys: ServerKeys,
         full_states: FullStates,
@@ -63,6 +66,7 @@ class Resyncs:
         self._db = db
         self._clock = clock
         self._rooms = rooms
+        self._client = client
         self._gaps = gaps
         self._keys = keys
         self._full_states = full_states
@@ -199,11 +203,25 @@ class Resyncs:
                 await self._check(partial, told)
             except (GapError, RemoteError, Unreachable, DoubtfulState) as error:
                 problem = f"{server}: {error}"
+                if isinstance(error, RemoteError) and error.status in (403, 404):
+                    await self._introduce(join.event, server)
                 logger.info("%s does not tell the full state of %s: %s", server, partial.room_id, error)
             else:
                 await self._full_states.save(partial, told)
                 return None
         return problem
+
+    async def _introduce(self, join: Event, server: str) -> None:
+        """A server that has not heard of the join cannot tell us anything, so it is told of it.
+
+        That is for the resident server to do that let us in, but nobody knows when it will, or whether it still can.
+        """
+        now = self._clock.now_ms()
+        body = {"origin": self._server_name, "origin_server_ts": now, "edus": [], "pdus": [join.pdu]}
+        try:
+            await self._client.put(server, path("v1", "send", f"join{now}"), content=body)
+        except (RemoteError, Unreachable) as error:
+            logger.info("%s cannot be told of our join: %s", server, error)
 
     async def _check(self, partial: PartialRoom, told: ToldState) -> None:
         try:

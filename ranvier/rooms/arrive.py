@@ -4,7 +4,7 @@ Spec: server-server API, "Joining Rooms". What the resident server has answered 
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial as bound
 
@@ -15,6 +15,7 @@ from ranvier.proto.auth.rules import check_event
 from ranvier.proto.auth.state import CREATE
 from ranvier.proto.errors import MatrixError
 from ranvier.proto.events import Event, StateKey
+from ranvier.proto.ids import domain_of
 from ranvier.proto.room_versions import RoomVersion
 from ranvier.rooms.append import Append, Appended, Appender
 from ranvier.rooms.graph import Graph
@@ -29,6 +30,8 @@ from ranvier.store import partial_state
 from ranvier.store import rooms as store
 from ranvier.store.events import REJECTED, StoredEvent, encode_auth
 from ranvier.store.partial_state import PartialRow
+from ranvier.store.rooms import MEMBERSHIPS
+from ranvier.store.state_keys import MEMBER_KEYS
 
 
 class BadState(Exception):
@@ -140,9 +143,9 @@ class Arriving:
         elif not room.state:
             # Who told of it before, in an invitation perhaps, may have told what is not so.
             append.also.append(lambda tx: store.correct(tx, room.room_nid, room.version.identifier, creator))
-        partial = None if answer.partial is None else self._partial(room, answer.partial, join)
-        if partial is not None and answer.partial is not None:
-            append.also.append(bound(_note, partial=partial, servers=answer.partial.servers))
+        partial = await self._partial(room, answer, join, state, state_no)
+        if partial is not None:
+            append.also.append(bound(_note, partial=partial, members=members_of(state.values())))
         try:
             await self._put(
                 room, answer, append, join, [*(e for e in state.values() if e is not replaced), join], after
@@ -158,8 +161,27 @@ class Arriving:
         self._rooms.add(room)
         return join, done
 
-    def _partial(self, room: Room, taken_in: TakenIn, join: StoredEvent) -> PartialRoom:
+    async def _partial(
+        self,
+        room: Room,
+        answer: ResidentAnswer,
+        join: StoredEvent,
+        state: Mapping[StateKey, StoredEvent],
+        state_no: int,
+    ) -> PartialRoom | None:
+        """What is to be noted of the room if it is partial.
+
+        It is so too, for a moment, if it was left before it became full: the events of that time have partial states
+        still, which others may build on, and are put right first.
+        """
+        left_over = await partial_state.left_over(self._rooms.db, room.room_id)
+        if answer.partial is None and not left_over:
+            return None
+        told = members_of(state.values())
+        taken_in = answer.partial or TakenIn(joined_via=domain_of(answer.join.sender), servers=frozenset())
         return PartialRoom(
+            full_state_no=None if answer.partial is not None else state_no,
+            members=0 if answer.partial is not None else len(told),
             room_nid=room.room_nid,
             room_id=room.room_id,
             join_event_id=join.event.event_id,
@@ -167,7 +189,7 @@ class Arriving:
             servers=taken_in.servers,
             device_lists_pos=self._device_lists_pos(),
             started_ts=self._clock.now_ms(),
-            events={join.event_nid},
+            events={join.event_nid, *left_over},
         )
 
     async def _judged_join(
@@ -213,7 +235,16 @@ class Arriving:
         append.redescribe = True
 
 
-async def _note(tx: Tx, *, partial: PartialRoom, servers: frozenset[str]) -> None:
+def members_of(state: Iterable[StoredEvent]) -> list[tuple[int, int, int]]:
+    """`(key_id, event_nid, membership)` of the members in a state."""
+    return [
+        (stored.key_id, stored.event_nid, MEMBERSHIPS.get(stored.event.membership or "", 0))
+        for stored in state
+        if stored.key_id is not None and stored.key_id >= MEMBER_KEYS and stored.status != REJECTED
+    ]
+
+
+async def _note(tx: Tx, *, partial: PartialRoom, members: Sequence[tuple[int, int, int]]) -> None:
     row = PartialRow(
         room_nid=partial.room_nid,
         room_id=partial.room_id,
@@ -227,7 +258,10 @@ async def _note(tx: Tx, *, partial: PartialRoom, servers: frozenset[str]) -> Non
         full_state_no=None,
         members=0,
     )
-    await partial_state.begin(tx, row, servers)
+    await partial_state.begin(tx, row, partial.servers)
+    if partial.full_state_no is not None:
+        await partial_state.insert_members(tx, partial.room_nid, members)
+        await partial_state.save_full_state(tx, partial.room_nid, partial.full_state_no, len(members))
 
 
 def _state_of(answer: ResidentAnswer, found: dict[str, StoredEvent]) -> dict[StateKey, StoredEvent]:

@@ -12,13 +12,13 @@ from ranvier.db.engine import Tx
 from ranvier.proto.auth.state import CREATE
 from ranvier.proto.ids import domain_of
 from ranvier.rooms.append import Append, Appender
+from ranvier.rooms.arrive import members_of
 from ranvier.rooms.graph import Graph
 from ranvier.rooms.partial_rooms import PartialRoom
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.write import durable
 from ranvier.store import partial_state
 from ranvier.store.events import REJECTED, StoredEvent
-from ranvier.store.rooms import JOIN, MEMBERSHIPS
 from ranvier.store.state_keys import MEMBER_KEYS
 
 AT_ONCE: Final = 2000
@@ -43,17 +43,12 @@ class ToldState:
 
 def told_state(events: Sequence[StoredEvent]) -> ToldState:
     """The state that consists of these events."""
-    entries, members, servers = {}, [], set()
-    for stored in events:
-        if stored.key_id is None or stored.status == REJECTED:
-            continue
-        entries[stored.key_id] = stored.event_nid
-        if stored.key_id >= MEMBER_KEYS:
-            membership = MEMBERSHIPS.get(stored.event.membership or "", 0)
-            members.append((stored.key_id, stored.event_nid, membership))
-            if membership == JOIN:
-                servers.add(domain_of(stored.event.state_key or ""))
-    return ToldState(entries, members, frozenset(servers))
+    standing = [stored for stored in events if stored.key_id is not None and stored.status != REJECTED]
+    return ToldState(
+        {stored.key_id: stored.event_nid for stored in standing if stored.key_id is not None},
+        members_of(standing),
+        frozenset(domain_of(stored.event.state_key or "") for stored in standing if stored.event.membership == "join"),
+    )
 
 
 class FullStates:

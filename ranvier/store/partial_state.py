@@ -179,7 +179,8 @@ async def make_current(tx: Tx, room_nid: int, *, but: Collection[int]) -> None:
 
 async def finish(tx: Tx, room_nid: int, room_id: str, *, now_ms: int, pos: int) -> None:
     """The room is full since position `pos`. Five statements."""
-    await _clear_marks(tx, room_nid, room_id)
+    await _clear_room(tx, room_nid, room_id)
+    await tx.run("DELETE FROM partial_state_events WHERE room_id = $1", room_id)
     await tx.run(
         "UPDATE partial_state_resyncs SET done_ts = $2, done_pos = $3, last_error = NULL WHERE room_nid = $1",
         room_nid,
@@ -189,9 +190,21 @@ async def finish(tx: Tx, room_nid: int, room_id: str, *, now_ms: int, pos: int) 
 
 
 async def clear(tx: Tx, room_nid: int, room_id: str) -> None:
-    """Nobody is waiting for the room's full state any more. Five statements."""
-    await _clear_marks(tx, room_nid, room_id)
+    """Nobody is waiting for the room's full state any more. Four statements.
+
+    Its events stay marked: whoever comes back must not build on their states.
+    """
+    await _clear_room(tx, room_nid, room_id)
     await tx.run("DELETE FROM partial_state_resyncs WHERE room_nid = $1", room_nid)
+
+
+async def left_over(db: Reader, room_id: str) -> set[int]:
+    """The numbers of a room's events whose state is partial. One statement."""
+    rows = await db.all(
+        "SELECT e.event_nid FROM partial_state_events p JOIN events e ON e.event_id = p.event_id WHERE p.room_id = $1",
+        room_id,
+    )
+    return {row[0] for row in rows}
 
 
 async def completed(db: Reader) -> dict[int, int]:
@@ -200,7 +213,7 @@ async def completed(db: Reader) -> dict[int, int]:
     return {row[0]: row[1] for row in rows}
 
 
-async def _clear_marks(tx: Tx, room_nid: int, room_id: str) -> None:
-    for table in ("partial_state_rooms", "partial_state_events", "partial_state_rooms_servers"):
+async def _clear_room(tx: Tx, room_nid: int, room_id: str) -> None:
+    for table in ("partial_state_rooms", "partial_state_rooms_servers"):
         await tx.run(f"DELETE FROM {table} WHERE room_id = $1", room_id)
     await tx.run("DELETE FROM partial_state_members WHERE room_nid = $1", room_nid)

@@ -62,8 +62,10 @@ class _Verdicts:
             stored = self._stored[row[0]]
             stored.event = load_event(row[-1], stored.event.event_id, room.version)
             self._by_id[stored.event.event_id] = stored
+        # Of a room that was left while it was partial the states stay so, until somebody comes back.
+        partial = {row[0] for row in await self._db.all("SELECT event_id FROM partial_state_events")}
         for stored in self._stored.values():
-            if not stored.is_outside:
+            if not stored.is_outside and stored.event.event_id not in partial:
                 self._check_signed(stored.event)
                 await self._check_one(stored)
 
