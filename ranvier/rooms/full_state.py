@@ -76,7 +76,7 @@ class FullStates:
         create = await self._rooms.keys.find(self._rooms.db, CREATE)
         if create not in told.entries:
             raise DoubtfulState("there is no create event")
-        missing = partial.servers - told.servers - {partial.joined_via}
+        missing = partial.servers - told.servers
         if missing:
             raise DoubtfulState(f"nobody of {len(missing)} servers is joined that are said to be in the room")
 
