@@ -4,14 +4,14 @@ Spec: server-server API, "Retrieving events", "Backfilling and retrieving missin
 of one event is bounded, whatever the other servers answer.
 """
 
-import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from ranvier.federation.agreed_state import agreed_state
 from ranvier.federation.client import FederationClient, RemoteError, Unreachable
-from ranvier.federation.paths import path
+from ranvier.federation.fetch_events import EventFetch, GapError, is_in
 from ranvier.federation.screening import Screened, Screens
 from ranvier.proto.event_order import ancestors_first
 from ranvier.proto.events import Event
@@ -23,19 +23,12 @@ from ranvier.store.events import StoredEvent
 
 logger = logging.getLogger(__name__)
 
-MISSING_EVENTS: Final = 50
-"""How many events between are asked for at once."""
 STATES: Final = 10
 """For how many events in the name of one the state is asked for."""
-EVENTS_ONE_BY_ONE: Final = 30
-"""If more events of a state are missing, the state is fetched whole."""
-AT_ONCE: Final = 5
-STATE_BYTES: Final = 256 << 20
-STATE_TIMEOUT_S: Final = 120.0
-
-
-class GapError(Exception):
-    """What is missing could not be had; the text says why, for people."""
+MOST_BETWEEN: Final = 500
+"""How many events are fetched in the name of one, before the state where they begin is asked for."""
+ROUNDS: Final = 12
+"""How often one server is asked for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +56,12 @@ class Gaps:
     ) -> None:
         self._rooms = rooms
         self._accepting = accepting
-        self._outliers = outliers
-        self._client = client
-        self._screens = screens
+        self._fetch = EventFetch(rooms=rooms, outliers=outliers, client=client, screens=screens)
 
     async def needs(self, room: Room, event: Event) -> Needs:
         """What of the events that this one cites is not known, or has no place in the room yet."""
         known = await self._rooms.cache.by_id([*event.auth_events, *event.prev_events])
-        here = {event_id: stored for event_id, stored in known.items() if _is_in(stored, room)}
+        here = {event_id: stored for event_id, stored in known.items() if is_in(stored, room)}
         return Needs(
             tuple(event_id for event_id in event.auth_events if event_id not in here),
             tuple(
@@ -80,38 +71,46 @@ class Gaps:
             ),
         )
 
-    async def take(self, room: Room, one: Screened, server: str) -> StoredEvent:
-        """Take an event in, together with what it needs, which `server` should have.
+    async def take(self, room: Room, one: Screened, servers: Sequence[str], *, is_last: bool = True) -> StoredEvent:
+        """Take an event in, together with what it needs, which one of `servers` should have.
 
-        While the room is partially joined no state is asked for, which would be all of its members: it is guessed, and
-        put right when the room becomes full.
-        Raises `GapError`, `Unreachable` or `RemoteError` if that cannot be had.
+        Where the events between begin, the state is believed that two of `servers` tell alike; what one tells, only if
+        it is the only one, or `is_last`. While the room is partially joined no state is asked for, which would be all of
+        its members: it is guessed, and put right when the room becomes full. Raises `GapError`.
         """
-        found = [one]
-        if (await self.needs(room, one.event)).prev_events:
-            between = await self._events_between(room, one.event, server)
-            by_id = {screened.event.event_id: screened for screened in between}
-            events = {event_id: screened.event for event_id, screened in by_id.items()}
-            ordered = ancestors_first(events, lambda event: event.prev_events)
-            found = [*(by_id[event.event_id] for event in ordered), one]
+        found = await self._between(room, one, servers)
+        events = {event_id: screened.event for event_id, screened in found.items()}
+        arrivals: list[Arrival] = []
+        taken: list[StoredEvent | None] = []
+        ready = set[str]()
         states = 0
-        stored: StoredEvent | None = None
-        for screened in found:
-            event = screened.event
+        for event in ancestors_first(events, lambda event: event.prev_events):
             needs = await self.needs(room, event)
-            if needs.auth_events:
-                await self._fetch_auth_chain(room, event, server)
-            state = None
-            guesses = room.partial is not None
-            if needs.prev_events and not guesses:
-                states += 1
-                if states > STATES:
-                    raise GapError(f"the history before {one.event.event_id} is scattered")
-                state = await self.state_before(room, event, server)
-            arrival = Arrival(
-                event=event, authoriser_signed=screened.authoriser_signed, state=state, guesses_state=guesses
+            needs_auth = not ready.issuperset(needs.auth_events)
+            needs_state = not ready.issuperset(needs.prev_events) and room.partial is None
+            if arrivals and (needs_auth or needs_state):
+                taken += await self._accepting.accept(room.room_id, arrivals)
+                arrivals = []
+            if needs_auth:
+                await self._auth_chain(room, event, servers)
+            states += needs_state
+            if states > STATES:
+                raise GapError(f"the history before {one.event.event_id} is scattered")
+            ready.add(event.event_id)
+            arrivals.append(
+                Arrival(
+                    event=event,
+                    authoriser_signed=found[event.event_id].authoriser_signed,
+                    state=await agreed_state(self._fetch, room, event, servers, is_last=is_last)
+                    if needs_state
+                    else None,
+                    guesses_state=room.partial is not None,
+                )
             )
-            (stored,) = await self._accepting.accept(room.room_id, [arrival])
+        taken += await self._accepting.accept(room.room_id, arrivals)
+        stored = next(
+            (entry for entry in taken if entry is not None and entry.event.event_id == one.event.event_id), None
+        )
         if stored is None:
             raise GapError(f"auth events of {one.event.event_id} are missing")
         return stored
@@ -119,17 +118,17 @@ class Gaps:
     async def take_history(self, room: Room, found: Sequence[Screened], server: str, *, below: int) -> int:
         """Take in old events, which `server` has told, below the event at this position; how many have come.
 
-        Where they begin the state is asked for. Raises as `take`.
+        Where they begin the state is asked for. Raises `GapError`, `Unreachable` or `RemoteError`.
         """
         by_id = {screened.event.event_id: screened for screened in found}
         events = {event_id: screened.event for event_id, screened in by_id.items()}
-        known = await self._known(room, {cited for event in events.values() for cited in event.prev_events})
+        known = await self._fetch.known(room, {cited for event in events.values() for cited in event.prev_events})
         placed = {event_id for event_id, stored in known.items() if stored.state_before is not None}
         arrivals = []
         states = 0
         for event in ancestors_first(events, lambda event: event.prev_events):
             if (await self.needs(room, event)).auth_events:
-                await self._fetch_auth_chain(room, event, server)
+                await self._fetch.auth_chain(room, event, server)
             state = None
             guesses = room.partial is not None
             if not placed.issuperset(event.prev_events) and not guesses:
@@ -151,97 +150,48 @@ class Gaps:
         return sum(stored is not None for stored in taken)
 
     async def state_before(self, room: Room, event: Event, server: str) -> list[StoredEvent]:
-        """The state before an event as `server` tells it, all of its events known. Raises as `take`."""
-        at = path("v1", "state_ids", room.room_id)
-        answer = await self._client.get(server, at, query=[("event_id", event.event_id)], timeout_s=STATE_TIMEOUT_S)
-        state_ids, chain_ids = _ids(answer, "pdu_ids"), _ids(answer, "auth_chain_ids")
-        known = await self._known(room, [*state_ids, *chain_ids])
-        missing = [event_id for event_id in dict.fromkeys([*chain_ids, *state_ids]) if event_id not in known]
-        if len(missing) > EVENTS_ONE_BY_ONE:
-            await self._fetch_state(room, event, server)
-        elif missing:
-            await self._fetch_events(room, missing, server)
-        known = await self._known(room, state_ids)
-        absent = [event_id for event_id in state_ids if event_id not in known]
-        if absent:
-            raise GapError(f"{server} did not give {len(absent)} events of the state before {event.event_id}")
-        return [known[event_id] for event_id in state_ids]
+        """The state before an event as `server` tells it, all of its events known. Raises as `take_history`."""
+        ids = await self._fetch.state_ids(room, event, server)
+        return await self._fetch.state(room, event, ids, server)
 
-    async def _known(self, room: Room, event_ids: Collection[str]) -> dict[str, StoredEvent]:
-        found = await self._rooms.cache.by_id(list(dict.fromkeys(event_ids)))
-        return {event_id: stored for event_id, stored in found.items() if _is_in(stored, room)}
-
-    async def _events_between(self, room: Room, event: Event, server: str) -> list[Screened]:
-        """Events before this one that the room's extremities do not reach, as far as `server` gives them."""
-        earliest = [stored.event.event_id for stored in room.extremities]
-        depth = min((stored.event.depth for stored in room.extremities), default=0)
-        asked = {
-            "earliest_events": earliest,
-            "latest_events": [event.event_id],
-            "limit": MISSING_EVENTS,
-            "min_depth": max(0, depth),
-        }
-        try:
-            answer = await self._client.post(server, path("v1", "get_missing_events", room.room_id), content=asked)
-        except RemoteError as error:
-            logger.info("%s does not give the events before %s: %s", server, event.event_id, error)
-            return []
-        pdus = _pdus(answer, "events")[:MISSING_EVENTS]
-        return (await self._screens.screen(pdus, room.version, room_id=room.room_id)).passed
-
-    async def _fetch_auth_chain(self, room: Room, event: Event, server: str) -> None:
-        at = path("v1", "event_auth", room.room_id, event.event_id)
-        answer = await self._client.get(server, at, timeout_s=STATE_TIMEOUT_S, limit_bytes=STATE_BYTES)
-        await self._store(room, _pdus(answer, "auth_chain"))
-
-    async def _fetch_state(self, room: Room, event: Event, server: str) -> None:
-        at = path("v1", "state", room.room_id)
-        answer = await self._client.get(
-            server,
-            at,
-            query=[("event_id", event.event_id)],
-            timeout_s=STATE_TIMEOUT_S,
-            limit_bytes=STATE_BYTES,
-        )
-        await self._store(room, [*_pdus(answer, "auth_chain"), *_pdus(answer, "pdus")])
-
-    async def _fetch_events(self, room: Room, event_ids: Sequence[str], server: str) -> None:
-        slots = asyncio.Semaphore(AT_ONCE)
-
-        async def fetch(event_id: str) -> Sequence[Any]:
-            async with slots:
+    async def _between(self, room: Room, one: Screened, servers: Sequence[str]) -> dict[str, Screened]:
+        """The event, and those before it that are not in the room's graph, as far as anybody gives them."""
+        found = {one.event.event_id: one}
+        for server in servers:
+            for number in range(ROUNDS):
+                lacking = await self._lacking(room, found)
+                if not lacking or len(found) >= MOST_BETWEEN:
+                    return found
+                # What lies below the room's ends is rarely missing, and there would be much of it.
+                depth = min((stored.event.depth for stored in room.extremities), default=0) if number == 0 else 0
                 try:
-                    answer = await self._client.get(server, path("v1", "event", event_id))
-                except RemoteError:
-                    return ()
-            return _pdus(answer, "pdus")[:1]
+                    told = await self._fetch.before(room, lacking, server, min_depth=max(0, depth))
+                except (GapError, RemoteError, Unreachable) as error:
+                    logger.info("%s does not give the events before %s: %s", server, one.event.event_id, error)
+                    break
+                fresh = {screened.event.event_id: screened for screened in told if screened.event.event_id not in found}
+                found |= fresh
+                if number and not fresh:
+                    break
+        return found
 
-        answers = await asyncio.gather(*(fetch(event_id) for event_id in event_ids))
-        await self._store(room, [pdu for answer in answers for pdu in answer])
+    async def _lacking(self, room: Room, found: dict[str, Screened]) -> list[str]:
+        """The ids of those of these events that cite what is neither among them nor in the room's graph."""
+        cited = {event_id for screened in found.values() for event_id in screened.event.prev_events} - found.keys()
+        known = await self._fetch.known(room, cited)
+        missing = {event_id for event_id in cited if event_id not in known or known[event_id].state_before is None}
+        return [event_id for event_id, one in found.items() if not missing.isdisjoint(one.event.prev_events)]
 
-    async def _store(self, room: Room, pdus: Sequence[Any]) -> None:
-        screening = await self._screens.screen(pdus, room.version, room_id=room.room_id)
-        await self._outliers.store(
-            room, [one.event for one in screening.passed], badly_authorised=screening.badly_authorised
-        )
-
-
-def _is_in(stored: StoredEvent, room: Room) -> bool:
-    return stored.room_nid == room.room_nid and not stored.is_outside
-
-
-def _ids(answer: Any, key: str) -> list[str]:
-    ids = answer.get(key) if isinstance(answer, dict) else None
-    if not isinstance(ids, list) or not all(isinstance(event_id, str) for event_id in ids):
-        raise GapError(f"{key}: not a list of event ids")
-    return ids
-
-
-def _pdus(answer: Any, key: str) -> list[Any]:
-    pdus = answer.get(key) if isinstance(answer, dict) else None
-    if not isinstance(pdus, list):
-        raise GapError(f"{key}: not a list of events")
-    return pdus
+    async def _auth_chain(self, room: Room, event: Event, servers: Sequence[str]) -> None:
+        """What authorises an event, from whoever gives it. Raises `GapError`."""
+        for server in servers:
+            try:
+                await self._fetch.auth_chain(room, event, server)
+            except (GapError, RemoteError, Unreachable) as error:
+                logger.info("%s does not give the auth chain of %s: %s", server, event.event_id, error)
+            if not (await self.needs(room, event)).auth_events:
+                return
+        raise GapError(f"nobody gives the auth events of {event.event_id}")
 
 
 __all__ = ["GapError", "Gaps", "Needs", "Unreachable"]

@@ -125,7 +125,7 @@ class RemoteJoins:
         """Others of us are in the room, and none of them could let the user in: only the join is news."""
         try:
             # Of a partially joined room this is all there is to learn: its state is being asked for already.
-            stored = await self._gaps.take(room, Screened(join, authoriser_signed=True), server)
+            stored = await self._gaps.take(room, Screened(join, authoriser_signed=True), [server])
         except GapError as error:
             raise BadAnswer(str(error)) from error
         if stored.status != ACCEPTED:

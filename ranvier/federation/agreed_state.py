@@ -1,0 +1,73 @@
+"""The state before an event whose predecessors cannot be had: whom to believe.
+
+Spec: server-server API, "Rejection" and "Retrieving events" only say that another server may be asked. But whoever makes
+an event and keeps back what comes before it can tell each server another state, and rooms would part for good. So it is
+believed what two servers tell alike. If in the end there are no two, a server that has the event from elsewhere is
+believed before the one that made it: whoever takes it in first thereby decides for the others.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from ranvier.federation.client import RemoteError, Unreachable
+from ranvier.federation.fetch_events import EventFetch, GapError, StateIds
+from ranvier.proto.events import Event
+from ranvier.proto.ids import domain_of
+from ranvier.rooms.room import Room
+from ranvier.store.events import StoredEvent
+
+logger = logging.getLogger(__name__)
+
+ALIKE: Final = 2
+"""So many servers have to tell the same."""
+
+
+async def agreed_state(
+    fetch: EventFetch, room: Room, event: Event, servers: Sequence[str], *, is_last: bool
+) -> list[StoredEvent]:
+    """The state before the event, all of its events known. A single server is believed.
+
+    `is_last`: it will not be asked again, and what one server tells must do. Raises `GapError`.
+    """
+    told: dict[StateIds, list[str]] = {}
+    for server in servers:
+        try:
+            ids = await fetch.state_ids(room, event, server)
+        except (GapError, RemoteError, Unreachable) as error:
+            logger.info("%s does not tell the state before %s: %s", server, event.event_id, error)
+            continue
+        tellers = told.setdefault(_key(told, ids), [])
+        tellers.append(server)
+        if len(tellers) >= min(ALIKE, len(servers)):
+            return await _complete(fetch, room, event, ids, tellers)
+    if not told:
+        raise GapError(f"nobody tells the state before {event.event_id}")
+    if not is_last:
+        raise GapError(f"no two servers tell the same state before {event.event_id}")
+    maker = domain_of(event.sender)
+    for ids, tellers in sorted(told.items(), key=lambda item: (item[1] == [maker], -len(item[1]))):
+        try:
+            state = await _complete(fetch, room, event, ids, tellers)
+        except GapError:
+            continue
+        logger.warning("Believing %s alone what the state before %s is", tellers[0], event.event_id)
+        return state
+    raise GapError(f"nobody gives the state before {event.event_id}")
+
+
+def _key(told: dict[StateIds, list[str]], ids: StateIds) -> StateIds:
+    """The same state told before; what it stands on does not matter."""
+    return next((known for known in told if known.state == ids.state), ids)
+
+
+async def _complete(
+    fetch: EventFetch, room: Room, event: Event, ids: StateIds, servers: Sequence[str]
+) -> list[StoredEvent]:
+    """The events of the state, from whoever gives them."""
+    for server in servers:
+        try:
+            return await fetch.state(room, event, ids, server)
+        except (GapError, RemoteError, Unreachable) as error:
+            logger.info("%s does not give the state before %s: %s", server, event.event_id, error)
+    raise GapError(f"nobody gives the state before {event.event_id}")

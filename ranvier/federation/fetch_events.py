@@ -1,0 +1,145 @@
+"""Asking one server for events of a room: those before an event, auth chains, states. All are screened.
+
+Spec: server-server API, "Retrieving events", "Backfilling and retrieving missing events". What is told of states and auth
+chains is stored as outliers.
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ranvier.federation.client import FederationClient, RemoteError
+from ranvier.federation.paths import path
+from ranvier.federation.screening import Screened, Screens
+from ranvier.proto.events import Event
+from ranvier.rooms.outliers import Outliers
+from ranvier.rooms.room import Room
+from ranvier.rooms.rooms import Rooms
+from ranvier.store.events import StoredEvent
+
+logger = logging.getLogger(__name__)
+
+MISSING_EVENTS: Final = 50
+"""How many events between are asked for at once."""
+EVENTS_ONE_BY_ONE: Final = 30
+"""If more events of a state are missing, the state is fetched whole."""
+AT_ONCE: Final = 5
+STATE_BYTES: Final = 256 << 20
+STATE_TIMEOUT_S: Final = 120.0
+
+
+class GapError(Exception):
+    """What is missing could not be had; the text says why, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateIds:
+    """A state as a server tells it."""
+
+    state: frozenset[str]
+    auth_chain: frozenset[str]
+
+
+class EventFetch:
+    """Asks. Everything raises `Unreachable`, `RemoteError`, or `GapError` for answers that make no sense."""
+
+    def __init__(self, *, rooms: Rooms, outliers: Outliers, client: FederationClient, screens: Screens) -> None:
+        self._rooms = rooms
+        self._outliers = outliers
+        self._client = client
+        self._screens = screens
+
+    async def before(self, room: Room, event_ids: Sequence[str], server: str, *, min_depth: int) -> list[Screened]:
+        """Events before these that the room's ends do not reach, as far as the server gives them."""
+        asked = {
+            "earliest_events": [stored.event.event_id for stored in room.extremities],
+            "latest_events": list(event_ids),
+            "limit": MISSING_EVENTS,
+            "min_depth": min_depth,
+        }
+        answer = await self._client.post(server, path("v1", "get_missing_events", room.room_id), content=asked)
+        pdus = _pdus(answer, "events")[:MISSING_EVENTS]
+        return (await self._screens.screen(pdus, room.version, room_id=room.room_id)).passed
+
+    async def auth_chain(self, room: Room, event: Event, server: str) -> None:
+        """Store what authorises an event."""
+        at = path("v1", "event_auth", room.room_id, event.event_id)
+        answer = await self._client.get(server, at, timeout_s=STATE_TIMEOUT_S, limit_bytes=STATE_BYTES)
+        await self._store(room, _pdus(answer, "auth_chain"))
+
+    async def state_ids(self, room: Room, event: Event, server: str) -> StateIds:
+        """The state before an event."""
+        at = path("v1", "state_ids", room.room_id)
+        answer = await self._client.get(server, at, query=[("event_id", event.event_id)], timeout_s=STATE_TIMEOUT_S)
+        return StateIds(frozenset(_ids(answer, "pdu_ids")), frozenset(_ids(answer, "auth_chain_ids")))
+
+    async def state(self, room: Room, event: Event, ids: StateIds, server: str) -> list[StoredEvent]:
+        """The events of the state before an event; those that are not known the server has to give."""
+        known = await self.known(room, ids.state | ids.auth_chain)
+        missing = [event_id for event_id in sorted(ids.state | ids.auth_chain) if event_id not in known]
+        if len(missing) > EVENTS_ONE_BY_ONE:
+            await self._fetch_state(room, event, server)
+        elif missing:
+            await self._fetch_events(room, missing, server)
+        known = await self.known(room, ids.state)
+        absent = len(ids.state) - len(known)
+        if absent:
+            raise GapError(f"{server} did not give {absent} events of the state before {event.event_id}")
+        return list(known.values())
+
+    async def known(self, room: Room, event_ids: Collection[str]) -> dict[str, StoredEvent]:
+        """Those of these events that are in the room, in its graph or not."""
+        found = await self._rooms.cache.by_id(sorted(event_ids))
+        return {event_id: stored for event_id, stored in found.items() if is_in(stored, room)}
+
+    async def _fetch_state(self, room: Room, event: Event, server: str) -> None:
+        at = path("v1", "state", room.room_id)
+        answer = await self._client.get(
+            server,
+            at,
+            query=[("event_id", event.event_id)],
+            timeout_s=STATE_TIMEOUT_S,
+            limit_bytes=STATE_BYTES,
+        )
+        await self._store(room, [*_pdus(answer, "auth_chain"), *_pdus(answer, "pdus")])
+
+    async def _fetch_events(self, room: Room, event_ids: Sequence[str], server: str) -> None:
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def fetch(event_id: str) -> Sequence[Any]:
+            async with slots:
+                try:
+                    answer = await self._client.get(server, path("v1", "event", event_id))
+                except RemoteError:
+                    return ()
+            return _pdus(answer, "pdus")[:1]
+
+        answers = await asyncio.gather(*(fetch(event_id) for event_id in event_ids))
+        await self._store(room, [pdu for answer in answers for pdu in answer])
+
+    async def _store(self, room: Room, pdus: Sequence[Any]) -> None:
+        screening = await self._screens.screen(pdus, room.version, room_id=room.room_id)
+        await self._outliers.store(
+            room, [one.event for one in screening.passed], badly_authorised=screening.badly_authorised
+        )
+
+
+def is_in(stored: StoredEvent, room: Room) -> bool:
+    """Whether an event belongs to what the room consists of."""
+    return stored.room_nid == room.room_nid and not stored.is_outside
+
+
+def _ids(answer: Any, key: str) -> list[str]:
+    ids = answer.get(key) if isinstance(answer, dict) else None
+    if not isinstance(ids, list) or not all(isinstance(event_id, str) for event_id in ids):
+        raise GapError(f"{key}: not a list of event ids")
+    return ids
+
+
+def _pdus(answer: Any, key: str) -> list[Any]:
+    pdus = answer.get(key) if isinstance(answer, dict) else None
+    if not isinstance(pdus, list):
+        raise GapError(f"{key}: not a list of events")
+    return pdus
