@@ -31,7 +31,8 @@ class ResidentRooms:
         if room is None:
             return None
         hosts = await self._hosts.of(room)
-        return room if self._server_name in hosts or not hosts else None
+        is_ours = not hosts and room.room_nid not in self._rooms.partials.left
+        return room if self._server_name in hosts or is_ours else None
 
     async def others(self, room: Room) -> list[str]:
         """The other servers in the room, as far as we know."""

@@ -14,11 +14,12 @@ from ranvier.federation.auth_chain import AuthChains
 from ranvier.federation.participants import Participants
 from ranvier.federation.visibility import ServerVisibility, is_told_whole, pruned
 from ranvier.proto.errors import MatrixError, not_found
+from ranvier.proto.ids import domain_of
 from ranvier.rooms.history import event_not_found
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store import event_ids, raw_events
-from ranvier.store.events import StoredEvent
+from ranvier.store.events import ACCEPTED, StoredEvent
 
 PORTION: Final = 500
 REMEMBERED: Final = 16
@@ -40,8 +41,7 @@ class StateServing:
 
     async def state_ids(self, origin: str, room_id: str, event_id: str) -> bytes:
         """The ids of the state before an event and of its auth chain, as JSON. Raises 404 if it is not known."""
-        room = await self._participants.room(room_id, origin)
-        stored = await self._placed(room, event_id)
+        room, stored = await self._at(origin, room_id, event_id)
         place = room.room_nid, stored.state_before or 0
         answer = self._answers.get(place)
         if answer is None:
@@ -58,8 +58,7 @@ class StateServing:
         Of a state that history visibility hides, what neither authorises anything nor is in force now comes without its
         content.
         """
-        room = await self._participants.room(room_id, origin)
-        stored = await self._placed(room, event_id)
+        room, stored = await self._at(origin, room_id, event_id)
         state, chain = await self._state_and_chain(room, stored.state_before or 0)
         hidden = not await self._visibility.visible(room, origin, [stored])
         return self._told(room, state, chain, hidden=hidden)
@@ -72,6 +71,29 @@ class StateServing:
             raise event_not_found()
         chain = await self._auth_chains.of([stored.event_nid])
         return self._told_chain(sorted(chain))
+
+    async def _at(self, origin: str, room_id: str, event_id: str) -> tuple[Room, StoredEvent]:
+        """A room and an event of it, if the server may ask for the state before that.
+
+        A server that we have let in may ask for the state at its join also after we have left: if we told it a part of
+        that only, nobody else may be there who knows the rest.
+        """
+        try:
+            room = await self._participants.room(room_id, origin)
+        except MatrixError:
+            departed = await self._rooms.find(room_id)
+            stored = None if departed is None else await self._own_join(departed, origin, event_id)
+            if departed is None or stored is None:
+                raise
+            return departed, stored
+        return room, await self._placed(room, event_id)
+
+    async def _own_join(self, room: Room, origin: str, event_id: str) -> StoredEvent | None:
+        stored = (await self._rooms.cache.by_id([event_id])).get(event_id)
+        if stored is None or stored.room_nid != room.room_nid or stored.status != ACCEPTED or not stored.state_before:
+            return None
+        is_own = stored.event.membership == "join" and domain_of(stored.event.sender) == origin
+        return stored if is_own and room.room_nid not in self._rooms.partials.left else None
 
     async def _placed(self, room: Room, event_id: str) -> StoredEvent:
         stored = (await self._rooms.cache.by_id([event_id])).get(event_id)

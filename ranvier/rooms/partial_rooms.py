@@ -59,6 +59,8 @@ class PartialRooms:
         """By room the stream position at which it became full, of those that have been partial."""
         self.corrected: set[int] = set()
         """Those of them of which more has changed then than that further members were known."""
+        self.left: set[int] = set()
+        """Rooms that were left while they were partial: what we have of their state is not good enough to go on with."""
         self.on_begun: list[Callable[[PartialRoom], None]] = []
         """Told when a join with partial state is durable."""
         self.on_ended: list[Callable[[PartialRoom], None]] = []
@@ -66,7 +68,7 @@ class PartialRooms:
 
     @classmethod
     async def load(cls, db: Reader) -> "PartialRooms":
-        """What the database knows. At most four statements."""
+        """What the database knows. At most five statements."""
         found = cls()
         rows = await store.every(db)
         if rows:
@@ -76,6 +78,7 @@ class PartialRooms:
                 partial.events = events.get(row.room_id, set())
                 found._by_nid[row.room_nid] = partial
         found.full_since = await store.completed(db)
+        found.left = await store.rooms_with_events(db) - found._by_nid.keys()
         found.corrected = set(found.full_since)  # Which of them were is not written down.
         return found
 
@@ -91,6 +94,7 @@ class PartialRooms:
         """The room is partial from now on."""
         self._by_nid[partial.room_nid] = partial
         self.full_since.pop(partial.room_nid, None)
+        self.left.discard(partial.room_nid)
         self.corrected.discard(partial.room_nid)
 
     def take_back(self, partial: PartialRoom) -> None:
@@ -103,7 +107,9 @@ class PartialRooms:
         if self._by_nid.get(partial.room_nid) is not partial:
             return
         del self._by_nid[partial.room_nid]
-        if full_since is not None:
+        if full_since is None:
+            self.left.add(partial.room_nid)
+        else:
             self.full_since[partial.room_nid] = full_since
             if partial.corrected:
                 self.corrected.add(partial.room_nid)

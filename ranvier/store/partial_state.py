@@ -198,6 +198,14 @@ async def clear(tx: Tx, room_nid: int, room_id: str) -> None:
     await tx.run("DELETE FROM partial_state_resyncs WHERE room_nid = $1", room_nid)
 
 
+async def rooms_with_events(db: Reader) -> set[int]:
+    """The rooms that have any event with partial state. One statement."""
+    rows = await db.all(
+        "SELECT room_nid FROM rooms WHERE room_id IN (SELECT DISTINCT room_id FROM partial_state_events)"
+    )
+    return {row[0] for row in rows}
+
+
 async def left_over(db: Reader, room_id: str) -> set[int]:
     """The numbers of a room's events whose state is partial. One statement."""
     rows = await db.all(
