@@ -204,6 +204,7 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
             keys=keys,
             hosts_of=hosts.of,
             memberships=handshakes.memberships,
+            give_up_ms=config.faster_joins_give_up_ms,
             server_name=server_name,
         ),
         sender=sender,

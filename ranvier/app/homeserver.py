@@ -126,6 +126,7 @@ class Homeserver:
             routes=[
                 *all_routes(
                     config=config,
+                    clock=clock,
                     users=users,
                     rooms=rooms,
                     memberships=federation.handshakes.memberships,

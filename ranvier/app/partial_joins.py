@@ -35,6 +35,7 @@ def build_resyncs(
     keys: ServerKeys,
     hosts_of: Callable[[Room], Awaitable[Collection[str]]],
     memberships: RoomMemberships,
+    give_up_ms: int,
     server_name: str,
 ) -> Resyncs:
     """The jobs, and all they need."""
@@ -64,5 +65,6 @@ def build_resyncs(
         ),
         hosts_of=hosts_of,
         leave=leave,
+        give_up_ms=give_up_ms,
         server_name=server_name,
     )

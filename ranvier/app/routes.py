@@ -6,6 +6,7 @@ from typing import Final
 
 from ranvier import __version__
 from ranvier.api.admin.override_ratelimit import OverrideRatelimitApi
+from ranvier.api.admin.partial_state import PartialStateApi
 from ranvier.api.admin.register import AdminRegisterApi
 from ranvier.api.client.account import AccountApi
 from ranvier.api.client.account_data import AccountDataApi
@@ -45,6 +46,7 @@ from ranvier.app.rooms import RoomServices
 from ranvier.config.model import Config
 from ranvier.federation.memberships import RoomMemberships
 from ranvier.http.route import Route
+from ranvier.ports import Clock
 from ranvier.ratelimit import RateLimiter
 
 UNSTABLE_FEATURES: Final = MappingProxyType({"org.matrix.e2e_cross_signing": True, "org.matrix.msc3814": True})
@@ -53,6 +55,7 @@ UNSTABLE_FEATURES: Final = MappingProxyType({"org.matrix.e2e_cross_signing": Tru
 def all_routes(
     *,
     config: Config,
+    clock: Clock,
     users: UserServices,
     rooms: RoomServices,
     memberships: RoomMemberships,
@@ -79,6 +82,7 @@ def all_routes(
         *RegisterApi(registration=users.registration, registrations=limiters["rc_registration"]).routes(),
         *AdminRegisterApi(registration=users.shared_secret, version=__version__).routes(),
         *OverrideRatelimitApi(overrides=users.rate_overrides).routes(),
+        *PartialStateApi(rooms=rooms.rooms, clock=clock).routes(),
         *AccountApi(account=users.account_changes, leave_rooms=leave_rooms).routes(),
         *ThreepidApi().routes(),
         *DevicesApi(devices=users.devices).routes(),

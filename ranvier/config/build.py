@@ -60,6 +60,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         log_config=values.text_or_none("log_config"),
         event_cache_size=values.integer("event_cache_size"),
         cache_factor=values.number("caches.global_factor"),
+        faster_joins_give_up_ms=values.integer("faster_joins.give_up_after"),
         faster_joins=all(
             values.boolean(f"{section}.faster_joins") for section in ("experimental_features", "experimental")
         ),

@@ -57,6 +57,8 @@ class Config:
     cache_factor: float
     faster_joins: bool
     """`experimental_features.faster_joins`, also spelt `experimental.faster_joins`."""
+    faster_joins_give_up_ms: int
+    """`faster_joins.give_up_after`."""
 
     # Rate limits
     rc_message: RateLimit

@@ -2,7 +2,7 @@
 
 MSC3902. The state before the join is asked for at one server after the other until one tells it; then the events since
 are replayed (`rooms.replay`) and the room becomes full (`rooms.become_full`). What fails is tried again, later and later;
-after `GIVE_UP_MS` the room is left, and its users see why. How far it has come is on disk.
+after some days the room is left, and its users see why. How far it has come is on disk.
 """
 
 import asyncio
@@ -36,7 +36,6 @@ SERVERS: Final = 6
 """How many servers are asked in one attempt."""
 FIRST_MS: Final = 2_000
 LONGEST_MS: Final = 600_000
-GIVE_UP_MS: Final = 7 * 24 * 3_600_000
 IDLE_S: Final = 3_600.0
 DOUBTS: Final = 3
 """A state that contradicts the one that the join came with is believed when it has been told so many times."""
@@ -61,8 +60,11 @@ class Resyncs:
         becoming_full: BecomingFull,
         hosts_of: Callable[[Room], Awaitable[Collection[str]]],
         leave: Leave,
+        give_up_ms: int,
         server_name: str,
     ) -> None:
+        """`give_up_ms` after a join the room is left, if its full state could not be had."""
+        self._give_up_ms = give_up_ms
         self._db = db
         self._clock = clock
         self._rooms = rooms
@@ -266,7 +268,7 @@ class Resyncs:
 
     async def _try_later(self, partial: PartialRoom, problem: str) -> None:
         now = self._clock.now_ms()
-        if now - partial.started_ts > GIVE_UP_MS:
+        if now - partial.started_ts > self._give_up_ms:
             logger.error("The full state of %s could not be had, so it is left: %s", partial.room_id, problem)
             await self._leave(partial)
             return

@@ -5,7 +5,13 @@ from ranvier.config.option import Option
 
 OPTIONS = (
     Option("experimental_features", OBJECT, {}, "Feature flags, each named after its MSC"),
-    Option("experimental_features.faster_joins", BOOL, True, "Ask for partial state when joining a remote room"),
+    Option(
+        "experimental_features.faster_joins",
+        BOOL,
+        True,
+        "Ask for partial state when joining a remote room",
+        honoured=True,
+    ),
     Option("notify_appservices", BOOL, True, "Older switch: the main process notifies application services"),
     Option("update_user_directory", BOOL, True, "Older switch: the main process updates the user directory"),
     Option("worker_main_http_uri", URL, None, "Not needed any more; ignored", honoured=True),
@@ -29,5 +35,5 @@ OPTIONS = (
         "Legacy account validity (enabled, period, renew_at, renew_by_email_enabled, ...)",
     ),
     Option("experimental", OBJECT, {}, "Other spelling of experimental_features"),
-    Option("experimental.faster_joins", BOOL, True, "As experimental_features.faster_joins"),
+    Option("experimental.faster_joins", BOOL, True, "As experimental_features.faster_joins", honoured=True),
 )
