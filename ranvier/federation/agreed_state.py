@@ -1,9 +1,10 @@
 """The state before an event whose predecessors cannot be had: whom to believe.
 
-Spec: server-server API, "Rejection" and "Retrieving events" only say that another server may be asked. But whoever makes
-an event and keeps back what comes before it can tell each server another state, and rooms would part for good. So it is
-believed what two servers tell alike. If in the end there are no two, a server that has the event from elsewhere is
-believed before the one that made it: whoever takes it in first thereby decides for the others.
+Spec: server-server API, "Retrieving events"; it only says that another server is asked. But whoever makes an event and
+keeps back what comes before it can tell each server another state, and the room would part for good. So it is believed
+what two servers tell alike. If in the end there are no two, a server that has the event from elsewhere is believed before
+the one that made it: whoever takes it in first thereby decides for the others. The one that made it is not believed alone
+if it keeps something back that others in the room have never heard of.
 """
 
 import logging
@@ -24,36 +25,41 @@ ALIKE: Final = 2
 
 
 async def agreed_state(
-    fetch: EventFetch, room: Room, event: Event, servers: Sequence[str], *, is_last: bool
+    fetch: EventFetch, room: Room, event: Event, servers: Sequence[str], *, is_last: bool, is_cut: bool
 ) -> list[StoredEvent]:
     """The state before the event, all of its events known. A single server is believed.
 
-    `is_last`: it will not be asked again, and what one server tells must do. Raises `GapError`.
+    `is_last`: it will not be asked again, and what one server tells must do. `is_cut`: there may be more events before
+    this one, which we have not asked for. Raises `GapError`.
     """
+    maker = domain_of(event.sender)
     told: dict[StateIds, list[str]] = {}
+    is_unheard_of = False
     for server in servers:
         try:
             ids = await fetch.state_ids(room, event, server)
-        except (GapError, RemoteError, Unreachable) as error:
+        except RemoteError as error:
+            is_unheard_of |= server != maker and error.status < 500
+            continue
+        except (GapError, Unreachable) as error:
             logger.info("%s does not tell the state before %s: %s", server, event.event_id, error)
             continue
         tellers = told.setdefault(_key(told, ids), [])
         tellers.append(server)
         if len(tellers) >= min(ALIKE, len(servers)):
             return await _complete(fetch, room, event, ids, tellers)
-    if not told:
-        raise GapError(f"nobody tells the state before {event.event_id}")
     if not is_last:
-        raise GapError(f"no two servers tell the same state before {event.event_id}")
-    maker = domain_of(event.sender)
+        raise GapError(f"no {ALIKE} servers tell the same state before {event.event_id}")
     for ids, tellers in sorted(told.items(), key=lambda item: (item[1] == [maker], -len(item[1]))):
+        if tellers == [maker] and is_unheard_of and not is_cut:
+            continue
         try:
             state = await _complete(fetch, room, event, ids, tellers)
         except GapError:
             continue
         logger.warning("Believing %s alone what the state before %s is", tellers[0], event.event_id)
         return state
-    raise GapError(f"nobody gives the state before {event.event_id}")
+    raise GapError(f"nobody tells the state before {event.event_id} who can be believed")
 
 
 def _key(told: dict[StateIds, list[str]], ids: StateIds) -> StateIds:

@@ -25,10 +25,8 @@ logger = logging.getLogger(__name__)
 
 STATES: Final = 10
 """For how many events in the name of one the state is asked for."""
-MOST_BETWEEN: Final = 500
-"""How many events are fetched in the name of one, before the state where they begin is asked for."""
 ROUNDS: Final = 12
-"""How often one server is asked for them."""
+"""How often one server is asked for the events between, before the state where they begin is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +72,26 @@ class Gaps:
     async def take(self, room: Room, one: Screened, servers: Sequence[str], *, is_last: bool = True) -> StoredEvent:
         """Take an event in, together with what it needs, which one of `servers` should have.
 
-        Where the events between begin, the state is believed that two of `servers` tell alike; what one tells, only if
-        it is the only one, or `is_last`. While the room is partially joined no state is asked for, which would be all of
-        its members: it is guessed, and put right when the room becomes full. Raises `GapError`.
+        The events between are asked of one server after the other, never of several together: where one knows no further
+        it has a state, and who follows it comes to the same. Where they begin, the state is believed that two of `servers`
+        tell alike; what one tells, only if it is the only one, or `is_last`. While the room is partially joined no state
+        is asked for, which would be all of its members: it is guessed, and put right when the room becomes full.
+        Raises `GapError`.
         """
-        found = await self._between(room, one, servers)
+        problem = GapError("there is nobody to ask")
+        for is_end in (False, True) if is_last else (False,):
+            for server in servers:
+                try:
+                    return await self._take_with(room, one, server, servers, is_end=is_end)
+                except GapError as error:
+                    problem = error
+        raise problem
+
+    async def _take_with(
+        self, room: Room, one: Screened, server: str, servers: Sequence[str], *, is_end: bool
+    ) -> StoredEvent:
+        """The same with the events between that one server gives."""
+        found, is_cut = await self._between(room, one, server)
         events = {event_id: screened.event for event_id, screened in found.items()}
         arrivals: list[Arrival] = []
         taken: list[StoredEvent | None] = []
@@ -92,28 +105,22 @@ class Gaps:
                 taken += await self._accepting.accept(room.room_id, arrivals)
                 arrivals = []
             if needs_auth:
-                await self._auth_chain(room, event, servers)
-            states += needs_state
-            if states > STATES:
-                raise GapError(f"the history before {one.event.event_id} is scattered")
+                await self._auth_chain(room, event, [server, *servers])
+            state = None
+            if needs_state:
+                states += 1
+                if states > STATES:
+                    raise GapError(f"the history before {one.event.event_id} is scattered")
+                state = await agreed_state(self._fetch, room, event, servers, is_last=is_end, is_cut=is_cut)
             ready.add(event.event_id)
-            arrivals.append(
-                Arrival(
-                    event=event,
-                    authoriser_signed=found[event.event_id].authoriser_signed,
-                    state=await agreed_state(self._fetch, room, event, servers, is_last=is_last)
-                    if needs_state
-                    else None,
-                    guesses_state=room.partial is not None,
-                )
-            )
+            signed = found[event.event_id].authoriser_signed
+            guesses = room.partial is not None
+            arrivals.append(Arrival(event=event, authoriser_signed=signed, state=state, guesses_state=guesses))
         taken += await self._accepting.accept(room.room_id, arrivals)
-        stored = next(
-            (entry for entry in taken if entry is not None and entry.event.event_id == one.event.event_id), None
-        )
-        if stored is None:
-            raise GapError(f"auth events of {one.event.event_id} are missing")
-        return stored
+        for stored in taken:
+            if stored is not None and stored.event.event_id == one.event.event_id:
+                return stored
+        raise GapError(f"auth events of {one.event.event_id} are missing")
 
     async def take_history(self, room: Room, found: Sequence[Screened], server: str, *, below: int) -> int:
         """Take in old events, which `server` has told, below the event at this position; how many have come.
@@ -154,26 +161,28 @@ class Gaps:
         ids = await self._fetch.state_ids(room, event, server)
         return await self._fetch.state(room, event, ids, server)
 
-    async def _between(self, room: Room, one: Screened, servers: Sequence[str]) -> dict[str, Screened]:
-        """The event, and those before it that are not in the room's graph, as far as anybody gives them."""
+    async def _between(self, room: Room, one: Screened, server: str) -> tuple[dict[str, Screened], bool]:
+        """The event, and those before it that are not in the room's graph, as far as the server gives them.
+
+        Also whether there would have been more.
+        """
         found = {one.event.event_id: one}
-        for server in servers:
-            for number in range(ROUNDS):
-                lacking = await self._lacking(room, found)
-                if not lacking or len(found) >= MOST_BETWEEN:
-                    return found
-                # What lies below the room's ends is rarely missing, and there would be much of it.
-                depth = min((stored.event.depth for stored in room.extremities), default=0) if number == 0 else 0
-                try:
-                    told = await self._fetch.before(room, lacking, server, min_depth=max(0, depth))
-                except (GapError, RemoteError, Unreachable) as error:
-                    logger.info("%s does not give the events before %s: %s", server, one.event.event_id, error)
-                    break
-                fresh = {screened.event.event_id: screened for screened in told if screened.event.event_id not in found}
-                found |= fresh
-                if number and not fresh:
-                    break
-        return found
+        for number in range(ROUNDS):
+            lacking = await self._lacking(room, found)
+            if not lacking:
+                return found, False
+            # What lies below the room's ends is rarely missing, and there would be much of it.
+            depth = min((stored.event.depth for stored in room.extremities), default=0) if number == 0 else 0
+            try:
+                told = await self._fetch.before(room, lacking, server, min_depth=max(0, depth))
+            except (GapError, RemoteError, Unreachable) as error:
+                logger.info("%s does not give the events before %s: %s", server, one.event.event_id, error)
+                return found, False
+            fresh = {screened.event.event_id: screened for screened in told if screened.event.event_id not in found}
+            found |= fresh
+            if number and not fresh:
+                return found, False
+        return found, True
 
     async def _lacking(self, room: Room, found: dict[str, Screened]) -> list[str]:
         """The ids of those of these events that cite what is neither among them nor in the room's graph."""
@@ -184,7 +193,7 @@ class Gaps:
 
     async def _auth_chain(self, room: Room, event: Event, servers: Sequence[str]) -> None:
         """What authorises an event, from whoever gives it. Raises `GapError`."""
-        for server in servers:
+        for server in dict.fromkeys(servers):
             try:
                 await self._fetch.auth_chain(room, event, server)
             except (GapError, RemoteError, Unreachable) as error:
