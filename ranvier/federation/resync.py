@@ -37,6 +37,8 @@ SERVERS: Final = 6
 FIRST_MS: Final = 2_000
 LONGEST_MS: Final = 600_000
 IDLE_S: Final = 3_600.0
+GUESS_AFTER: Final = 8
+"""After so many failed attempts the state before an event that nobody can tell is guessed."""
 DOUBTS: Final = 3
 """A state that contradicts the one that the join came with is believed when it has been told so many times."""
 
@@ -180,7 +182,9 @@ class Resyncs:
             if step is None:
                 break
             if isinstance(step, Questions):
-                await self._answer(room, step, told, servers)
+                problem = await self._answer(room, partial, step, told, servers)
+                if problem is not None:
+                    return problem
             else:
                 replay = step
             await self._clock.sleep(0)
@@ -234,13 +238,20 @@ class Resyncs:
             if self._doubted[key] < DOUBTS:
                 raise
 
-    async def _answer(self, room: Room, questions: Questions, told: Told, servers: Sequence[str]) -> None:
+    async def _answer(
+        self, room: Room, partial: PartialRoom, questions: Questions, told: Told, servers: Sequence[str]
+    ) -> str | None:
+        """Ask for what is needed; what has gone wrong, if anything."""
         for stored in questions.states:
-            told.states[stored.event_nid] = await self._state_before(room, stored, servers)
+            state = await self._state_before(room, stored, servers)
+            if state is None and partial.tries < GUESS_AFTER:
+                return f"Nobody tells the state before {stored.event.event_id}"
+            told.states[stored.event_nid] = state
         events = [stored.event for stored in questions.signatures]
         if events:
             for stored, verdict in zip(questions.signatures, await self._keys.verify_events(events), strict=True):
                 (told.well_signed if verdict.authoriser_signed else told.badly_signed).add(stored.event_nid)
+        return None
 
     async def _state_before(
         self, room: Room, stored: StoredEvent, servers: Sequence[str]
@@ -252,11 +263,7 @@ class Resyncs:
                 return await self._gaps.state_before(room, stored.event, server)
             except (GapError, RemoteError, Unreachable) as error:
                 logger.info("%s does not tell the state before %s: %s", server, stored.event.event_id, error)
-        logger.warning(
-            "Nobody tells the state before %s in %s: that at the join stands for it",
-            stored.event.event_id,
-            room.room_id,
-        )
+        logger.warning("Nobody tells the state before %s in %s", stored.event.event_id, room.room_id)
         return None
 
     async def _servers(self, room: Room, partial: PartialRoom) -> list[str]:

@@ -239,4 +239,6 @@ class _Finish:
         room, mark = self.room, self.append.makes_full
         await partial_state.make_current(tx, room.room_nid, but=changed)
         pos = 0 if mark is None else mark.stream_pos
-        await partial_state.finish(tx, room.room_nid, room.room_id, now_ms=self.now_ms(), pos=pos)
+        guessed = [self.replay.done[nid][0].event.event_id for nid in self.replay.guessed]
+        now_ms = self.now_ms()
+        await partial_state.finish(tx, room.room_nid, room.room_id, now_ms=now_ms, pos=pos, but=guessed)

@@ -7,10 +7,13 @@ local user has left. Whoever needs all members asks `Room.partial` first.
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from ranvier.db.engine import Reader
 from ranvier.store import partial_state as store
 from ranvier.store.partial_state import PartialRow
+
+NOBODY: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -59,8 +62,9 @@ class PartialRooms:
         """By room the stream position at which it became full, of those that have been partial."""
         self.corrected: set[int] = set()
         """Those of them of which more has changed then than that further members were known."""
-        self.left: set[int] = set()
-        """Rooms that were left while they were partial: what we have of their state is not good enough to go on with."""
+        self.left: dict[int, frozenset[str]] = {}
+        """Rooms that were left while they were partial, and the servers that were said to be in them: what we have of
+        their state is not good enough to go on with."""
         self.on_begun: list[Callable[[PartialRoom], None]] = []
         """Told when a join with partial state is durable."""
         self.on_ended: list[Callable[[PartialRoom], None]] = []
@@ -71,20 +75,29 @@ class PartialRooms:
         """What the database knows. At most five statements."""
         found = cls()
         rows = await store.every(db)
+        servers = await store.servers(db)
         if rows:
-            servers, events = await store.servers(db), await store.events(db)
+            events = await store.events(db)
             for row in rows:
                 partial = partial_room(row, servers.get(row.room_id, ()))
                 partial.events = events.get(row.room_id, set())
                 found._by_nid[row.room_nid] = partial
         found.full_since = await store.completed(db)
-        found.left = await store.rooms_with_events(db) - found._by_nid.keys()
+        left = await store.rooms_with_events(db)
+        found.left = {
+            nid: frozenset(servers.get(room_id, ())) for nid, room_id in left.items() if nid not in found._by_nid
+        }
         found.corrected = set(found.full_since)  # Which of them were is not written down.
         return found
 
     def of(self, room_nid: int) -> PartialRoom | None:
         """What is known of a room if it is partial."""
         return self._by_nid.get(room_nid)
+
+    def told_servers(self, room_nid: int) -> frozenset[str]:
+        """The servers that were said to be in a room when we joined it, as long as nothing better is known."""
+        partial = self._by_nid.get(room_nid)
+        return self.left.get(room_nid, NOBODY) if partial is None else partial.servers
 
     def every(self) -> list[PartialRoom]:
         """All of them."""
@@ -94,7 +107,7 @@ class PartialRooms:
         """The room is partial from now on."""
         self._by_nid[partial.room_nid] = partial
         self.full_since.pop(partial.room_nid, None)
-        self.left.discard(partial.room_nid)
+        self.left.pop(partial.room_nid, None)
         self.corrected.discard(partial.room_nid)
 
     def take_back(self, partial: PartialRoom) -> None:
@@ -108,7 +121,7 @@ class PartialRooms:
             return
         del self._by_nid[partial.room_nid]
         if full_since is None:
-            self.left.add(partial.room_nid)
+            self.left[partial.room_nid] = partial.servers
         else:
             self.full_since[partial.room_nid] = full_since
             if partial.corrected:

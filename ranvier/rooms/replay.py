@@ -50,6 +50,9 @@ class Replay:
     """Events in their full states, by number, with the numbers of their auth events."""
     changed: set[int] = field(default_factory=set)
     """The numbers of those of which the verdict is another one now."""
+    guessed: set[int] = field(default_factory=set)
+    """The numbers of those whose state nobody could tell, and of those that build on nothing else. Their verdict stays
+    what it was, and they stay marked."""
 
     async def waiting(self) -> list[StoredEvent]:
         """The events that are not done, each after those that it cites. Reads what is not in memory."""
@@ -112,14 +115,22 @@ class Replay:
 
     async def _one(self, stored: StoredEvent, told: Told, rows: list[StateRows]) -> None:
         event = stored.event
-        known = await self.rooms.cache.by_id([*event.auth_events, *event.prev_events])
-        auth = [self.newest(known[event_id]) for event_id in event.auth_events if event_id in known]
-        parents = [known[event_id] for event_id in event.prev_events if event_id in known]
+        cited = await self.rooms.cache.by_id([*event.auth_events, *event.prev_events])
+        auth = [self.newest(cited[event_id]) for event_id in event.auth_events if event_id in cited]
+        parents = [cited[event_id] for event_id in event.prev_events if event_id in cited]
         placed = [parent for parent in parents if parent.state_before is not None]
-        state_no = await self.merge(placed, await self._told(stored, told, rows), rows)
+        states = await self._told(stored, told, rows)
+        known = [parent for parent in placed if parent.event_nid not in self.guessed]
+        if not states and not known:
+            self.guessed.add(stored.event_nid)
+            if not placed:
+                states = {await self._guess(stored, rows)}
+        is_guessed = stored.event_nid in self.guessed
+        state_no = await self.merge(placed if is_guessed else known, states, rows)
         replayed = msgspec.structs.replace(stored, state_before=state_no, state_after=None)
         standing = await self._standing(event, state_no)
-        replayed.status = self._verdict(stored, auth, as_events(standing), told)
+        if not is_guessed:
+            replayed.status = self._verdict(stored, auth, as_events(standing), told)
         replaced = None if event.key is None else standing.get(event.key)
         replayed.replaces = None if replaced is None else replaced.event_nid
         if stored.key_id is not None and replayed.status != REJECTED:
@@ -140,10 +151,17 @@ class Replay:
             return set()
         state = told.states[stored.event_nid]
         if state is None:
-            return {full_no}
+            return set()
         state_no, made = await self.graph.known_state(self.room, state, base_no=full_no)
         rows += [] if made is None else [made]
         return {state_no}
+
+    async def _guess(self, stored: StoredEvent, rows: list[StateRows]) -> int:
+        """A full state in place of the partial one before an event: who else was there then is taken from the join."""
+        known = await self.room.history.load_state(stored.state_before or 0)
+        derived = await self.room.history.derive(self.partial.full_state_no or 0, known)
+        rows.append(derived.rows)
+        return derived.state_no
 
     async def _standing(self, event: Event, state_no: int) -> Mapping[StateKey, StoredEvent]:
         keys = {CREATE, POWER_LEVELS, *auth_types_of(event), *([] if event.key is None else [event.key])}

@@ -81,6 +81,7 @@ async def events(db: Reader) -> dict[str, set[int]]:
 async def begin(tx: Tx, row: PartialRow, in_room: Collection[str]) -> None:
     """A room is partially joined from now on; the join is its first event with partial state. Ten statements."""
     await clear(tx, row.room_nid, row.room_id)
+    await tx.run("DELETE FROM partial_state_rooms_servers WHERE room_id = $1", row.room_id)
     await tx.run(
         "INSERT INTO partial_state_rooms (room_id, device_lists_stream_id, join_event_id, joined_via)"
         " VALUES ($1, $2, $3, $4)",
@@ -177,10 +178,11 @@ async def make_current(tx: Tx, room_nid: int, *, but: Collection[int]) -> None:
     )
 
 
-async def finish(tx: Tx, room_nid: int, room_id: str, *, now_ms: int, pos: int) -> None:
-    """The room is full since position `pos`. Five statements."""
+async def finish(tx: Tx, room_nid: int, room_id: str, *, now_ms: int, pos: int, but: Collection[str]) -> None:
+    """The room is full since position `pos`. Events `but` stay marked. Five statements."""
     await _clear_room(tx, room_nid, room_id)
-    await tx.run("DELETE FROM partial_state_events WHERE room_id = $1", room_id)
+    await tx.run("DELETE FROM partial_state_rooms_servers WHERE room_id = $1", room_id)
+    await tx.run("DELETE FROM partial_state_events WHERE room_id = $1 AND event_id <> ALL($2)", room_id, list(but))
     await tx.run(
         "UPDATE partial_state_resyncs SET done_ts = $2, done_pos = $3, last_error = NULL WHERE room_nid = $1",
         room_nid,
@@ -190,20 +192,21 @@ async def finish(tx: Tx, room_nid: int, room_id: str, *, now_ms: int, pos: int) 
 
 
 async def clear(tx: Tx, room_nid: int, room_id: str) -> None:
-    """Nobody is waiting for the room's full state any more. Four statements.
+    """Nobody is waiting for the room's full state any more. Three statements.
 
-    Its events stay marked: whoever comes back must not build on their states.
+    Its events stay marked, because whoever comes back must not build on their states; and so do its servers, which is
+    where to come back.
     """
     await _clear_room(tx, room_nid, room_id)
     await tx.run("DELETE FROM partial_state_resyncs WHERE room_nid = $1", room_nid)
 
 
-async def rooms_with_events(db: Reader) -> set[int]:
-    """The rooms that have any event with partial state. One statement."""
+async def rooms_with_events(db: Reader) -> dict[int, str]:
+    """The numbers and ids of the rooms that have any event with partial state. One statement."""
     rows = await db.all(
-        "SELECT room_nid FROM rooms WHERE room_id IN (SELECT DISTINCT room_id FROM partial_state_events)"
+        "SELECT room_nid, room_id FROM rooms WHERE room_id IN (SELECT DISTINCT room_id FROM partial_state_events)"
     )
-    return {row[0] for row in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 async def left_over(db: Reader, room_id: str) -> set[int]:
@@ -222,6 +225,5 @@ async def completed(db: Reader) -> dict[int, int]:
 
 
 async def _clear_room(tx: Tx, room_nid: int, room_id: str) -> None:
-    for table in ("partial_state_rooms", "partial_state_rooms_servers"):
-        await tx.run(f"DELETE FROM {table} WHERE room_id = $1", room_id)
+    await tx.run("DELETE FROM partial_state_rooms WHERE room_id = $1", room_id)
     await tx.run("DELETE FROM partial_state_members WHERE room_nid = $1", room_nid)
