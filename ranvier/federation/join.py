@@ -57,14 +57,19 @@ class RemoteJoins:
         async def through(server: str) -> None:
             template = await self._handshakes.make(server, "join", room_id, user_id)
             sent = self._handshakes.complete(template, content)
-            answer = await self._handshakes.send(server, "join", sent)
+            try:
+                answer = await self._handshakes.send(server, "join", sent)
+            except Unreachable:
+                # It may have let us in, and only its answer has been lost: then it gives it again.
+                taken_in.append(server)
+                answer = await self._handshakes.send(server, "join", sent)
             taken_in.append(server)
             await self._take_up(server, room_id, split_answer(answer, sent))
 
         try:
             await ask_each(servers, through)
         except MatrixError:
-            for server in taken_in:
+            for server in dict.fromkeys(taken_in):
                 await self._take_back(server, room_id, user_id)
             raise
 
