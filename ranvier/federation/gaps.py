@@ -5,7 +5,7 @@ of one event is bounded, whatever the other servers answer.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -178,13 +178,28 @@ class Gaps:
             except (GapError, RemoteError, Unreachable) as error:
                 logger.info("%s does not give the events before %s: %s", server, one.event.event_id, error)
                 return found, False
-            fresh = {screened.event.event_id: screened for screened in told if screened.event.event_id not in found}
+            fresh = await self._fresh(room, found, told)
             found |= fresh
             if number and not fresh:
                 return found, False
         return found, True
 
-    async def _lacking(self, room: Room, found: dict[str, Screened]) -> list[str]:
+    async def _fresh(self, room: Room, found: Mapping[str, Screened], told: Sequence[Screened]) -> dict[str, Screened]:
+        """Those of the events told that come before the ones found, and are not in the room's graph."""
+        by_id = {screened.event.event_id: screened for screened in told if screened.event.event_id not in found}
+        placed = {
+            key for key, stored in (await self._fetch.known(room, by_id)).items() if stored.state_before is not None
+        }
+        fresh: dict[str, Screened] = {}
+        cited = [event_id for screened in found.values() for event_id in screened.event.prev_events]
+        while cited:
+            event_id = cited.pop()
+            if event_id in by_id and event_id not in fresh and event_id not in placed:
+                fresh[event_id] = by_id[event_id]
+                cited += by_id[event_id].event.prev_events
+        return fresh
+
+    async def _lacking(self, room: Room, found: Mapping[str, Screened]) -> list[str]:
         """The ids of those of these events that cite what is neither among them nor in the room's graph."""
         cited = {event_id for screened in found.values() for event_id in screened.event.prev_events} - found.keys()
         known = await self._fetch.known(room, cited)

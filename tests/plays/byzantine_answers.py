@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -12,7 +13,9 @@ import orjson
 from ranvier.http.response import Header
 from ranvier.proto.events import Event, StateKey
 from ranvier.proto.key_documents import write_key_document
-from tests.plays.byzantine import Byzantine, State
+from ranvier.proto.x_matrix import parse_x_matrix
+from tests.plays.byzantine import EVIL, Byzantine, State
+from tests.plays.world import EPOCH_MS, World
 
 Answered = tuple[int, list[Header], bytes]
 
@@ -28,10 +31,15 @@ class ByzantineApp:
     """Its listener."""
 
     peer: Byzantine
+    weights: Sequence[int] = WEIGHTS
+    """How often it is in which of the `MOODS`."""
+    lie: Callable[[str, State], State] | None = None
+    """What it tells a server instead of a state, if not just anything."""
     moods: Counter[str] = field(default_factory=Counter)
+    """What it was in, by what it was asked."""
 
     async def handle(self, method: str, target: str, headers: Sequence[Header] = (), body: bytes = b"") -> Answered:
-        """One request. Who asks is told by the header, which nobody checks here."""
+        """One request."""
         url = urlsplit(target)
         segments = [unquote(segment) for segment in url.path.removeprefix("/_matrix/").split("/")]
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
@@ -43,7 +51,7 @@ class ByzantineApp:
         act = segments[2]
         if act == "send":
             return await self._take(body)
-        mood = self.peer.random.choices(MOODS, WEIGHTS)[0]
+        mood = self.peer.random.choices(MOODS, self.weights)[0]
         self.moods[f"{act} {mood}"] += 1
         if mood == "silence":
             await asyncio.sleep(SILENCE_S)
@@ -53,7 +61,7 @@ class ByzantineApp:
             return _json(
                 {"errcode": "M_UNKNOWN", "error": "no"}, self.peer.random.choice((400, 403, 404, 429, 500, 502))
             )
-        found = self._answer(act, segments[3:], query, body, mood)
+        found = self._answer(act, segments[3:], query, body, mood, _asker(headers))
         return _json({"errcode": "M_NOT_FOUND", "error": "no"}, 404) if found is None else _json(found)
 
     async def _take(self, body: bytes) -> Answered:
@@ -67,12 +75,12 @@ class ByzantineApp:
             return self._rubbish()
         return _json({"pdus": {}}) if mood == "truth" else _json({"errcode": "M_UNKNOWN", "error": "no"}, 500)
 
-    def _answer(self, act: str, rest: Sequence[str], query: dict[str, str], body: bytes, mood: str) -> Any:
+    def _answer(self, act: str, rest: Sequence[str], query: dict[str, str], body: bytes, mood: str, asker: str) -> Any:
         peer, event_id = self.peer, query.get("event_id", "")
         if act == "event":
             return self._event(rest[0], mood)
         if act in ("state_ids", "state"):
-            return self._state(event_id, mood, is_whole=act == "state")
+            return self._state(event_id, mood, asker, is_whole=act == "state")
         if act == "event_auth":
             event = self._given(rest[1])
             chain = [] if event is None or mood == "withhold" else peer.auth_chain([event])
@@ -96,11 +104,11 @@ class ByzantineApp:
         shown = self._any(1)[0] if mood == "lie" else event
         return {"origin": self.peer.name, "origin_server_ts": 0, "pdus": [shown.pdu]}
 
-    def _state(self, event_id: str, mood: str, *, is_whole: bool) -> Any:
+    def _state(self, event_id: str, mood: str, asker: str, *, is_whole: bool) -> Any:
         state = self.peer.before.get(event_id)
         if state is None or mood == "withhold":
             return None
-        events = list((self._twisted(state) if mood == "lie" else state).values())
+        events = list((self._twisted(state, asker) if mood == "lie" else state).values())
         chain = self.peer.auth_chain(events)
         if is_whole:
             return {"pdus": [event.pdu for event in events], "auth_chain": [event.pdu for event in chain]}
@@ -109,10 +117,12 @@ class ByzantineApp:
             "auth_chain_ids": [event.event_id for event in chain],
         }
 
-    def _twisted(self, state: State) -> dict[StateKey, Event]:
+    def _twisted(self, state: State, asker: str) -> State:
         """A state in which something is left out, old, or wrong."""
+        if self.lie is not None:
+            return self.lie(asker, state)
         random, peer = self.peer.random, self.peer
-        told = dict(state)
+        told: dict[StateKey, Event] = dict(state)
         for _ in range(random.randint(1, 3)):
             if told:
                 del told[random.choice(sorted(told))]
@@ -161,6 +171,22 @@ class ByzantineApp:
             old_keys={},
             valid_until_ts=self.peer.now_ms() + KEYS_VALID_MS,
         )
+
+
+async def let_in(play: World, room_id: str, via: str) -> ByzantineApp:
+    """There is such a server in a play, and a user of it has joined the room as others do."""
+    peer = Byzantine(Random(play.random.random()), play.network.transport(EVIL), EPOCH_MS)
+    app = ByzantineApp(peer)
+    play.network.apps[EVIL] = app
+    play.network.unruly.add(EVIL)
+    assert await peer.join(via, room_id, f"@m1:{EVIL}")
+    return app
+
+
+def _asker(headers: Sequence[Header]) -> str:
+    """Whom the header names; nobody checks that here."""
+    values = [value.decode() for name, value in headers if name == b"authorization"]
+    return parse_x_matrix(values[0]).origin if values else ""
 
 
 def _json(value: Any, status: int = 200) -> Answered:

@@ -4,16 +4,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 from typing import Final
 
 from tests.api.asgi import Answer, Client, in_room, part
 from tests.plays.attacks import Attacks
-from tests.plays.byzantine import EVIL, Byzantine
-from tests.plays.byzantine_answers import ByzantineApp
+from tests.plays.byzantine_answers import let_in
 from tests.plays.invariants import check_few_ends, check_nothing_waits, check_verdicts
 from tests.plays.network import Faults
-from tests.plays.world import EPOCH_MS, World, world
+from tests.plays.world import World, world
 
 SERVERS: Final = ("one.test", "two.test", "three.test")
 VERSIONS: Final = ("6", "9", "10", "11", "12")
@@ -62,19 +60,14 @@ class Story:
 
     async def _let_evil_in(self) -> str:
         """A server that keeps to no rule joins as others do; its user."""
-        play = self.world
-        peer = Byzantine(Random(play.random.random()), play.network.transport(EVIL), EPOCH_MS)
-        play.network.apps[EVIL] = ByzantineApp(peer)
-        play.network.unruly.add(EVIL)
-        assert await peer.join(SERVERS[0], self.room_id, f"@m1:{EVIL}")
+        peer = (await let_in(self.world, self.room_id, SERVERS[0])).peer
         self.attacks = Attacks(peer, SERVERS)
         return peer.users[0]
 
     async def attack(self) -> None:
         """What the others do not expect."""
         if self.attacks is not None:
-            self.log.append("!!")
-            self.log[-1] = f"!! {await self.attacks.act()}"
+            self.log.append(f"!! {await self.attacks.act()}")
 
     async def act(self) -> None:
         """Somebody does something; it may be refused."""
