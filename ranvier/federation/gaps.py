@@ -169,7 +169,8 @@ class Gaps:
         found = {one.event.event_id: one}
         for number in range(ROUNDS):
             lacking = await self._lacking(room, found)
-            if not lacking:
+            # Of a partially joined room nothing below the join is known, and all of it would be asked for.
+            if not lacking or (number and room.partial is not None):
                 return found, False
             # What lies below the room's ends is rarely missing, and there would be much of it.
             depth = min((stored.event.depth for stored in room.extremities), default=0) if number == 0 else 0
