@@ -78,8 +78,14 @@ class RemoteJoins:
         room = await self._resident.is_in(room_id)
         if room is None:
             await self._begin(room_id, answer, server)
-        else:
+            return
+        try:
             await self._take_into(room, answer.join, server)
+        except BadAnswer:
+            if await self._resident.is_in(room_id) is not None:
+                raise
+            # With the events before the join has come that the others of us are not in the room any more.
+            await self._begin(room_id, answer, server)
 
     async def _take_back(self, server: str, room_id: str, user_id: str) -> None:
         """The room must not believe that a user is in it whose server has not come in."""

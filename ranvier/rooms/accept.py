@@ -1,6 +1,6 @@
 """Taking in events from elsewhere: the one road every event takes that this server has not made itself.
 
-Spec: server-server API, "Checks performed on receipt of a PDU", checks 4 to 6, and "Rejection", "Soft failure". Format,
+Spec: server-server API, "Checks performed on receipt of a PDU", checks 4 to 7, and "Rejection", "Soft failure". Format,
 signatures and hashes (checks 1 to 3) are behind an event that comes here. A batch of one room is one append.
 """
 
@@ -17,7 +17,9 @@ from ranvier.proto.auth.rules import check_event
 from ranvier.proto.auth.select import auth_types_of
 from ranvier.proto.auth.state import CREATE, POWER_LEVELS
 from ranvier.proto.events import Event, StateKey
+from ranvier.proto.policy import POLICY
 from ranvier.rooms.append import Append, Appended, Appender
+from ranvier.rooms.arrival import Arrival, Judging
 from ranvier.rooms.graph import Graph, as_events
 from ranvier.rooms.head import Head
 from ranvier.rooms.outliers import Outliers, judge_by_auth_events
@@ -32,26 +34,6 @@ SOFT_FAILED_STEPS: Final = 100
 """How many soft-failed or rejected events are walked through to find which extremities an event replaces."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """One event to take in, its checks 1 to 3 done."""
-
-    event: Event
-    authoriser_signed: bool = True
-    """Whether the server of `join_authorised_via_users_server` has signed it."""
-    spam: bool = False
-    """Whether the room's policy server refuses it: it will be soft-failed."""
-    state: Sequence[StoredEvent] | None = None
-    """The state before it as another server told it, where its `prev_events` are not all known."""
-    guesses_state: bool = False
-    """In a partially joined room: whether the state where its `prev_events` are not all known is taken to be partial,
-    like that before the join, until it can be asked for."""
-    is_new: bool = False
-    """Whether it was made here just now, and is for this server to send to others."""
-    below: int | None = None
-    """For history: the position that it stands below. What is new in the room has `None`."""
-
-
 class Accepting:
     """Takes events in. One a process."""
 
@@ -61,6 +43,8 @@ class Accepting:
         self._graph = graph
         self._outliers = outliers
         self._server_name = server_name
+        self.policing: Judging | None = None
+        """Asks policy servers; `None` without federation."""
 
     async def accept(self, room_id: str, arrivals: Sequence[Arrival]) -> list[StoredEvent | None]:
         """Take in events of one room, each after those it cites; returns when that is durable.
@@ -68,6 +52,9 @@ class Accepting:
         For each what it has become (see `status`); `None` if something that it cites is not known, and it brings no
         state. One write transaction. Raises 404 for an unknown room and 500 if the database refuses.
         """
+        room = await self._rooms.get(room_id)
+        if self.policing is not None and POLICY in room.state:
+            arrivals = await self.policing.judged(room, arrivals)
         while True:
             room = await self._rooms.get(room_id)
             async with room.lock:
@@ -75,6 +62,9 @@ class Accepting:
                     await room.settled()
                 if room.spoilt:
                     continue
+                if room.room_nid in self._rooms.partials.left:
+                    # Nobody is here any more, and what we have of its state would be taken for all there is.
+                    return [None] * len(arrivals)
                 batch = _Batch(self._rooms, self._appender, self._graph, self._outliers, self._server_name, room)
                 try:
                     result = await batch.take(arrivals)
@@ -170,6 +160,9 @@ class _Batch:
         if event.event_id in self.outside:
             self.append.superseded.append((self.outside.pop(event.event_id), stored))
         auth_nids = [entry.event_nid for entry in auth]
+        if arrival.txn is not None and stored.status == ACCEPTED:
+            stored.txn = arrival.txn.txn
+            self.append.txns.append(arrival.txn.row(stored.event_nid, event.origin_server_ts))
         self.known[event.event_id] = stored
         self.unstored[stored.event_nid] = stored, auth_nids
         await self._put(arrival, stored, encode_auth(stored.event_nid, auth_nids))
@@ -381,3 +374,6 @@ def _allowed(event: Event, state: Mapping[StateKey, Event]) -> bool:
     except AuthError:
         return False
     return True
+
+
+__all__ = ["Accepting", "Arrival"]
