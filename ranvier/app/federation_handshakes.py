@@ -28,6 +28,7 @@ from ranvier.federation.resident_events import Forward, HandedIn
 from ranvier.federation.resident_join import ResidentJoins
 from ranvier.federation.resident_knock import ResidentKnocks
 from ranvier.federation.resident_leave import ResidentLeaves
+from ranvier.federation.resident_omitting import StateWithoutMembers
 from ranvier.federation.resident_restricted import Conditions
 from ranvier.federation.resident_rooms import ResidentRooms
 from ranvier.federation.resident_state import StateBefore
@@ -98,6 +99,8 @@ def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
     invites = RemoteInvites(
         rooms=rooms.rooms, writer=rooms.writer, accepting=rooms.accepting, client=needs.client, keys=keys
     )
+    omitting = StateWithoutMembers(rooms=rooms.rooms, auth_chains=needs.auth_chains, servers_at=resident.servers_at)
+    rooms.appender.listeners.append(omitting.on_commit)
     rooms.creating.invite_elsewhere = rooms.sending.invite_elsewhere = invites.invite
     services = HandshakeServices(
         templates=Templates(
@@ -108,6 +111,7 @@ def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
             handed_in=handed_in,
             conditions=conditions,
             states=StateBefore(rooms=rooms.rooms, auth_chains=needs.auth_chains),
+            omitting=omitting,
             server_name=server_name,
             signing_key=signing_key,
         ),

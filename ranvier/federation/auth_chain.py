@@ -24,20 +24,20 @@ class AuthChains:
         self._db = db
         self._edges: OrderedDict[int, tuple[int, ...]] = OrderedDict()
 
-    async def of(self, event_nids: Collection[int]) -> set[int]:
+    async def of(self, event_nids: Collection[int], *, but: Collection[int] = frozenset()) -> set[int]:
         """The numbers of the auth events of these events, and of theirs, and so on.
 
-        One of `event_nids` is among them only if another needs it. A statement for each generation that is not
-        remembered; the event loop runs on in between.
+        One of `event_nids` is among them only if another needs it. `but`: events which, with all that authorises them,
+        are of no interest. A statement for each generation that is not remembered; the event loop runs on in between.
         """
         chain = set[int]()
-        generation = set(event_nids)
+        generation = {nid for nid in event_nids if nid not in but}
         walked = set[int]()
         while generation:
             walked |= generation
             cited = set[int]()
             for auth in await self._read(generation):
-                cited.update(auth)
+                cited.update(nid for nid in auth if nid not in but)
             chain |= cited
             generation = cited - walked
         return chain

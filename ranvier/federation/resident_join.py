@@ -9,16 +9,17 @@ from typing import Any, Final
 import orjson
 
 from ranvier.federation.resident_events import HandedIn
+from ranvier.federation.resident_omitting import StateWithoutMembers
 from ranvier.federation.resident_restricted import Conditions
 from ranvier.federation.resident_rooms import ResidentRooms
-from ranvier.federation.resident_state import StateBefore
+from ranvier.federation.resident_state import StateBefore, ToldEvents
 from ranvier.proto.errors import MatrixError
 from ranvier.proto.event_format import InvalidEvent
 from ranvier.proto.events import Event
 from ranvier.proto.handshakes.countersign import countersign
 from ranvier.proto.signing import SigningKey, authorising_server
 
-_OPENING: Final = b'{"members_omitted":false,"origin":'
+_OPENING: Final = b'{"origin":'
 
 
 class ResidentJoins:
@@ -31,6 +32,7 @@ class ResidentJoins:
         handed_in: HandedIn,
         conditions: Conditions,
         states: StateBefore,
+        omitting: StateWithoutMembers,
         server_name: str,
         signing_key: SigningKey,
     ) -> None:
@@ -38,6 +40,7 @@ class ResidentJoins:
         self._handed_in = handed_in
         self._conditions = conditions
         self._states = states
+        self._omitting = omitting
         self._server_name = server_name
         self._signing_key = signing_key
 
@@ -46,6 +49,7 @@ class ResidentJoins:
     ) -> bytes:
         """Take the join in; the body of the answer. Taking it in again answers the same.
 
+        `omit_members`: the other server can do without most member events, and without events that are there twice.
         Raises 404 if we are not in the room, 403 for servers that its ACL refuses, then as `HandedIn.read`; for
         restricted rooms as `Conditions.check`; 403 if the room does not let the user in.
         """
@@ -59,11 +63,18 @@ class ResidentJoins:
             authoriser_signed = True
         event = self._countersign(event)
         stored = await self._handed_in.take(room, event, origin=origin, authoriser_signed=authoriser_signed)
-        told = await self._states.of(room, stored, without_repetition=omit_members)
+        if omit_members:
+            told = await self._omitting.of(room, stored)
+        else:
+            told = await self._states.of(room, stored)
+        return self._answer(event, told)
+
+    def _answer(self, event: Event, told: ToldEvents) -> bytes:
+        omitted = b"false" if told.servers is None else b'true,"servers_in_room":' + told.servers
         return b"".join(
             (
-                _OPENING, orjson.dumps(self._server_name), b',"state":', told.state, b',"auth_chain":', told.auth_chain,
-                b',"event":', event.json, b"}",
+                _OPENING, orjson.dumps(self._server_name), b',"members_omitted":', omitted, b',"state":', told.state,
+                b',"auth_chain":', told.auth_chain, b',"event":', event.json, b"}",
             )
         )  # fmt: skip
 

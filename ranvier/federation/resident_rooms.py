@@ -3,6 +3,8 @@
 Spec: server-server API, "Server Access Control Lists (ACLs)"; `/make_join`: an unknown room is a 404.
 """
 
+from collections.abc import Collection
+
 from ranvier.federation.acl import check_acl
 from ranvier.proto.errors import forbidden, invalid_param, not_found
 from ranvier.proto.ids import domain_of, is_user_id
@@ -37,6 +39,10 @@ class ResidentRooms:
     async def others(self, room: Room) -> list[str]:
         """The other servers in the room, as far as we know."""
         return [name for name in await self._hosts.of(room) if name != self._server_name]
+
+    async def servers_at(self, room: Room, state_no: int) -> Collection[str]:
+        """The servers that were in the room when its state was this, ours among them."""
+        return await self._hosts.at(room, state_no)
 
     async def check_version(self, room_id: str, version: RoomVersion) -> None:
         """Whether this is the version of a room that we know. Raises 400 `M_INVALID_PARAM`."""

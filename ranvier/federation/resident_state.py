@@ -20,10 +20,12 @@ PORTION: Final = 5000
 
 @dataclass(frozen=True, slots=True)
 class ToldEvents:
-    """JSON arrays."""
+    """What is told of a room: JSON arrays."""
 
     state: bytes
     auth_chain: bytes
+    servers: bytes | None
+    """The servers in the room, where members have been left out of `state`."""
 
 
 class StateBefore:
@@ -33,32 +35,32 @@ class StateBefore:
         self._rooms = rooms
         self._auth_chains = auth_chains
 
-    async def of(self, room: Room, stored: StoredEvent, *, without_repetition: bool) -> ToldEvents:
-        """The whole state before an event, and the auth chains of that and of the event.
-
-        `without_repetition`: events of the state are left out of the auth chain.
-        """
+    async def of(self, room: Room, stored: StoredEvent) -> ToldEvents:
+        """The whole state before an event, and the auth chains of that and of the event."""
         state = list((await room.history.load_state(stored.state_before or 0)).values())
         chain = await self._auth_chains.of([*state, stored.event_nid])
-        if without_repetition:
-            chain -= set(state)
-        json = await self._json({*state, *chain})
-        return ToldEvents(_array(json[nid] for nid in state), _array(json[nid] for nid in sorted(chain)))
+        json = await told_json(self._rooms, {*state, *chain})
+        return ToldEvents(
+            json_array(json[nid] for nid in state), json_array(json[nid] for nid in sorted(chain)), servers=None
+        )
 
-    async def _json(self, nids: Collection[int]) -> dict[int, bytes]:
-        json: dict[int, bytes] = {}
-        for portion in _portions(nids):
-            raw = await raw_events.json_by_nid(self._rooms.db, portion)
-            json |= {nid: text for nid, (text, redacted) in raw.items() if not redacted}
-            pruned = await self._rooms.cache.get([nid for nid, (_, redacted) in raw.items() if redacted])
-            json |= {nid: redact_event(stored.event).json for nid, stored in pruned.items()}
-        return json
+
+async def told_json(rooms: Rooms, nids: Collection[int]) -> dict[int, bytes]:
+    """Events as other servers are told of them. A statement for each portion, and one for those that are redacted."""
+    json: dict[int, bytes] = {}
+    for portion in _portions(nids):
+        raw = await raw_events.json_by_nid(rooms.db, portion)
+        json |= {nid: text for nid, (text, redacted) in raw.items() if not redacted}
+        pruned = await rooms.cache.get([nid for nid, (_, redacted) in raw.items() if redacted])
+        json |= {nid: redact_event(stored.event).json for nid, stored in pruned.items()}
+    return json
+
+
+def json_array(parts: Iterable[bytes]) -> bytes:
+    """A JSON array of these, of which none is empty."""
+    return b"[" + b",".join(parts) + b"]"
 
 
 def _portions(nids: Iterable[int]) -> Iterable[list[int]]:
     listed = list(nids)
     return (listed[start : start + PORTION] for start in range(0, len(listed), PORTION))
-
-
-def _array(events: Iterable[bytes]) -> bytes:
-    return b"[" + b",".join(events) + b"]"

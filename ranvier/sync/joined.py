@@ -12,6 +12,7 @@ from typing import Final
 import orjson
 
 from ranvier.proto.visibility import HISTORY_VISIBILITY, sees_everything, visibility_of
+from ranvier.rooms.heroes import HEROES
 from ranvier.rooms.history import History, Viewer
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
@@ -21,7 +22,7 @@ from ranvier.store.events import StoredEvent
 from ranvier.store.rooms import Membership, RoomRow
 from ranvier.sync.branches import branches, straightened
 from ranvier.sync.query import SyncQuery
-from ranvier.sync.read_ahead import HEROES, Ahead, ReadAhead
+from ranvier.sync.read_ahead import Ahead, ReadAhead
 from ranvier.sync.state_section import Entries, StateSections, senders
 from ranvier.sync.timeline import Timeline, Timelines, unbroken
 from ranvier.sync.token import end_of

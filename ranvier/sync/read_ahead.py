@@ -8,15 +8,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ranvier.rooms.heroes import HEROES, names_room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store import rooms as store
 from ranvier.store.events import FIRST_POS, StoredEvent
 from ranvier.store.rooms import Membership, RoomRow
 from ranvier.sync.query import SyncQuery
-from ranvier.sync.state_section import names_room, senders
+from ranvier.sync.state_section import senders
 from ranvier.sync.timeline import Timeline, Timelines
 
-HEROES: Final = 5
 SMALL: Final = 40
 """Of rooms with at most so many people all are read to find the heroes, for many rooms at once."""
 LOOK_UPS: Final = 2000

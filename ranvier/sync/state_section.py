@@ -4,10 +4,10 @@ Spec: client-server API, "Syncing": `state` is what was true before the first ev
 true after the last.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from ranvier.proto.events import Event, StateKey
+from ranvier.proto.events import StateKey
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store import rooms as store
@@ -101,14 +101,3 @@ def by_key(events: Iterable[StoredEvent]) -> Entries:
 def senders(events: Iterable[StoredEvent]) -> set[str]:
     """Who sent these events."""
     return {stored.event.sender for stored in events}
-
-
-def names_room(state: Mapping[StateKey, StoredEvent]) -> bool:
-    """Whether the room has a name of its own, so that no heroes are needed."""
-    return _has(state, "m.room.name", "name") or _has(state, "m.room.canonical_alias", "alias")
-
-
-def _has(state: Mapping[StateKey, StoredEvent], type_: str, key: str) -> bool:
-    stored = state.get((type_, ""))
-    event: Event | None = None if stored is None else stored.event
-    return event is not None and bool(event.content.get(key))

@@ -38,6 +38,7 @@ class Joined(msgspec.Struct):
     event: dict[str, Any]
     members_omitted: bool
     origin: str
+    servers_in_room: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class JoinApi:
