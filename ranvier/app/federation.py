@@ -33,6 +33,8 @@ from ranvier.federation.known_keys import KnownKeys
 from ranvier.federation.notary import KeyNotary
 from ranvier.federation.outbox import DeviceOutbox
 from ranvier.federation.own_keys import OwnKeys
+from ranvier.federation.policed_writes import PolicedWrites
+from ranvier.federation.policy_servers import PolicyServers
 from ranvier.federation.receive import Receiving
 from ranvier.federation.resident_rooms import ResidentRooms
 from ranvier.federation.resync import Resyncs
@@ -139,6 +141,7 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
     keys = ServerKeys(own=own_keys, finder=finder, uses_thread=needs.uses_threads)
     hosts = Hosts(rooms=rooms.rooms, clock=clock)
     rooms.appender.listeners.append(hosts.on_commit)
+    _police(rooms, PolicyServers(rooms=rooms.rooms, hosts_of=hosts.of, client=client))
     outbox = DeviceOutbox(db=db, clock=clock, random=needs.random)
     edu_needs = EduNeeds(db=db, clock=clock, config=config, rooms=rooms, e2ee=needs.e2ee, hosts=hosts)
     sources = build_sources(edu_needs, outbox)
@@ -225,6 +228,14 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
             *TransactionsApi(receiving=receiving).routes(),
             *query_routes(config=config, clock=clock, users=needs.users, directory=needs.directory, queries=queries),
         ],
+    )
+
+
+def _police(rooms: RoomServices, servers: PolicyServers) -> None:
+    """Have policy servers asked about what is written and what comes in."""
+    rooms.accepting.policing = servers
+    rooms.writer.policing = PolicedWrites(
+        rooms=rooms.rooms, writer=rooms.writer, accepting=rooms.accepting, servers=servers
     )
 
 

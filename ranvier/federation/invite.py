@@ -49,6 +49,8 @@ class RemoteInvites:
         """
         server = domain_of(draft.state_key or "")
         room, event = await self._prepare(room_id, draft)
+        if self._writer.policing is not None:
+            event = await self._writer.policing.signed(room, event)
         signed = await self._signed(room, event, server)
         (stored,) = await self._accepting.accept(room_id, [Arrival(event=signed, is_new=True)])
         if stored is None or stored.status != ACCEPTED:

@@ -75,6 +75,8 @@ class Upgrades:
         # Made first, for the new room names it and to know that the user may; but without an id to point to yet, only
         # for the latter.
         tombstone = await self._writer.prepare(old, _tombstone(user_id, new_id))
+        if new_id:
+            tombstone = await self._writer.policed(old, tombstone)
         predecessor = {"room_id": old.room_id}
         if tombstone.built is not None and new_id:
             predecessor["event_id"] = tombstone.built[0].event_id
@@ -94,7 +96,7 @@ class Upgrades:
         is_public = await public_rooms.is_published(self._rooms.db, old.room_nid)
         await self._new_rooms.write(new, drafts, is_public=is_public)
         if not new_id:
-            tombstone = _tombstone(user_id, new.room_id)
+            tombstone = await self._writer.policed(old, _tombstone(user_id, new.room_id))
 
         async def move(tx: Tx) -> None:
             await aliases.move(tx, old.room_nid, new.room_nid)

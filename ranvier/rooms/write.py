@@ -7,7 +7,7 @@ submit to the appender. Outside it: wait until that is durable. In a room that i
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from ranvier.db.engine import DatabaseError, Tx
 from ranvier.ports import Clock, Random
@@ -21,6 +21,7 @@ from ranvier.proto.event_build import build_event
 from ranvier.proto.event_format import EventTooLarge, InvalidEvent
 from ranvier.proto.events import Event
 from ranvier.proto.ids import domain_of
+from ranvier.proto.policy import POLICY
 from ranvier.proto.signing import SigningKey
 from ranvier.rooms.append import Append, Appended, Appender, CurrentEntry, MembershipChange
 from ranvier.rooms.partial_ends import end_with_last_leave
@@ -52,9 +53,29 @@ class TxnRow:
     txn: Txn
     request: bytes
 
+    def row(self, event_nid: int, ts: int) -> tuple[int, int, str, str, bytes, int]:
+        """What is stored of it beside the event."""
+        return event_nid, self.user_nid, self.txn.device_id, self.txn.txn_id, self.request, ts
+
 
 Decide = Callable[[Room], Awaitable[Sequence[Draft]]]
 """Decides under the room's lock what to write."""
+
+
+class Policing(Protocol):
+    """Rooms in which another server has a say about every event before it is sent (`m.room.policy`)."""
+
+    async def applies_to(self, room: Room) -> bool:
+        """Whether this is such a room."""
+        ...
+
+    async def signed(self, room: Room, event: Event) -> Event:
+        """The event as it may be sent. Raises `MatrixError` if it may not."""
+        ...
+
+    async def write(self, room_id: str, draft: Draft, *, state_no: int, txn: TxnRow | None) -> StoredEvent:
+        """Write a prepared event once it may be sent; `state_no` is the state that it was made in. Raises as `signed`."""
+        ...
 
 
 class Writer:
@@ -78,6 +99,8 @@ class Writer:
         self._signing_key = signing_key
         self.tidy: Callable[[str], Awaitable[object]] = _leave_as_it_is
         """Joins the ends of a room that has more than an event may cite."""
+        self.policing: Policing | None = None
+        """Asks policy servers; `None` without federation."""
 
     async def write(
         self, room_id: str, decide: Decide | Sequence[Draft], *, txn: TxnRow | None = None
@@ -86,7 +109,7 @@ class Writer:
 
         A state event that would change nothing is not written: the one that stands is returned. Raises 403
         `M_FORBIDDEN` when an auth rule forbids it, 400 or 413 when an event is malformed or too large, 404 for an
-        unknown room.
+        unknown room. Where a policy server has to agree, what it says; of several drafts each is written alone then.
         """
         while True:
             room = await self._rooms.get(room_id)
@@ -96,11 +119,38 @@ class Writer:
                 if room.spoilt:
                     continue
                 drafts = await decide(room) if callable(decide) else decide
-                stored, done = await self.write_locked(room, drafts, txn=txn)
+                policing = await self._policing(room) if drafts and POLICY in room.state else None
+                if policing is None:
+                    stored, done = await self.write_locked(room, drafts, txn=txn)
+                else:
+                    prepared = [await self._prepare_unless_standing(room, draft) for draft in drafts]
+                    state_no = room.state_no
             break
+        if policing is not None:
+            return [
+                one if isinstance(one, StoredEvent) else await policing.write(room_id, one, state_no=state_no, txn=txn)
+                for one in prepared
+            ]
         if done is not None:
             await durable(done)
         return stored
+
+    async def _policing(self, room: Room) -> Policing | None:
+        """Who has a say in this room."""
+        if self.policing is None or POLICY not in room.state or not await self.policing.applies_to(room):
+            return None
+        return self.policing
+
+    async def policed(self, room: Room, draft: Draft) -> Draft:
+        """The draft with its event as it may be sent, where a policy server has a say; under the room's lock.
+
+        For what is written together with something else: the room waits. Raises what `write` raises.
+        """
+        policing = await self._policing(room)
+        if policing is None:
+            return draft
+        event, auth = draft.built or self._build(room, draft)
+        return replace(draft, built=(await policing.signed(room, event), auth))
 
     async def write_locked(
         self,
@@ -118,11 +168,9 @@ class Writer:
         result = []
         try:
             for draft in drafts:
-                standing = room.state.get((draft.type, draft.state_key)) if draft.state_key is not None else None
                 await self._meet_members(room, draft)
-                if draft.type == "m.room.member" and draft.state_key is not None:
-                    standing = room.get_stored(("m.room.member", draft.state_key))
-                if standing is not None and _changes_nothing(standing.event, draft):
+                standing = None if draft.state_key is None else _standing(room, draft)
+                if standing is not None:
                     result.append(standing)
                     continue
                 is_partial = partial is not None and partial.is_partial(one.event_nid for one in room.extremities)
@@ -151,9 +199,7 @@ class Writer:
         if txn is not None:
             stored = append.events[-1].stored
             stored.txn = txn.txn
-            append.txns.append(
-                (stored.event_nid, txn.user_nid, txn.txn.device_id, txn.txn.txn_id, txn.request, self._clock.now_ms())
-            )
+            append.txns.append(txn.row(stored.event_nid, self._clock.now_ms()))
         return result, self._appender.submit(append)
 
     async def prepare(self, room: Room, draft: Draft) -> Draft:
@@ -163,6 +209,17 @@ class Writer:
         """
         await self._meet_members(room, draft)
         return replace(draft, built=self._build(room, draft))
+
+    async def _prepare_unless_standing(self, room: Room, draft: Draft) -> Draft | StoredEvent:
+        """The draft with its event, or what stands if it would change nothing."""
+        await self._meet_members(room, draft)
+        standing = _standing(room, draft)
+        if standing is not None:
+            return standing
+        event, auth = self._build(room, draft)
+        if event.redacts is not None:
+            await self._redaction_target(room, event)
+        return replace(draft, built=(event, auth))
 
     async def _meet_members(self, room: Room, draft: Draft) -> None:
         """Have in memory every member that the auth rules will ask for."""
@@ -280,6 +337,12 @@ async def durable(done: asyncio.Future[None]) -> None:
         await asyncio.shield(done)
     except DatabaseError as error:
         raise MatrixError(500, "M_UNKNOWN", "The event could not be stored; try again") from error
+
+
+def _standing(room: Room, draft: Draft) -> StoredEvent | None:
+    """The state event that the draft would only repeat. Whom it is about must be in memory."""
+    standing = None if draft.state_key is None else room.get_stored((draft.type, draft.state_key))
+    return standing if standing is not None and _changes_nothing(standing.event, draft) else None
 
 
 def _changes_nothing(standing: Event, draft: Draft) -> bool:
