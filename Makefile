@@ -14,11 +14,18 @@ ARGS ?=
 
 LOCKED := poetry.lock pyproject.toml tools/locked_requirements.py
 
-.PHONY: help run test e2e lint format clean
+# Random stories of several servers, from which seed on: make plays PLAYS=20000, make plays FIRST=17 PLAYS=1
+PLAYS ?= 1000
+FIRST ?= 0
+# In what share of them a server keeps to no rule, if not in as many as the suite has it: make plays BYZANTINE=1
+BYZANTINE ?=
+
+.PHONY: help run test plays e2e lint format clean
 
 help:
 	@echo "make run      set up and start a homeserver for $(SERVER_NAME), with SQLite; keeps what is there"
 	@echo "make test     set up and run the whole test suite"
+	@echo "make plays    tell PLAYS=1000 random stories of several servers, with all that can go wrong"
 	@echo "make e2e      let people talk with a web client in Chromium, which has to be there"
 	@echo "make lint     style, types and layers"
 	@echo "make format   put the code into its format"
@@ -29,6 +36,11 @@ run: $(VENV)/.run-$(EXTRAS)
 
 test: $(VENV)/.develop
 	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
+
+# Sets and dictionaries of strings are walked in the same order each time.
+plays: $(VENV)/.develop
+	@PYTHONHASHSEED=0 $(PY) -m tests.plays --first $(FIRST) --stories $(PLAYS) --workers $(WORKERS) \
+		$(if $(BYZANTINE),--byzantine $(BYZANTINE))
 
 e2e: $(VENV)/.develop
 	@$(PY) -m pytest -q tests/e2e/web_client.py $(ARGS)

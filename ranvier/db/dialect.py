@@ -6,6 +6,7 @@ PostgreSQL takes the text as it is. SQLite's driver wants `?1` for `$1`, and has
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 
@@ -31,6 +32,7 @@ class SqliteStatement:
         return bound
 
 
+@lru_cache(maxsize=4096)
 def to_sqlite(sql: str) -> SqliteStatement:
     """Translate `$N`, `= ANY($N)` and `<> ALL($N)`. Literals that look like parameters are not told apart."""
     lists: set[int] = set()

@@ -156,10 +156,22 @@ class Gaps:
         taken = await self._accepting.accept(room.room_id, arrivals)
         return sum(stored is not None for stored in taken)
 
+    async def agreed_before(
+        self, room: Room, event: Event, servers: Sequence[str], *, is_last: bool
+    ) -> list[StoredEvent]:
+        """The state before an event as two servers tell it, one if it `is_last`. Raises `GapError`."""
+        return await agreed_state(self._fetch, room, event, servers, is_last=is_last, is_cut=False)
+
     async def state_before(self, room: Room, event: Event, server: str) -> list[StoredEvent]:
         """The state before an event as `server` tells it, all of its events known. Raises as `take_history`."""
         ids = await self._fetch.state_ids(room, event, server)
         return await self._fetch.state(room, event, ids, server)
+
+    async def agreed_state(
+        self, room: Room, event: Event, servers: Sequence[str], *, is_last: bool
+    ) -> list[StoredEvent]:
+        """The state before an event as two of these servers tell it alike; see `agreed_state`. Raises `GapError`."""
+        return await agreed_state(self._fetch, room, event, servers, is_last=is_last, is_cut=False)
 
     async def _between(self, room: Room, one: Screened, server: str) -> tuple[dict[str, Screened], bool]:
         """The event, and those before it that are not in the room's graph, as far as the server gives them.

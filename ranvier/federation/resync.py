@@ -37,6 +37,8 @@ SERVERS: Final = 6
 FIRST_MS: Final = 2_000
 LONGEST_MS: Final = 600_000
 IDLE_S: Final = 3_600.0
+ALONE_AFTER: Final = 3
+"""After so many failed attempts one server is believed alone, if it is not the one that made the event."""
 GUESS_AFTER: Final = 8
 """After so many failed attempts the state before an event that nobody can tell is guessed."""
 DOUBTS: Final = 3
@@ -243,7 +245,7 @@ class Resyncs:
     ) -> str | None:
         """Ask for what is needed; what has gone wrong, if anything."""
         for stored in questions.states:
-            state = await self._state_before(room, stored, servers)
+            state = await self._state_before(room, partial, stored, servers)
             if state is None and partial.tries < GUESS_AFTER:
                 return f"Nobody tells the state before {stored.event.event_id}"
             told.states[stored.event_nid] = state
@@ -254,17 +256,16 @@ class Resyncs:
         return None
 
     async def _state_before(
-        self, room: Room, stored: StoredEvent, servers: Sequence[str]
+        self, room: Room, partial: PartialRoom, stored: StoredEvent, servers: Sequence[str]
     ) -> Sequence[StoredEvent] | None:
-        for server in dict.fromkeys([stored.event.sender.partition(":")[2], *servers]):
-            if server == self._server_name:
-                continue
-            try:
-                return await self._gaps.state_before(room, stored.event, server)
-            except (GapError, RemoteError, Unreachable) as error:
-                logger.info("%s does not tell the state before %s: %s", server, stored.event.event_id, error)
-        logger.warning("Nobody tells the state before %s in %s", stored.event.event_id, room.room_id)
-        return None
+        maker = stored.event.sender.partition(":")[2]
+        asked = [server for server in dict.fromkeys([*servers, maker]) if server != self._server_name]
+        try:
+            is_last = partial.tries >= ALONE_AFTER
+            return await self._gaps.agreed_state(room, stored.event, asked, is_last=is_last)
+        except GapError as error:
+            logger.warning("The state before %s in %s is not known: %s", stored.event.event_id, room.room_id, error)
+            return None
 
     async def _servers(self, room: Room, partial: PartialRoom) -> list[str]:
         """Whom to ask: who has let us in, then those who have not been asked for the longest time."""

@@ -59,7 +59,10 @@ class Router:
                 names.append(segment[1:-1])
                 node.parameter = node = node.parameter or _Node()
             else:
-                node = node.static.setdefault(segment, _Node())
+                following = node.static.get(segment)
+                if following is None:
+                    following = node.static[segment] = _Node()
+                node = following
         if route.method in node.methods:
             raise ValueError(f"two routes for {route.method} {route.path}")
         node.methods[route.method] = (route, tuple(names))

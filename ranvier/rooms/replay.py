@@ -126,7 +126,8 @@ class Replay:
             if not placed:
                 states = {await self._guess(stored, rows)}
         is_guessed = stored.event_nid in self.guessed
-        state_no = await self.merge(placed if is_guessed else known, states, rows)
+        # What was guessed is told to others who ask for it, so it counts here too.
+        state_no = await self.merge(placed, states, rows)
         replayed = msgspec.structs.replace(stored, state_before=state_no, state_after=None)
         standing = await self._standing(event, state_no)
         if not is_guessed:

@@ -1,6 +1,7 @@
 """A random story: a few servers, one room, everything that people do in it, and everything that can go wrong."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +16,9 @@ from tests.plays.world import World, world
 
 SERVERS: Final = ("one.test", "two.test", "three.test")
 VERSIONS: Final = ("6", "9", "10", "11", "12")
-BYZANTINE = 0.0
-"""In so many stories (none until its findings are mended) there is a server that keeps to no rule."""
+BYZANTINE: Final = 0.15
+"""In so many stories there is a server that keeps to no rule."""
+GRAIN_S: Final = 5.0
 SKEWS_MS: Final = (-600_000, -5_000, 0, 5_000, 600_000)
 
 
@@ -39,7 +41,7 @@ class Story:
         """As they are connected now."""
         return [self.world.clients[name] for name in self.names]
 
-    async def begin(self) -> None:
+    async def begin(self, byzantine: float) -> None:
         """A room that everybody is in."""
         random = self.world.random
         for name in SERVERS:
@@ -52,7 +54,7 @@ class Story:
             (await person.post(f"/join/{part(self.room_id)}?via={SERVERS[0]}")).ok()
         levels = (await creator.get(f"{in_room(self.room_id)}/state/m.room.power_levels")).ok()
         levels["users"] = {**levels["users"], self.people[1].user_id: 50}
-        if random.random() < BYZANTINE:
+        if random.random() < byzantine:
             evil = await self._let_evil_in()
             levels["users"][evil] = random.choice((0, 50, 100))
         (await creator.put(f"{in_room(self.room_id)}/state/m.room.power_levels", levels)).ok()
@@ -204,12 +206,22 @@ def _server(person: Client) -> str:
     return person.user_id.partition(":")[2]
 
 
-async def tell(seed: int, folder: Path, *, steps: int, template: Path | None = None) -> None:
-    """One story from beginning to end."""
-    async with world(seed, folder, *SERVERS, template=template) as play:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What has happened in a story."""
+
+    faults: Counter[str]
+    attacks: Counter[str]
+
+
+async def tell(
+    seed: int, folder: Path, *, steps: int, template: Path | None = None, byzantine: float = BYZANTINE
+) -> Told:
+    """One story from beginning to end. `byzantine`: in so many of them there is a server that keeps to no rule."""
+    async with world(seed, folder, *SERVERS, template=template, grain_s=GRAIN_S) as play:
         story = Story(play)
         try:
-            await story.begin()
+            await story.begin(byzantine)
             for _ in range(steps):
                 if play.random.random() < 0.15:
                     await story.trouble()
@@ -223,10 +235,11 @@ async def tell(seed: int, folder: Path, *, steps: int, template: Path | None = N
         except BaseException as error:
             error.add_note(f"seed {seed}:\n" + "\n".join(story.log))
             raise
+        return Told(play.network.met, Counter() if story.attacks is None else story.attacks.done)
 
 
 async def _wait(play: World) -> None:
     await asyncio.sleep(play.random.choice((0.01, 0.2, 3.0, 60.0)))
 
 
-__all__: Sequence[str] = ("Story", "tell")
+__all__: Sequence[str] = ("Story", "Told", "tell")

@@ -5,14 +5,19 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
+from math import ceil
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import orjson
+
 from ranvier.app.homeserver import Homeserver
 from ranvier.app.homeserver import World as Surroundings
 from ranvier.config.load import parse
+from ranvier.config.model import Config
 from ranvier.db.sqlite import open_sqlite
 from ranvier.http.listeners import app_for
 from ranvier.proto.signing import SigningKey
@@ -32,6 +37,8 @@ class PlayClock:
     """The time of the loop, as one server's clock shows it."""
 
     skew_ms: int = 0
+    grain_s: float = 0.0
+    """Who sleeps for a second or more wakes at a multiple of this: many at once, instead of each at a time of its own."""
 
     def now_ms(self) -> int:
         """Milliseconds since the Unix epoch."""
@@ -43,6 +50,9 @@ class PlayClock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
+        if self.grain_s and seconds >= 1:
+            now = asyncio.get_running_loop().time()
+            seconds = ceil((now + seconds) / self.grain_s) * self.grain_s - now
         # Time would stand still if it were asked for less than it can count.
         await asyncio.sleep(max(seconds, 0.001) if seconds > 0 else 0)
 
@@ -72,6 +82,8 @@ class World:
     clients: dict[str, Client] = field(default_factory=dict)
     clocks: dict[str, PlayClock] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    grain_s: float = 0.0
+    """Of the servers' clocks."""
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
@@ -83,22 +95,10 @@ class World:
         self.network.met["restart"] += path.exists()
         if not path.exists() and self.template is not None:
             shutil.copyfile(self.template, path)
-        config = parse(
-            {
-                **OPTIONS,
-                "server_name": name,
-                "signing_key": f"ed25519 a_play {encode_base64(self._key_seed(name))}",
-                "listeners": [{"type": "http", "port": 0, "resources": [{"names": ["client", "federation"]}]}],
-                "database": {"name": "sqlite3", "args": {"database": str(path)}},
-                "trusted_key_servers": [],
-                "federation_domain_whitelist": None,
-                "federation": {"destination_min_retry_interval": "10s", "destination_max_retry_interval": "1m"},
-                **self.options,
-            }
-        )
+        config = configuration(name, orjson.dumps(self.options))
         server = await Homeserver.start(
             config,
-            clock=self.clocks.setdefault(name, PlayClock()),
+            clock=self.clocks.setdefault(name, PlayClock(grain_s=self.grain_s)),
             random=PlayRandom(Random(self.random.random())),
             world=Surroundings(
                 database=await open_sqlite(str(path), in_thread=False), transport=self.network.transport(name)
@@ -128,11 +128,8 @@ class World:
         """A server's keys by id."""
         if name == EVIL:
             return {EVIL_KEY.key_id: EVIL_KEY.public_key}
-        key = SigningKey("ed25519:a_play", self._key_seed(name))
+        key = SigningKey("ed25519:a_play", key_seed(name))
         return {key.key_id: key.public_key}
-
-    def _key_seed(self, name: str) -> bytes:
-        return blake2b(f"{self.seed} {name}".encode(), digest_size=32).digest()
 
     def skew(self, name: str, skew_ms: int) -> None:
         """A server's clock is wrong by so much from now on."""
@@ -208,15 +205,40 @@ def difference(expected: dict[Any, Any], found: dict[Any, Any]) -> dict[Any, Any
 
 
 @asynccontextmanager
-async def world(seed: int, folder: Path, *names: str, template: Path | None = None) -> AsyncIterator[World]:
+async def world(
+    seed: int, folder: Path, *names: str, template: Path | None = None, grain_s: float = 0.0
+) -> AsyncIterator[World]:
     """A world with these servers."""
-    play = World(seed, folder, template)
+    play = World(seed, folder, template, grain_s=grain_s)
     try:
         for name in names:
             await play.start(name)
         yield play
     finally:
         await play.close()
+
+
+def key_seed(name: str) -> bytes:
+    """Of a server's signing key."""
+    return blake2b(name.encode(), digest_size=32).digest()
+
+
+@lru_cache(maxsize=64)
+def configuration(name: str, options: bytes) -> Config:
+    """A server's; `options` is JSON. Its database is opened by the play."""
+    return parse(
+        {
+            **OPTIONS,
+            "server_name": name,
+            "signing_key": f"ed25519 a_play {encode_base64(key_seed(name))}",
+            "listeners": [{"type": "http", "port": 0, "resources": [{"names": ["client", "federation"]}]}],
+            "database": {"name": "sqlite3", "args": {"database": ":memory:"}},
+            "trusted_key_servers": [],
+            "federation_domain_whitelist": None,
+            "federation": {"destination_min_retry_interval": "10s", "destination_max_retry_interval": "1m"},
+            **orjson.loads(options),
+        }
+    )
 
 
 async def say(client: Client, room_id: str, body: str) -> str:

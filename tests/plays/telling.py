@@ -1,0 +1,71 @@
+"""Telling many stories, one after the other."""
+
+import asyncio
+import gc
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from ranvier.db.migrate import migrate
+from ranvier.db.sqlite import open_sqlite
+from tests.plays.story import BYZANTINE, tell
+from tests.plays.virtual_loop import run_virtually
+
+STEPS: Final = 30
+FAULTS: Final = (
+    "delay", "lost request", "lost answer", "repetition", "reordering", "partition", "server down", "crash", "restart",
+    "clock skew",
+)  # fmt: skip
+"""What has to happen now and then."""
+_IN_MEMORY: Final = Path("/dev/shm")
+
+
+@dataclass(slots=True)
+class Teller:
+    """Tells stories, and counts what has happened in them."""
+
+    folder: Path
+    byzantine: float = BYZANTINE
+    faults: Counter[str] = field(default_factory=Counter)
+    attacks: Counter[str] = field(default_factory=Counter)
+
+    def tell(self, seed: int) -> None:
+        """One of them. Raises what has gone wrong, with the story as a note."""
+        with TemporaryDirectory(dir=self.folder) as folder:
+            story = tell(seed, Path(folder), steps=STEPS, template=self._template(), byzantine=self.byzantine)
+            told = run_virtually(story)
+        self.faults += told.faults
+        self.attacks += told.attacks
+
+    def _template(self) -> Path:
+        """A database file that is migrated already."""
+        path = self.folder / "template.db"
+        if not path.exists():
+            asyncio.run(_make(path))
+        return path
+
+
+@contextmanager
+def teller(*, byzantine: float = BYZANTINE) -> Iterator[Teller]:
+    """A teller with a folder for its servers' disks, in memory if the system has such a place.
+
+    What stories leave behind is collected between them, and not while they run.
+    """
+    with TemporaryDirectory(prefix="plays-", dir=_IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else None) as folder:
+        gc.disable()
+        try:
+            yield Teller(Path(folder), byzantine)
+        finally:
+            gc.enable()
+            gc.collect()
+
+
+async def _make(path: Path) -> None:
+    db = await open_sqlite(str(path))
+    await migrate(db, now_ms=0)
+    await db.close()
