@@ -12,16 +12,18 @@ from typing import Final
 import msgspec
 
 from ranvier.db.engine import Tx
+from ranvier.proto.auth.redaction import redaction_allowed
+from ranvier.proto.auth.state import CREATE, POWER_LEVELS
 from ranvier.proto.ids import domain_of
 from ranvier.rooms.append import Append, Appended, Appender, CurrentEntry, MembershipChange
-from ranvier.rooms.graph import Graph
+from ranvier.rooms.graph import Graph, as_events
 from ranvier.rooms.partial_rooms import PartialRoom
 from ranvier.rooms.replay import Replay, Told
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.write import durable
 from ranvier.state.history import StateRows
-from ranvier.store import partial_state
+from ranvier.store import events, partial_state
 from ranvier.store.events import ACCEPTED, POS_BITS, StoredEvent, encode_auth
 from ranvier.store.rooms import INVITE, JOIN, LEAVE, MEMBERSHIPS
 from ranvier.store.state_keys import MEMBER_KEYS
@@ -79,8 +81,14 @@ class BecomingFull:
                 newest = await replay.waiting()
                 if any(await replay.questions(newest, told)):
                     return replay
-                done = await self._finish(replay, await replay.advance(newest, told))
+                finish, done = await self._finish(replay, await replay.advance(newest, told))
                 await durable(done)
+                if finish.shown_again:
+                    # Copies of events that are redacted no more may be anywhere in memory.
+                    for event_nid in finish.shown_again:
+                        self._rooms.cache.drop(event_nid)
+                    room.spoilt = True
+                    self._rooms.drop(room)
                 return None
         await durable(done)
         return replay
@@ -90,11 +98,12 @@ class BecomingFull:
         append = Append(room=room, events=[], is_from_elsewhere=True, sends=False, states=rows)
         return self._appender.submit(append)
 
-    async def _finish(self, replay: Replay, rows: list[StateRows]) -> asyncio.Future[None]:
+    async def _finish(self, replay: Replay, rows: list[StateRows]) -> tuple["_Finish", asyncio.Future[None]]:
         try:
-            return await _Finish(
+            finish = _Finish(
                 rooms=self._rooms, replay=replay, server_name=self._server_name, now_ms=self._now_ms, rows=rows
-            ).submit(self._appender)
+            )
+            return finish, await finish.submit(self._appender)
         except BaseException:
             replay.room.spoilt = True
             self._rooms.drop(replay.room)
@@ -110,6 +119,8 @@ class _Finish:
     server_name: str
     now_ms: Callable[[], int]
     rows: list[StateRows]
+    shown_again: list[int] = field(default_factory=list)
+    """The numbers of events that are redacted no more, because the redaction has turned out not to be allowed."""
     append: Append = field(init=False)
     room: Room = field(init=False)
     partial: PartialRoom = field(init=False)
@@ -139,10 +150,27 @@ class _Finish:
                 self.append.events.append(entry)
             else:
                 self.append.replayed.append(entry)
+        await self._redact()
         differing = await self._differing(state_no)
         await self._move(mark, extremities, state_no, differing)
         self.append.also.append(lambda tx: self._save(tx, differing.keys() | set[int]()))
         return appender.submit(self.append)
+
+    async def _redact(self) -> None:
+        """Apply the redactions that are accepted now, and undo those that are not any more."""
+        redactions = [self.replay.done[nid][0] for nid in self.replay.changed]
+        targets = await self.rooms.cache.by_id([one.event.redacts for one in redactions if one.event.redacts])
+        for redaction in redactions:
+            target = targets.get(redaction.event.redacts or "")
+            if target is None:
+                continue
+            target = self.replay.newest(target)
+            if redaction.status != ACCEPTED and target.redacted_by == redaction.event_nid:
+                self.shown_again.append(target.event_nid)
+            elif redaction.status == ACCEPTED and target.redacted_by is None:
+                state = await self.replay.entries(redaction.state_before or 0, [CREATE, POWER_LEVELS])
+                if redaction_allowed(redaction.event, target.event, as_events(state)):
+                    self.append.redactions.append((target, redaction))
 
     def _extremities(self) -> list[StoredEvent]:
         """The room's extremities: another verdict on an event may make it one, or no longer one."""
@@ -198,7 +226,7 @@ class _Finish:
         """Move the room in memory, and note what has to be stored and told."""
         room, rooms = self.room, self.rooms
         keys = await rooms.keys.keys(rooms.db, list(differing))
-        events = {
+        standing = {
             nid: self.replay.newest(stored) for nid, stored in (await rooms.cache.get(list(differing.values()))).items()
         }
         members = [key_id for key_id in differing if key_id >= MEMBER_KEYS]
@@ -207,7 +235,7 @@ class _Finish:
         joined, invited = await partial_state.count_members(rooms.db, room.room_nid)
         room.forget_members()
         for key_id, nid in differing.items():
-            key, stored = keys[key_id], events.get(nid)
+            key, stored = keys[key_id], standing.get(nid)
             if key_id < MEMBER_KEYS:
                 room.set_entry(key, stored)
                 self.append.current.append(CurrentEntry(key_id, nid, None))
@@ -237,6 +265,7 @@ class _Finish:
 
     async def _save(self, tx: Tx, changed: Collection[int]) -> None:
         room, mark = self.room, self.append.makes_full
+        await events.mark_redacted(tx, [(nid, None) for nid in self.shown_again])
         await partial_state.make_current(tx, room.room_nid, but=changed)
         pos = 0 if mark is None else mark.stream_pos
         guessed = [self.replay.done[nid][0].event.event_id for nid in self.replay.guessed]

@@ -6,7 +6,7 @@ until the last event is done, and then takes its place in one transaction (`room
 of which one half is judged by partial state and the other by full.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -166,6 +166,10 @@ class Replay:
 
     async def _standing(self, event: Event, state_no: int) -> Mapping[StateKey, StoredEvent]:
         keys = {CREATE, POWER_LEVELS, *auth_types_of(event), *([] if event.key is None else [event.key])}
+        return await self.entries(state_no, keys)
+
+    async def entries(self, state_no: int, keys: Iterable[StateKey]) -> Mapping[StateKey, StoredEvent]:
+        """These entries of a state, as they are after the replay."""
         found = await self.graph.entries(self.room, state_no, keys, self._judged_anew())
         return {key: self.newest(stored) for key, stored in found.items()}
 

@@ -175,8 +175,8 @@ async def place(tx: Tx, rows: Sequence[tuple[StoredEvent, bytes]]) -> None:
     )
 
 
-async def mark_redacted(tx: Tx, rows: Sequence[tuple[int, int]]) -> None:
-    """`(event_nid, redaction's event_nid)` pairs."""
+async def mark_redacted(tx: Tx, rows: Sequence[tuple[int, int | None]]) -> None:
+    """`(event_nid, redaction's event_nid)` pairs; `None`: redacted no more."""
     await tx.many("UPDATE events SET redacted_by = $2 WHERE event_nid = $1", rows)
 
 
