@@ -12,6 +12,7 @@ from ranvier.http.response import Header
 from ranvier.ports import FederationTransport
 from ranvier.proto.canonical_json import encode_lenient
 from ranvier.proto.events import Event
+from ranvier.proto.handshakes.countersign import countersign
 from ranvier.proto.key_documents import write_key_document
 from ranvier.proto.x_matrix import parse_x_matrix, x_matrix_header
 from tests.faster_joins import answers
@@ -175,14 +176,6 @@ class Resident:
 
     def _in_room(self, room: ScriptedRoom, request: Request) -> Answer:
         match request.act:
-            case "make_join" | "make_leave":
-                return answers.template(room, request.rest[1], request.act.removeprefix("make_"))
-            case "send_join":
-                omits = request.query.get("omit_members") == "true" and not self.answers_in_full
-                return answers.joined(room, room.hear(request.body), omit_members=omits)
-            case "send_leave":
-                self.heard.append(room.hear(request.body))
-                return 200, {}
             case "state" | "state_ids":
                 return answers.state_at(room, request.query["event_id"], ids=request.act == "state_ids")
             case "event_auth":
@@ -191,6 +184,21 @@ class Resident:
                 return answers.missing_events(room, request.body)
             case "backfill":
                 return answers.backfill(room, request.query["v"], int(request.query["limit"]))
+        return self._handshake(room, request)
+
+    def _handshake(self, room: ScriptedRoom, request: Request) -> Answer:
+        match request.act:
+            case "make_join" | "make_leave":
+                return answers.template(room, request.rest[1], request.act.removeprefix("make_"))
+            case "send_join":
+                omits = request.query.get("omit_members") == "true" and not self.answers_in_full
+                return answers.joined(room, room.hear(request.body), omit_members=omits)
+            case "invite":
+                invite = countersign(room.hear(request.body["event"]), self.name, key_of(self.name))
+                return 200, {"event": invite.pdu}
+            case "send_leave":
+                self.heard.append(room.hear(request.body))
+                return 200, {}
         return NOT_FOUND
 
     def _take(self, body: Any) -> Answer:

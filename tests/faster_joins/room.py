@@ -32,7 +32,16 @@ def now_ms() -> int:
 class ScriptedRoom:
     """A public room of `creator`. Where branches meet, the later of two entries counts: tests that want it otherwise say so."""
 
-    def __init__(self, creator: str, *, version: str = "11", name: str | None = "Square", public: bool = True) -> None:
+    def __init__(
+        self,
+        creator: str,
+        *,
+        version: str = "11",
+        name: str | None = "Square",
+        public: bool = True,
+        levels: Mapping[str, int] | None = None,
+    ) -> None:
+        """`levels` are the power levels of users beside the creator."""
         self.version: RoomVersion = ROOM_VERSIONS[version]
         self.creator = creator
         self.events: dict[str, Event] = {}
@@ -46,7 +55,7 @@ class ScriptedRoom:
         if self.version.domainless_room_ids:
             self.room_id = create.room_id
         self.tell(MEMBER, {"membership": "join"}, state_key=creator)
-        users = {} if self.version.domainless_room_ids else {creator: 100}
+        users = dict(levels or {}) | ({} if self.version.domainless_room_ids else {creator: 100})
         self.tell("m.room.power_levels", {"users": users}, state_key="")
         self.tell("m.room.join_rules", {"join_rule": "public" if public else "invite"}, state_key="")
         self.tell("m.room.history_visibility", {"history_visibility": "shared"}, state_key="")

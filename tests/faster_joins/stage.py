@@ -100,6 +100,12 @@ class Stage:
         assert partial is not None
         return room.events[partial.join_event_id]
 
+    async def tell(self, *events: Event) -> None:
+        """Each event is sent by the server of its sender; some time passes, in which our server can look for what it needs."""
+        for event in events:
+            await self.server(domain_of(event.sender)).send(event)
+        await self.pause()
+
     def release(self) -> None:
         """Every server tells states again."""
         for resident in self.residents.values():

@@ -156,7 +156,9 @@ class PlayTransport:
                 network.failures.append(f"{destination} to {self.origin}: {method} {target}: {status} {content!r}")
         else:
             try:
-                status, answered, content = await asyncio.wait_for(handling, timeout_s)
+                # Not `wait_for`, which forgets to be cancelled if the answer comes in the same moment.
+                async with asyncio.timeout(timeout_s):
+                    status, answered, content = await handling
             except TimeoutError:
                 raise FederationUnreachable("timed out") from None
         return FederationAnswer(
