@@ -1,6 +1,7 @@
 """The process around a homeserver: it starts, says where it is, and stops when it is told to."""
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -23,6 +24,7 @@ async def serve(config: Config) -> None:
     loop.add_signal_handler(signal.SIGHUP, _reload, config, server)
     try:
         await server.listen()
+        gc.freeze()  # Modules, routes and configuration stay as they are: they need not be looked at again and again.
         # For the person at the terminal.
         print(first_steps(config, has_users=await server.has_users()), file=sys.stderr, flush=True)
         logger.info("%s is up", config.server_name)

@@ -13,6 +13,10 @@ from typing import TextIO
 logger = logging.getLogger(__name__)
 
 
+_GC_THRESHOLDS = (10_000, 10, 10)
+"""A large request makes more objects than Python's 700, and few of ours are in cycles."""
+
+
 class ProcessError(Exception):
     """The process cannot do what it was told; the message is for the operator."""
 
@@ -28,8 +32,7 @@ def raise_file_limit(soft_limit: int) -> None:
 
 def set_gc_thresholds(thresholds: tuple[int, int, int] | None) -> None:
     """Tell the garbage collector how often to look."""
-    if thresholds is not None:
-        gc.set_threshold(*thresholds)
+    gc.set_threshold(*thresholds or _GC_THRESHOLDS)
 
 
 class PidFile:

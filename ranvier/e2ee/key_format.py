@@ -6,7 +6,7 @@ right is for those who use the key; a server can only spare them what nobody cou
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -32,8 +32,14 @@ class _KeyObject(msgspec.Struct):
     fallback: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class NamedKey:
+class _PlainKeyObject(_KeyObject, forbid_unknown_fields=True):
+    """What most keys are."""
+
+
+_ENCODED: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class NamedKey(NamedTuple):
     """A one-time or fallback key."""
 
     algorithm: str
@@ -102,24 +108,33 @@ def _device_keys(value: Mapping[str, Any], user_id: str, device_id: str) -> byte
 
 
 def _named_keys(values: Mapping[str, Any], where: str) -> list[NamedKey]:
-    """What is alike for all of them is checked for all at once."""
+    """What is alike for all of them is done for all at once: the checks of their form, and their encoding."""
     if not values:
         return []
     try:
-        msgspec.convert(values, dict[str, str | _KeyObject])
-        encode(values)
-        return [_named_key(name, value, where) for name, value in values.items()]
-    except msgspec.ValidationError as error:
+        if not _is_plain(values):
+            msgspec.convert(values, dict[str, str | _KeyObject])
+            encode(values)
+        encoded = _ENCODED.decode(encode_checked(values))
+    except (msgspec.ValidationError, NotCanonical) as error:
         raise bad_json(f"{where}: {error}") from None
-    except NotCanonical as error:
-        raise bad_json(f"{where}: {error}") from None
+    return [_named_key(name, _small(bytes(encoded[name]), where), where) for name in values]
 
 
-def _named_key(name: str, value: Any, where: str) -> NamedKey:
+def _is_plain(values: Mapping[str, Any]) -> bool:
+    """Whether there is nothing in them but what the spec names, so that nothing in them can be a float."""
+    try:
+        msgspec.convert(values, dict[str, str | _PlainKeyObject])
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _named_key(name: str, key: bytes, where: str) -> NamedKey:
     algorithm, _, key_id = name.partition(":")
     if not algorithm or not key_id or len(name) > MAX_NAME_LENGTH or not is_storable(name):
         raise invalid_param(f"{where}: the names must be an algorithm, a colon and an id")
-    return NamedKey(algorithm, key_id, _small(encode_checked(value), where))
+    return NamedKey(algorithm, key_id, key)
 
 
 def _small(encoded: bytes, name: str) -> bytes:

@@ -29,6 +29,7 @@ RemoteStep = Callable[[Tx, str, str, Messages], Awaitable[Callable[[], None]]]
 
 What it returns is called when that has been committed.
 """
+_HEAD: Final = b'{"content":'
 RECEIVED: Final = ""
 """In the place of a device, where another server is the one that sends."""
 
@@ -66,24 +67,15 @@ class ToDevice:
             raise invalid_param(f"The event type is too long: at most {MAX_TYPE_LENGTH} characters")
         if requester.shadow_banned:
             return
-        await self.deliver(
-            requester.user_id,
-            type,
-            messages,
-            request=(requester.device_id or "", blake2b(f"{type}\n{txn_id}".encode(), digest_size=16).digest()),
-        )
-
-    async def deliver(
-        self, sender: str, type: str, messages: Messages, *, request: tuple[str, bytes] | None = None
-    ) -> None:
-        """Send messages. `request` is the sending device and a digest of what it sent, to know it again."""
+        sender, device_id = requester.user_id, requester.device_id or ""
+        request = blake2b(f"{type}\n{txn_id}".encode(), digest_size=16).digest()
         local, remote = self._by_place(messages, _Events(sender, type))
         position = await self._inboxes.take()
         events: Events = {}
         committed: list[Callable[[], None]] = []
         try:
             async with self._db.write() as tx:
-                if request is not None and not await store.begin(tx, sender, *request, self._clock.now_ms()):
+                if not await store.begin(tx, sender, device_id, request, self._clock.now_ms()):
                     return
                 if local:
                     events = _by_device(local, await self._inboxes.recipients.devices(tx, local))
@@ -130,8 +122,14 @@ class ToDevice:
             self._tell()
 
     def _storable(self, received: Received) -> _Encoded:
+        """What can be kept, as events; nothing if one of them cannot be encoded."""
+        events = _Events(received.sender, received.type)
         try:
-            return self._by_place(received.messages, _Events(received.sender, received.type))[0]
+            return {
+                user_id: {device_id: events.encode(content) for device_id, content in by_device.items()}
+                for user_id, by_device in received.messages.items()
+                if domain_of(user_id) == self._server_name and is_storable(user_id)
+            }
         except MatrixError:
             return {}
 
@@ -157,22 +155,17 @@ class ToDevice:
 
 
 class _Events:
-    """The events of one request, each content encoded once."""
+    """The events of one request."""
 
     def __init__(self, sender: str, type: str) -> None:
         self._tail = b',"sender":%b,"type":%b}' % (orjson.dumps(sender), orjson.dumps(type))
-        self._encoded: dict[int, bytes] = {}
 
     def encode(self, content: Mapping[str, Any]) -> bytes:
         """Raises 400 `M_BAD_JSON` for what JSON of 64 bits cannot hold."""
-        event = self._encoded.get(id(content))
-        if event is None:
-            try:
-                event = b'{"content":%b%b' % (orjson.dumps(content), self._tail)
-            except TypeError as error:
-                raise bad_json("A message cannot be stored") from error
-            self._encoded[id(content)] = event
-        return event
+        try:
+            return b"".join((_HEAD, orjson.dumps(content), self._tail))
+        except TypeError as error:
+            raise bad_json("A message cannot be stored") from error
 
 
 def _by_device(messages: _Encoded, devices: Mapping[str, Collection[str]]) -> Events:
@@ -181,8 +174,8 @@ def _by_device(messages: _Encoded, devices: Mapping[str, Collection[str]]) -> Ev
     for user_id, by_device in messages.items():
         known = devices.get(user_id, ())
         everywhere = by_device.get(EVERY_DEVICE)
-        for device_id in known if everywhere is not None else by_device:
-            event = by_device.get(device_id, everywhere)
-            if event is not None and device_id in known:
+        addressed = by_device if everywhere is None else dict.fromkeys(known, everywhere) | by_device
+        for device_id, event in addressed.items():
+            if device_id in known:
                 found[user_id, device_id] = event
     return found

@@ -1,6 +1,6 @@
 """Devices publish their keys. Spec: client-server API, `POST /keys/upload`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ranvier.db.engine import Tx
@@ -77,24 +77,32 @@ class KeyUpload:
             for algorithm in sorted(by_algorithm)
         }
         batches = await store.batches(tx, user_id, device_id)
-        names = {key.key_id for key in keys}
-        known = {(batch.algorithm, name): batch for batch in batches for name in names.intersection(batch.names)}
+        known = _known(batches, {key.key_id for key in keys})
         now_ms = self._clock.now_ms()
         for algorithm, uploaded in by_algorithm.items():
-            again = [key for key in uploaded if (algorithm, key.key_id) in known]
-            new = [(key.key_id, key.key) for key in uploaded if (algorithm, key.key_id) not in known]
+            again = [key for key in uploaded if (algorithm, key.key_id) in known] if known else ()
+            new = [(key.key_id, key.key) for key in uploaded if not known or (algorithm, key.key_id) not in known]
             if again:
                 await _refuse_other(tx, user_id, device_id, again, known)
                 await store.shorten(tx, user_id, device_id, algorithm, len(again))
             first_no = queues[algorithm].uploaded - len(uploaded) + 1
             await store.insert(tx, (user_id, device_id), algorithm, new, first_no=first_no, ts=now_ms)
-        await store.delete_batches(
-            tx, user_id, device_id, [batch for batch in batches if _is_over(batch, queues, now_ms - GIVEN_KEPT_MS)]
-        )
+        old = [batch for batch in batches if batch.ts < now_ms - GIVEN_KEPT_MS and _is_over(batch, queues)]
+        await store.delete_batches(tx, user_id, device_id, old)
+
+
+def _known(batches: Sequence[Batch], names: set[str]) -> dict[tuple[str, str], Batch]:
+    """The batches in which something is under one of these names, by algorithm and name; mostly nothing is."""
+    return {
+        (batch.algorithm, name): batch
+        for batch, in_batch in zip(batches, store.names_of(batches), strict=True)
+        if not names.isdisjoint(in_batch)
+        for name in names.intersection(in_batch)
+    }
 
 
 async def _refuse_other(
-    tx: Tx, user_id: str, device_id: str, again: list[NamedKey], known: Mapping[tuple[str, str], Batch]
+    tx: Tx, user_id: str, device_id: str, again: Sequence[NamedKey], known: Mapping[tuple[str, str], Batch]
 ) -> None:
     """Raises 400 `M_INVALID_PARAM` if another key was uploaded under the name of one of these."""
     batches = {id(batch): batch for batch in (known[key.algorithm, key.key_id] for key in again)}
@@ -104,6 +112,6 @@ async def _refuse_other(
             raise invalid_param(f"Another one-time key {key.algorithm}:{key.key_id} has been uploaded already")
 
 
-def _is_over(batch: Batch, queues: Mapping[str, Queue], before_ms: int) -> bool:
+def _is_over(batch: Batch, queues: Mapping[str, Queue]) -> bool:
     queue = queues.get(batch.algorithm)
-    return queue is not None and batch.last_no <= queue.given and batch.ts < before_ms
+    return queue is not None and batch.last_no <= queue.given

@@ -18,6 +18,7 @@ T = TypeVar("T")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _AS_BRACES = bytes.maketrans(b"[]", b"{}")
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"{}[]")
+_NOT_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'{}[]"\\')
 _WHERE = re.compile(r"^(?P<what>.*) - at `(?:key in )?\$\.?(?P<path>.*)`$", re.DOTALL)
 
 
@@ -32,6 +33,8 @@ def decode_body(content: bytes, kind: type[T]) -> T:
         return _decode_empty(decoder)
     _refuse_deep(content)
     try:
+        if not content.isascii():
+            content.decode()  # The decoder does not look into strings that nobody asks for.
         return decoder.decode(content)
     except msgspec.ValidationError as error:
         raise bad_json(explain(error)) from None
@@ -71,9 +74,16 @@ def _refuse_deep(content: bytes) -> None:
     The brackets outside of strings are folded away from the inside, one level at a time, all by the C library. Those
     that do not match stay; a few of them are left to the decoder.
     """
-    if content.count(b"{") + content.count(b"[") <= MAX_NESTING:
+    if len(content) <= MAX_NESTING:
         return
-    outside = _STRING.sub(b"", content) if b"\\" in content else b"".join(content.split(b'"')[::2])
+    structure = content.translate(None, _NOT_STRUCTURE)
+    if structure.count(b"{") + structure.count(b"[") <= MAX_NESTING:
+        return
+    if b"\\" in structure:
+        outside = _STRING.sub(b"", content)
+    else:
+        # Most strings are empty now; to leave them out does not change which brackets are inside of others.
+        outside = b"".join(structure.replace(b'""', b"").split(b'"')[::2])
     brackets = outside.translate(_AS_BRACES, _NOT_BRACKETS)
     for _ in range(MAX_NESTING):
         below = brackets.replace(b"{}", b"")

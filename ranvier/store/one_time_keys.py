@@ -7,7 +7,7 @@ uploads them again, because the answer to the first upload was lost, does not br
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -39,19 +39,21 @@ class ClaimedKey:
         return (self.user_id, self.device_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Some keys of one upload, without the keys."""
 
     algorithm: str
     first_no: int
     ts: int
-    names: list[str]
+    number: int
+    """How many keys there are."""
+    names_json: str
+    """As they are stored: `names_of` tells them."""
 
     @property
     def last_no(self) -> int:
         """The number of the last key."""
-        return self.first_no + len(self.names) - 1
+        return self.first_no + self.number - 1
 
 
 @dataclass(slots=True)
@@ -107,7 +109,12 @@ async def batches(db: Reader, user_id: str, device_id: str) -> list[Batch]:
         user_id,
         device_id,
     )
-    return [Batch(row[0], row[1], row[2], [row[4]] if row[3] == 1 else _NAMES.decode(row[4])) for row in rows]
+    return list(map(Batch._make, rows))
+
+
+def names_of(batches: Sequence[Batch]) -> list[list[str]]:
+    """The key ids of each batch."""
+    return [[batch.names_json] if batch.number == 1 else _NAMES.decode(batch.names_json) for batch in batches]
 
 
 async def keys_of(db: Reader, user_id: str, device_id: str, wanted: Collection[Batch]) -> dict[tuple[str, str], bytes]:
@@ -122,8 +129,8 @@ async def keys_of(db: Reader, user_id: str, device_id: str, wanted: Collection[B
             batch.algorithm,
             batch.first_no,
         )
-        for index, name in enumerate(batch.names):
-            found[batch.algorithm, name] = _key(keys, index, len(batch.names))
+        for index, name in enumerate(names_of([batch])[0]):
+            found[batch.algorithm, name] = _key(keys, index, batch.number)
     return found
 
 

@@ -91,6 +91,7 @@ async def test_incomplete_device_keys(alice: Person, missing: str) -> None:
         ({"signed_curve25519:a": {"key": "x"}}, "M_BAD_JSON"),
         ({"signed_curve25519:a": {"key": 1, "signatures": {}}}, "M_BAD_JSON"),
         ({"signed_curve25519:a": {"key": "x", "signatures": {"@a:b": "c"}}}, "M_BAD_JSON"),
+        ({"signed_curve25519:a": {"key": "x", "signatures": {}, "more": [{"n": 1.5}]}}, "M_BAD_JSON"),
         ([], "M_BAD_JSON"),
     ],
 )

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,3 +52,14 @@ def test_brackets_that_do_not_match_are_no_json(content: bytes) -> None:
 
 def test_what_never_ends_is_too_deep() -> None:
     assert _errcode(b"[" * 100_000) == "M_BAD_JSON"
+
+
+class _Little(msgspec.Struct):
+    wanted: int = 0
+
+
+@pytest.mark.parametrize("unread", [b"\xff", b"\xed\xa0\x80", b"\xc3"])
+def test_what_nobody_reads_must_be_utf8_too(unread: bytes) -> None:
+    with pytest.raises(MatrixError) as refused:
+        decode_body(b'{"wanted": 1, "unread": "%b"}' % unread, _Little)
+    assert refused.value.errcode == "M_NOT_JSON"
