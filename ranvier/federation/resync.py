@@ -39,8 +39,8 @@ LONGEST_MS: Final = 600_000
 IDLE_S: Final = 3_600.0
 ALONE_AFTER: Final = 3
 """After so many failed attempts one server is believed alone, if it is not the one that made the event."""
-GUESS_AFTER: Final = 8
-"""After so many failed attempts the state before an event that nobody can tell is guessed."""
+GUESS_AFTER_MS: Final = 3_600_000
+"""So long after the join the state before a later event that nobody can tell is guessed."""
 DOUBTS: Final = 3
 """A state that contradicts the one that the join came with is believed when it has been told so many times."""
 
@@ -246,7 +246,7 @@ class Resyncs:
         """Ask for what is needed; what has gone wrong, if anything."""
         for stored in questions.states:
             state = await self._state_before(room, partial, stored, servers)
-            if state is None and partial.tries < GUESS_AFTER:
+            if state is None and self._clock.now_ms() - partial.started_ts < GUESS_AFTER_MS:
                 return f"Nobody tells the state before {stored.event.event_id}"
             told.states[stored.event_nid] = state
         events = [stored.event for stored in questions.signatures]

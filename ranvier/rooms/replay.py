@@ -121,7 +121,8 @@ class Replay:
         placed = [parent for parent in parents if parent.state_before is not None]
         states = await self._told(stored, told, rows)
         known = [parent for parent in placed if parent.event_nid not in self.guessed]
-        if not states and not known:
+        is_untold = stored.event_nid in told.states and told.states[stored.event_nid] is None
+        if is_untold or not (states or known):
             self.guessed.add(stored.event_nid)
             if not placed:
                 states = {await self._guess(stored, rows)}
