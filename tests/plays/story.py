@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Final
 
 from tests.api.asgi import Answer, Client, in_room, part
 from tests.plays.attacks import Attacks
 from tests.plays.byzantine_answers import let_in
+from tests.plays.held_states import HeldStates, until_full
 from tests.plays.invariants import check_few_ends, check_nothing_waits, check_verdicts
 from tests.plays.network import Faults
 from tests.plays.world import World, world
@@ -18,7 +20,9 @@ SERVERS: Final = ("one.test", "two.test", "three.test")
 VERSIONS: Final = ("6", "9", "10", "11", "12")
 BYZANTINE: Final = 0.15
 """In so many stories there is a server that keeps to no rule."""
-GRAIN_S: Final = 5.0
+GRAIN_S: Final = 10.0
+HOLDING: Final = 0.4
+"""In so many stories who joins does not learn the rest of the room's state for some time."""
 SKEWS_MS: Final = (-600_000, -5_000, 0, 5_000, 600_000)
 
 
@@ -35,6 +39,8 @@ class Story:
     log: list[str] = field(default_factory=list)
     attacks: Attacks | None = None
     """By a server in the room that keeps to no rule, if there is one."""
+    held: HeldStates | None = None
+    """Keeps the rest of the room's state from those who have joined with a part of it, until the story ends."""
 
     @property
     def people(self) -> list[Client]:
@@ -48,6 +54,8 @@ class Story:
             self.names.append((await self.world.user("u1", name)).user_id)
             if random.random() < 0.3:
                 self.names.append((await self.world.user("u2", name)).user_id)
+        if random.random() < HOLDING:
+            self.held = self.world.network.tamper = HeldStates(Random(random.random()), share=0.9)
         creator = self.people[0]
         self.room_id = await creator.create_room(preset="public_chat", room_version=random.choice(VERSIONS))
         for person in self.people[1:]:
@@ -156,12 +164,16 @@ class Story:
         self.world.network.faults = Faults()
         if self.attacks is not None:
             self.attacks.peer.is_quiet = self.world.random.random() < 0.5
+        if self.held is not None:
+            self.held.share = 0.0
         await self._restart()
         await self.world.settle()
+        await until_full(self.world)
         for _ in range(2):
             for person in self.people:
                 await person.send(self.room_id, "m.room.message", {"msgtype": "m.text", "body": "at the end"})
             await self.world.settle()
+        await until_full(self.world)
 
     async def check(self) -> None:
         """What must hold after every story."""
@@ -235,6 +247,7 @@ async def tell(
         except BaseException as error:
             error.add_note(f"seed {seed}:\n" + "\n".join(story.log))
             raise
+        play.network.met["state held back"] += 0 if story.held is None else story.held.refused
         return Told(play.network.met, Counter() if story.attacks is None else story.attacks.done)
 
 

@@ -236,6 +236,7 @@ def configuration(name: str, options: bytes) -> Config:
             "trusted_key_servers": [],
             "federation_domain_whitelist": None,
             "federation": {"destination_min_retry_interval": "10s", "destination_max_retry_interval": "1m"},
+            "faster_joins": {"give_up_after": "4h"},
             **orjson.loads(options),
         }
     )
