@@ -110,11 +110,16 @@ class Memberships:
         await self._writer.write(room_id, decide)
 
     async def kick(self, requester: Requester, room_id: str, target: str, *, reason: str | None = None) -> None:
-        """Remove a user who is in the room, invited or knocking. Raises 403 otherwise."""
+        """Remove a user who is in the room, invited or knocking. Raises 403 otherwise.
+
+        Of a partially joined room it need not be known yet whether the user is in it.
+        """
 
         async def decide(room: Room) -> Sequence[Draft]:
-            membership = await self._rooms.membership(room, target)
-            if membership not in ("join", "invite", "knock"):
+            member = await self._rooms.member(room, target)
+            membership = "leave" if member is None else member.event.membership
+            may_be_there = member is None and room.partial is not None
+            if membership not in ("join", "invite", "knock") and not may_be_there:
                 await self._check_joined(room, requester.user_id)
                 raise forbidden("The user is not in this room")
             return [_member(requester.user_id, target, _content("leave", reason))]
