@@ -10,6 +10,7 @@ from ranvier.api.federation.version import FederationVersionApi
 from ranvier.app.accounts import UserServices
 from ranvier.app.directory import DirectoryServices
 from ranvier.app.e2ee import E2eeServices
+from ranvier.app.federation_admission import admitted
 from ranvier.app.federation_edus import DurableSources, EduNeeds, EduServices, build_edus, build_sources
 from ranvier.app.federation_handshakes import HandshakeNeeds, HandshakeServices, build_handshakes, handshake_routes
 from ranvier.app.federation_queries import Asking, build_asking, build_queries, query_routes
@@ -18,10 +19,11 @@ from ranvier.app.rooms import RoomServices
 from ranvier.config.model import Config
 from ranvier.config.outbound_sections import FederationConfig
 from ranvier.db.engine import Database
+from ranvier.federation.admission import Admission
 from ranvier.federation.auth_chain import AuthChains
 from ranvier.federation.authenticate import ServerAuthentication
 from ranvier.federation.backfill import Backfill
-from ranvier.federation.client import FederationClient
+from ranvier.federation.client import FederationClient, Retries
 from ranvier.federation.deliver import Delivering
 from ranvier.federation.event_destinations import EventDestinations
 from ranvier.federation.fetch_keys import KeyFetch, Notary
@@ -126,6 +128,10 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
         clock=clock,
         timeout_s=config.federation.client_timeout_ms / 1000,
         allowed=config.federation.domain_whitelist,
+        retries=Retries(
+            most=config.federation.max_short_retries,
+            longest_pause_s=config.federation.max_short_retry_delay_ms / 1000,
+        ),
     )
     known = KnownKeys(db=db)
     key_servers = config.key_servers
@@ -181,6 +187,7 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
     queries = build_queries(config=config, rooms=rooms, e2ee=needs.e2ee, directory=needs.directory, hosts_of=hosts.of)
     edus = build_edus(edu_needs, sources, sender, key_asking)
     receiving = _build_receiving(needs, gaps, screens, hosts, handshakes, edus)
+    admission = Admission(config.rc_federation, clock=clock)
     return FederationServices(
         authentication=ServerAuthentication(
             server_name=server_name,
@@ -224,9 +231,17 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
                     clock=clock,
                 ),
             ).routes(),
-            *handshake_routes(handshakes, needs.limiters),
-            *TransactionsApi(receiving=receiving).routes(),
-            *query_routes(config=config, clock=clock, users=needs.users, directory=needs.directory, queries=queries),
+            *handshake_routes(handshakes, needs.limiters, admission),
+            # A server has one transaction under way at a time; to delay it would only make the next one larger.
+            *admitted(TransactionsApi(receiving=receiving).routes(), admission, paced=False),
+            *query_routes(
+                config=config,
+                clock=clock,
+                users=needs.users,
+                directory=needs.directory,
+                queries=queries,
+                admission=admission,
+            ),
         ],
     )
 
@@ -342,4 +357,6 @@ def _back_off(config: FederationConfig) -> BackOff:
         first_ms=config.destination_min_retry_interval_ms,
         multiplier=config.destination_retry_multiplier,
         longest_ms=config.destination_max_retry_interval_ms,
+        stumbles=config.max_long_retries,
+        longest_pause_ms=config.max_long_retry_delay_ms,
     )

@@ -8,9 +8,11 @@ from ranvier.api.federation.invite import InviteApi
 from ranvier.api.federation.join import JoinApi
 from ranvier.api.federation.knock import KnockApi
 from ranvier.api.federation.leave import LeaveApi
+from ranvier.app.federation_admission import admitted
 from ranvier.app.rooms import RoomServices
 from ranvier.config.model import Config
 from ranvier.db.engine import Database
+from ranvier.federation.admission import Admission
 from ranvier.federation.ask_directory import DirectoryAsking
 from ranvier.federation.auth_chain import AuthChains
 from ranvier.federation.client import FederationClient
@@ -169,12 +171,15 @@ def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
     return services
 
 
-def handshake_routes(services: HandshakeServices, limiters: Mapping[str, RateLimiter]) -> list[Route]:
+def handshake_routes(
+    services: HandshakeServices, limiters: Mapping[str, RateLimiter], admission: Admission
+) -> list[Route]:
     """What other servers call."""
-    return [
+    routes = [
         *JoinApi(templates=services.templates, joins=services.joins).routes(),
         *KnockApi(templates=services.templates, knocks=services.knocks).routes(),
         *LeaveApi(templates=services.templates, leaves=services.leaves).routes(),
         *InviteApi(invited=services.invited, limit=limiters["rc_invites.per_user"]).routes(),
-        *ThirdPartyInviteApi(invites=services.third_party_invites).routes(),
     ]
+    # For an exchange the invited user's server is asked: whoever asks others must not be waited for by them.
+    return [*admitted(routes, admission), *ThirdPartyInviteApi(invites=services.third_party_invites).routes()]

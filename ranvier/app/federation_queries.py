@@ -1,7 +1,6 @@
 """Builds what other servers may ask, and what asks them on behalf of clients: history, rooms, profiles, keys."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ranvier.api.federation.hierarchy import HierarchyApi
 from ranvier.api.federation.history import HistoryApi
@@ -12,6 +11,7 @@ from ranvier.api.federation.user_keys import UserKeysApi
 from ranvier.app.accounts import UserServices
 from ranvier.app.directory import DirectoryServices
 from ranvier.app.e2ee import E2eeServices
+from ranvier.app.federation_admission import admitted
 from ranvier.app.rooms import RoomServices
 from ranvier.config.model import Config
 from ranvier.federation.admission import Admission
@@ -33,8 +33,6 @@ from ranvier.federation.serve_keys import KeyServing
 from ranvier.federation.serve_state import StateServing
 from ranvier.federation.server_members import ServerMembers
 from ranvier.federation.visibility import ServerVisibility
-from ranvier.http.request import Request
-from ranvier.http.response import Response
 from ranvier.http.route import Route
 from ranvier.ports import Clock
 from ranvier.rooms.remote_rooms import HostsOf
@@ -85,7 +83,13 @@ def build_queries(
 
 
 def query_routes(
-    *, config: Config, clock: Clock, users: UserServices, directory: DirectoryServices, queries: QueryServices
+    *,
+    config: Config,
+    clock: Clock,
+    users: UserServices,
+    directory: DirectoryServices,
+    queries: QueryServices,
+    admission: Admission,
 ) -> list[Route]:
     """The routes of these services, each server's requests as fast as the configuration lets them be."""
     routes = [
@@ -101,18 +105,7 @@ def query_routes(
             shows_profiles=config.federation.shows_profiles,
         ).routes(),
     ]
-    return _limited(routes, Admission(config.rc_federation, clock=clock))
-
-
-def _limited(routes: Sequence[Route], admission: Admission) -> list[Route]:
-    def limited(call: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        async def serve(request: Request) -> Response:
-            async with admission.admitted(request.origin):
-                return await call(request)
-
-        return serve
-
-    return [replace(route, call=limited(route.call)) for route in routes]
+    return admitted(routes, admission)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

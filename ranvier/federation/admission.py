@@ -1,7 +1,8 @@
 """How fast requests of one other server are served: so many at once, after so many a second each with a delay.
 
 Configuration: `rc_federation`. A server that is too fast is slowed down, so that it need not try again; only when too many
-of its requests are waiting are further ones refused. Only for what is answered without asking others: two servers that wait for each other would wait for ever.
+of its requests are waiting are further ones refused. Only for what is answered without asking others for the like: two
+servers that wait for each other would wait for ever.
 """
 
 import asyncio
@@ -39,13 +40,16 @@ class Admission:
         self._servers: OrderedDict[str, _Requests] = OrderedDict()
 
     @asynccontextmanager
-    async def admitted(self, origin: str) -> AsyncIterator[None]:
-        """Serve a request inside. Raises 429 `M_LIMIT_EXCEEDED` if too many of this server are waiting."""
+    async def admitted(self, origin: str, *, paced: bool = True) -> AsyncIterator[None]:
+        """Serve a request inside. Raises 429 `M_LIMIT_EXCEEDED` if too many of this server are waiting.
+
+        What is not `paced` is neither counted nor delayed: only how many there are at once is bounded.
+        """
         requests = self._requests(origin)
         rates = self._rates
         if requests.waiting >= rates.reject_limit:
             raise limit_exceeded(max(rates.window_size_ms, rates.sleep_delay_ms))
-        delayed = self._is_too_fast(requests)
+        delayed = paced and self._is_too_fast(requests)
         requests.waiting += 1
         try:
             if delayed:

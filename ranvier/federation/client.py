@@ -23,6 +23,7 @@ PATIENCE_S: Final = 15.0
 """How often a server that is away is tried again because a user asks."""
 DEFAULT_RETRY_AFTER_MS: Final = 5_000
 MAX_RETRY_AFTER_MS: Final = 3_600_000
+FIRST_PAUSE_S: Final = 0.5
 _MAX_IMPATIENT: Final = 10_000
 
 
@@ -44,6 +45,32 @@ class Health(Protocol):
     def failed(self, destination: str, retry_after_ms: int | None = None) -> None:
         """It has not, or has said when to come back."""
         ...
+
+    def stumbled(self, destination: str) -> None:
+        """It has answered with an error of its own (5xx)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retries:
+    """What is asked again at once, because a user waits for it: what a server that can be reached did not answer well.
+
+    Who cannot be reached is never tried again here: that is one attempt for everybody (`Health`).
+    """
+
+    most: int = 3
+    """`federation.max_short_retries`."""
+    longest_pause_s: float = 2.0
+    """`federation.max_short_retry_delay`."""
+
+    def pause_s(self, refusal: RemoteError, retries: int) -> float | None:
+        """After how long to try again, having done so so often; `None`: not any more."""
+        if retries >= self.most:
+            return None
+        if refusal.status == 429:
+            wanted_s = (DEFAULT_RETRY_AFTER_MS if refusal.retry_after_ms is None else refusal.retry_after_ms) / 1000
+            return wanted_s if wanted_s <= self.longest_pause_s else None
+        return min(FIRST_PAUSE_S * 2**retries, self.longest_pause_s) if refusal.status >= 500 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +97,7 @@ class FederationClient:
         timeout_s: float = 60.0,
         allowed: Collection[str] | None = None,
         max_connections: int = MAX_CONNECTIONS,
+        retries: Retries | None = None,
     ) -> None:
         """`allowed`: the only servers that may be asked (`federation_domain_whitelist`); `None`: all."""
         self._transport = transport
@@ -79,6 +107,7 @@ class FederationClient:
         self._clock = clock
         self._timeout_s = timeout_s
         self._allowed = None if allowed is None else frozenset(allowed)
+        self._retries = Retries() if retries is None else retries
         self._connections = asyncio.Semaphore(max_connections)
         self._tried_s: dict[str, float] = {}
 
@@ -97,7 +126,7 @@ class FederationClient:
         """The decoded JSON of the answer. Raises `RemoteError` or `Unreachable`.
 
         `path` is percent-encoded (`paths.path`). `patient`: a user asks for it now, so that even a server that is left
-        alone is tried, though not over and over. `signed=False` is for the keys of servers, which need no signature;
+        alone is tried, though not over and over, and one that stumbles is asked again. `signed=False` is for the keys of servers, which need no signature;
         `records_failure=False` for servers that perhaps do not exist, of which nothing shall be remembered.
         """
         call = _Call("GET", destination, _target(path, query), None, signed, records_failure)
@@ -135,6 +164,19 @@ class FederationClient:
 
     async def _ask(self, call: _Call, *, timeout_s: float | None, limit_bytes: int, patient: bool) -> Any:
         self._check_may_try(call.destination, patient=patient)
+        until_s = self._clock.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
+        retries = 0
+        while True:
+            try:
+                return await self._ask_once(call, until_s - self._clock.monotonic(), limit_bytes)
+            except RemoteError as refusal:
+                pause_s = self._retries.pause_s(refusal, retries) if patient else None
+                if pause_s is None or self._clock.monotonic() + pause_s >= until_s:
+                    raise
+            retries += 1
+            await self._clock.sleep(pause_s)
+
+    async def _ask_once(self, call: _Call, timeout_s: float, limit_bytes: int) -> Any:
         async with self._connections:
             try:
                 answer = await self._transport.request(
@@ -143,7 +185,7 @@ class FederationClient:
                     target=call.target,
                     headers=self._headers(call),
                     body=call.body,
-                    timeout_s=self._timeout_s if timeout_s is None else timeout_s,
+                    timeout_s=timeout_s,
                     limit_bytes=limit_bytes,
                 )
             except FederationUnreachable as error:
@@ -196,7 +238,8 @@ class FederationClient:
             wanted_ms = DEFAULT_RETRY_AFTER_MS if refusal.retry_after_ms is None else refusal.retry_after_ms
             self._health.failed(call.destination, min(wanted_ms, MAX_RETRY_AFTER_MS))
         elif refusal.status >= 500:
-            self._failed(call)
+            if call.records_failure:
+                self._health.stumbled(call.destination)
         else:
             self._health.succeeded(call.destination)
         raise refusal
@@ -214,4 +257,4 @@ def _body(content: Mapping[str, Any] | bytes) -> bytes:
     return content if isinstance(content, bytes) else encode_lenient(content)
 
 
-__all__ = ["FederationClient", "Health", "RemoteError", "Unreachable"]
+__all__ = ["FederationClient", "Health", "RemoteError", "Retries", "Unreachable"]

@@ -21,6 +21,7 @@ ATTEMPT_S: Final = 90.0
 """For so long an attempt may be under way; then another one is allowed, whatever has become of it."""
 SPEAKING_PAUSE_MS: Final = 60_000
 """A server that speaks is tried again, but not sooner than this after the last attempt."""
+FIRST_PAUSE_MS: Final = 500
 RECORDS: Final = 50_000
 
 
@@ -34,6 +35,11 @@ class BackOff:
     """`federation.destination_retry_multiplier`."""
     longest_ms: int = 7 * 24 * 3600 * 1000
     """`federation.destination_max_retry_interval`."""
+    stumbles: int = 10
+    """`federation.max_long_retries`: so often in a row a server that answers with an error of its own is tried again
+    soon, before it counts as one that is away."""
+    longest_pause_ms: int = 60_000
+    """`federation.max_long_retry_delay`: the longest that it is left alone between these."""
 
     def interval_ms(self, failures: int) -> int:
         """After so many failures in a row, at least one."""
@@ -43,6 +49,10 @@ class BackOff:
             if interval >= self.longest_ms:
                 break
         return min(interval, self.longest_ms)
+
+    def pause_ms(self, stumbles: int) -> int:
+        """Before a server is tried again that has stumbled so often before."""
+        return max(1, min(FIRST_PAUSE_MS << min(stumbles, 20), self.longest_pause_ms))
 
     def longer_ms(self, interval_ms: int) -> int:
         """After another failure."""
@@ -60,7 +70,9 @@ class Failing:
     interval_ms: int
     """For how long after that it is left alone."""
     is_limited: bool = False
-    """It lives, and has said when to come back."""
+    """It lives, and is to be tried again soon: it has said when, or something has gone wrong there."""
+    stumbles: int = 0
+    """How often in a row it has answered with an error of its own, while it was thought to be well."""
     attempt_until_s: float = 0.0
     """An attempt is under way, at most until then; on the monotonic clock."""
     speaks: bool = False
@@ -154,6 +166,22 @@ class ServerHealth:
         record.attempt_until_s = 0.0
         self._unsaved.add(destination)
 
+    def stumbled(self, destination: str) -> None:
+        """It has answered with an error of its own: it restarts perhaps, or whoever stands before it does not reach it.
+
+        It is tried again soon, some times; then this is as if it had not answered.
+        """
+        now_ms = self._clock.now_ms()
+        record = self._failing.get(destination)
+        stumbles = 0 if record is None else record.stumbles
+        if record is not None and now_ms < record.retry_ts:
+            return  # It was under way already.
+        if (record is not None and not record.is_limited) or stumbles >= self.back_off.stumbles:
+            self.failed(destination)
+        else:
+            self._limit(destination, record, now_ms, self.back_off.pause_ms(stumbles))
+            self._failing[destination].stumbles = stumbles + 1
+
     def gone(self, destination: str) -> None:
         """It says that it is no more (410): left alone for as long as possible, unless it speaks."""
         now_ms = self._clock.now_ms()
@@ -199,7 +227,11 @@ class ServerHealth:
         if record is not None and not record.is_limited:
             self._unsaved.add(destination)  # It lives: what is on disk does not hold any more.
         self._failing[destination] = Failing(
-            failure_ts=now_ms, retry_last_ts=now_ms, interval_ms=max(retry_after_ms, 1), is_limited=True
+            failure_ts=now_ms,
+            retry_last_ts=now_ms,
+            interval_ms=max(retry_after_ms, 1),
+            is_limited=True,
+            stumbles=0 if record is None else record.stumbles,
         )
         self._bound()
 

@@ -8,6 +8,7 @@ import pytest
 
 from ranvier.app.directory import DirectoryServices, build_directory
 from ranvier.app.federation_queries import QueryServices, build_queries, query_routes
+from ranvier.federation.admission import Admission
 from ranvier.http.route import Route
 from ranvier.ports import SystemClock, SystemRandom
 from ranvier.proto.errors import MatrixError
@@ -48,6 +49,7 @@ class Asked:
             users=self.server.server.users,
             directory=self.directory,
             queries=self.queries,
+            admission=Admission(self.server.server.config.rc_federation, clock=SystemClock()),
         )
 
     async def hosts_of(self, room: Room) -> Collection[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ranvier.federation.client import FederationClient, RemoteError, Unreachable
+from ranvier.federation.client import FederationClient, RemoteError, Retries, Unreachable
 from ranvier.federation.paths import key_path, path
 from ranvier.ports import FederationAnswer
 from ranvier.proto.canonical_json import encode
@@ -119,11 +119,76 @@ async def test_what_a_server_says_of_its_errors_is_bounded(net: Net) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 520])
-async def test_who_breaks_down_has_failed(net: Net, status: int) -> None:
+async def test_who_breaks_down_has_stumbled(net: Net, status: int) -> None:
     net.serves(answer({}, status))
     with pytest.raises(RemoteError):
         await net.client.get("a.test", "/x")
-    assert net.health.told == [("failed", "a.test", None)]
+    assert net.health.told == [("stumbled", "a.test", None)]
+    with pytest.raises(RemoteError):
+        await net.client.get("a.test", "/x", records_failure=False)
+    assert net.health.told == [("stumbled", "a.test", None)]
+
+
+def stumbling(net: Net, *given: FederationAnswer) -> None:
+    """The server answers so, one after the other, and in the end well."""
+    answers = list(given)
+
+    async def serve(asked: Asked) -> FederationAnswer:
+        return answers.pop(0) if answers else answer({"a": 1})
+
+    net.wire.servers["a.test"] = serve
+
+
+@pytest.mark.parametrize("method", ["get", "put", "post"])
+async def test_for_a_user_who_waits_it_is_asked_again(net: Net, method: str) -> None:
+    stumbling(net, answer({}, 503), answer({}, 502), answer({}, 429, {"retry-after": "1"}))
+    began_s = net.clock.monotonic()
+    content = {} if method == "get" else {"content": {"b": 2}}
+    assert await getattr(net.client, method)("a.test", "/x", patient=True, **content) == {"a": 1}
+    assert net.clock.monotonic() - began_s == pytest.approx(0.5 + 1 + 1)
+    assert net.wire.count("a.test") == 4 and len({asked.body for asked in net.wire.asked}) == 1
+
+
+async def test_nobody_else_asks_again(net: Net) -> None:
+    stumbling(net, answer({}, 503))
+    with pytest.raises(RemoteError):
+        await net.client.get("a.test", "/x")
+    assert net.wire.count("a.test") == 1
+
+
+@pytest.mark.parametrize(("most", "longest_s", "took_s"), [(0, 2.0, 0), (1, 2.0, 0.5), (3, 0.6, 1.7), (9, 2.0, 15.5)])
+async def test_how_often_and_after_how_long(most: int, longest_s: float, took_s: float) -> None:
+    net = Net(retries=Retries(most=most, longest_pause_s=longest_s), timeout_s=100.0)
+    net.serves(answer({}, 500))
+    began_s = net.clock.monotonic()
+    with pytest.raises(RemoteError):
+        await net.client.get("a.test", "/x", patient=True)
+    assert net.clock.monotonic() - began_s == pytest.approx(took_s)
+    assert net.wire.count("a.test") == most + 1
+
+
+async def test_asking_again_takes_no_longer_than_asking(net: Net) -> None:
+    net.serves(answer({}, 500))
+    began_s = net.clock.monotonic()
+    with pytest.raises(RemoteError):
+        await net.client.get("a.test", "/x", patient=True, timeout_s=1.0)
+    assert net.clock.monotonic() - began_s < 1.0
+
+
+@pytest.mark.parametrize(
+    "given", [answer({}, 400), answer({}, 404), answer({}, 410), answer({}, 429, {"retry-after": "3"}), answer({}, 429)]
+)
+async def test_what_will_not_change_soon_is_not_asked_again(net: Net, given: FederationAnswer) -> None:
+    net.serves(given)
+    with pytest.raises(RemoteError):
+        await net.client.get("a.test", "/x", patient=True)
+    assert net.wire.count("a.test") == 1
+
+
+async def test_who_cannot_be_reached_is_tried_once_even_for_a_user(net: Net) -> None:
+    with pytest.raises(Unreachable):
+        await net.client.get("a.test", "/x", patient=True)
+    assert net.wire.count("a.test") == 1
 
 
 @pytest.mark.parametrize(

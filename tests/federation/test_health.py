@@ -199,3 +199,43 @@ async def test_many_servers_are_written_with_one_statement(sqlite: Database, clo
     before = sqlite.counters.statements
     await health.flush()
     assert sqlite.counters.statements - before == 1
+
+
+def test_a_server_that_answers_with_errors_is_tried_again_soon_some_times(
+    health: ServerHealth, clock: OwnClock
+) -> None:
+    waits = []
+    for _ in range(12):
+        assert health.may_try(ONE)
+        health.stumbled(ONE)
+        health.stumbled(ONE)  # What was under way at the same time does not count again.
+        waits.append(health.wait_ms(ONE))
+        clock.ms += health.wait_ms(ONE)
+    assert waits[:10] == [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000]
+    assert waits[10:] == [10 * MINUTE_MS, 20 * MINUTE_MS]
+    health.succeeded(ONE)
+    health.stumbled(ONE)
+    assert health.wait_ms(ONE) == 500
+
+
+def test_how_often_and_how_soon_is_configured(sqlite: Database, clock: OwnClock) -> None:
+    health = ServerHealth(db=sqlite, clock=clock, back_off=BackOff(stumbles=2, longest_pause_ms=700))
+    waits = []
+    for _ in range(3):
+        health.stumbled(ONE)
+        waits.append(health.wait_ms(ONE))
+        clock.ms += health.wait_ms(ONE)
+    assert waits == [500, 700, 10 * MINUTE_MS]
+    health = ServerHealth(db=sqlite, clock=clock, back_off=BackOff(stumbles=0))
+    health.stumbled(ONE)
+    assert health.wait_ms(ONE) == 10 * MINUTE_MS
+
+
+def test_a_pause_that_a_server_wants_does_not_make_its_errors_forgotten(health: ServerHealth, clock: OwnClock) -> None:
+    for _ in range(10):
+        health.stumbled(ONE)
+        clock.ms += health.wait_ms(ONE)
+        health.failed(ONE, 1000)
+        clock.ms += health.wait_ms(ONE)
+    health.stumbled(ONE)
+    assert health.wait_ms(ONE) == 10 * MINUTE_MS

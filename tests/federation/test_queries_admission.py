@@ -91,3 +91,25 @@ def test_servers_that_ask_no_more_are_forgotten() -> None:
         await busy
 
     played(play)
+
+
+def test_what_is_not_paced_is_never_delayed_but_bounded() -> None:
+    async def play(admission: Admission) -> None:
+        async def transaction(work_s: float) -> float:
+            loop = asyncio.get_running_loop()
+            start = loop.time()
+            async with admission.admitted("a.test", paced=False):
+                await asyncio.sleep(work_s)
+            return loop.time() - start
+
+        assert [await transaction(0) for _ in range(30)] == [0.0] * 30
+        assert await took(admission, "a.test") == 0.0
+        times = await asyncio.gather(*(transaction(10) for _ in range(7)))
+        assert sorted(times) == pytest.approx([10, 10, 10, 20, 20, 20, 30])
+        tasks = [asyncio.create_task(transaction(1)) for _ in range(53)]
+        await asyncio.sleep(0.5)
+        with pytest.raises(MatrixError):
+            await transaction(0)
+        await asyncio.gather(*tasks)
+
+    played(play)

@@ -389,6 +389,35 @@ def test_a_server_says_when_to_come_back(play: Run) -> None:
     play(act)
 
 
+def test_a_server_that_restarts_behind_its_proxy_is_not_left_alone_for_long(play: Run) -> None:
+    async def act(at: Place) -> None:
+        client = await alice(at)
+        room = await at.room(client.user_id, "@u:one.test")
+        at.peers.answers["one.test"] = [answer(502)] * 5
+        for number in range(50):
+            await say(client, room.room_id, f"{number}")
+        await asyncio.sleep(MINUTE_S)
+        assert at.peers.events("one.test") == [str(number) for number in range(50)]
+        times = [sent.at_s for sent in at.peers.tried["one.test"]][:6]
+        pauses = [later - earlier for earlier, later in pairwise(times)]
+        assert pauses == sorted(pauses) and 0.5 <= pauses[0] <= 2 and 8 <= pauses[-1] <= 10
+
+    play(act)
+
+
+def test_a_server_that_stays_broken_is_left_alone(play: Run) -> None:
+    async def act(at: Place) -> None:
+        client = await alice(at)
+        room = await at.room(client.user_id, "@u:one.test")
+        at.peers.answers["one.test"] = [answer(500)] * 1000
+        for _ in range(12):
+            await say(client, room.room_id, "hello")
+            await asyncio.sleep(HOUR_S)
+        assert 11 + 4 <= len(at.peers.tried["one.test"]) <= 11 + 8
+
+    play(act)
+
+
 def test_a_server_that_is_no_more_is_left_alone_for_long(play: Run) -> None:
     async def act(at: Place) -> None:
         client = await alice(at)

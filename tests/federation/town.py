@@ -6,6 +6,7 @@ from typing import Any, cast
 from urllib.parse import unquote, urlencode
 
 from ranvier.app.federation_handshakes import HandshakeNeeds, HandshakeServices, build_handshakes, handshake_routes
+from ranvier.federation.admission import Admission
 from ranvier.federation.auth_chain import AuthChains
 from ranvier.federation.client import FederationClient, RemoteError, Unreachable
 from ranvier.federation.gaps import Gaps
@@ -184,7 +185,9 @@ class Server:
 
         limiters = real.limiters
         self._app = HttpApp(
-            router=Router(handshake_routes(self.handshakes, limiters)),
+            router=Router(
+                handshake_routes(self.handshakes, limiters, Admission(real.config.rc_federation, clock=SystemClock()))
+            ),
             authenticator=real.users.sessions,
             servers=Trusting(),
             limiters=limiters,

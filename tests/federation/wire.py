@@ -89,6 +89,9 @@ class FakeHealth:
     def failed(self, destination: str, retry_after_ms: int | None = None) -> None:
         self.told.append(("failed", destination, retry_after_ms))
 
+    def stumbled(self, destination: str) -> None:
+        self.told.append(("stumbled", destination, None))
+
 
 class FakeClock:
     """Implements `Clock`."""
