@@ -49,7 +49,9 @@ from ranvier.http.route import Route
 from ranvier.ports import Clock
 from ranvier.ratelimit import RateLimiter
 
-UNSTABLE_FEATURES: Final = MappingProxyType({"org.matrix.e2e_cross_signing": True, "org.matrix.msc3814": True})
+UNSTABLE_FEATURES: Final = MappingProxyType(
+    {"org.matrix.e2e_cross_signing": True, "org.matrix.msc3814": True, "org.matrix.msc4222": True}
+)
 
 
 def all_routes(
