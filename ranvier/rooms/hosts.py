@@ -73,7 +73,7 @@ class Hosts:
     def _and_told(self, room_nid: int, names: frozenset[str]) -> frozenset[str]:
         """Of a partially joined room also those servers that we were told of when we joined (MSC3706)."""
         told = self._rooms.partials.told_servers(room_nid)
-        return names | told if told and names else names
+        return names | told if told else names
 
     def forget(self, room_nid: int) -> None:
         """What is in memory of this room does not hold any more."""
