@@ -51,13 +51,16 @@ class EventFetch:
         self._client = client
         self._screens = screens
 
-    async def before(self, room: Room, event_ids: Sequence[str], server: str, *, min_depth: int) -> list[Screened]:
-        """Events before these that the room's ends do not reach, as far as the server gives them."""
+    async def before(self, room: Room, event_ids: Sequence[str], server: str) -> list[Screened]:
+        """Events before these that the room's ends do not reach, as far as the server gives them.
+
+        Depths are not looked at: they are what somebody has claimed.
+        """
         asked = {
             "earliest_events": [stored.event.event_id for stored in room.extremities],
             "latest_events": list(event_ids),
             "limit": MISSING_EVENTS,
-            "min_depth": min_depth,
+            "min_depth": 0,
         }
         answer = await self._client.post(server, path("v1", "get_missing_events", room.room_id), content=asked)
         pdus = _pdus(answer, "events")[:MISSING_EVENTS]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ranvier.federation.agreed_state import agreed_state
+from ranvier.federation.agreed_state import ToldStates
 from ranvier.federation.client import FederationClient, RemoteError, Unreachable
 from ranvier.federation.fetch_events import EventFetch, GapError, is_in
 from ranvier.federation.screening import Screened, Screens
@@ -79,19 +79,31 @@ class Gaps:
         Raises `GapError`.
         """
         problem = GapError("there is nobody to ask")
+        between: dict[str, tuple[dict[str, Screened], bool]] = {}
+        told = ToldStates(self._fetch, room, servers)
         for is_end in (False, True) if is_last else (False,):
             for server in servers:
+                if server not in between:
+                    between[server] = await self._between(room, one, server)
+                found, is_cut = between[server]
                 try:
-                    return await self._take_with(room, one, server, servers, is_end=is_end)
+                    return await self._take_with(room, one, found, told, server, is_last=is_end, is_cut=is_cut)
                 except GapError as error:
                     problem = error
         raise problem
 
     async def _take_with(
-        self, room: Room, one: Screened, server: str, servers: Sequence[str], *, is_end: bool
+        self,
+        room: Room,
+        one: Screened,
+        found: Mapping[str, Screened],
+        told: ToldStates,
+        server: str,
+        *,
+        is_last: bool,
+        is_cut: bool,
     ) -> StoredEvent:
-        """The same with the events between that one server gives."""
-        found, is_cut = await self._between(room, one, server)
+        """The same with the events between that one server has given."""
         events = {event_id: screened.event for event_id, screened in found.items()}
         arrivals: list[Arrival] = []
         taken: list[StoredEvent | None] = []
@@ -105,13 +117,13 @@ class Gaps:
                 taken += await self._accepting.accept(room.room_id, arrivals)
                 arrivals = []
             if needs_auth:
-                await self._auth_chain(room, event, [server, *servers])
+                await self._auth_chain(room, event, [server, *told.servers])
             state = None
             if needs_state:
                 states += 1
                 if states > STATES:
                     raise GapError(f"the history before {one.event.event_id} is scattered")
-                state = await agreed_state(self._fetch, room, event, servers, is_last=is_end, is_cut=is_cut)
+                state = await told.agreed(event, is_last=is_last, is_cut=is_cut)
             ready.add(event.event_id)
             signed = found[event.event_id].authoriser_signed
             guesses = room.partial is not None
@@ -160,7 +172,7 @@ class Gaps:
         self, room: Room, event: Event, servers: Sequence[str], *, is_last: bool
     ) -> list[StoredEvent]:
         """The state before an event as two servers tell it, one if it `is_last`. Raises `GapError`."""
-        return await agreed_state(self._fetch, room, event, servers, is_last=is_last, is_cut=False)
+        return await ToldStates(self._fetch, room, servers).agreed(event, is_last=is_last, is_cut=False)
 
     async def state_before(self, room: Room, event: Event, server: str) -> list[StoredEvent]:
         """The state before an event as `server` tells it, all of its events known. Raises as `take_history`."""
@@ -170,8 +182,8 @@ class Gaps:
     async def agreed_state(
         self, room: Room, event: Event, servers: Sequence[str], *, is_last: bool
     ) -> list[StoredEvent]:
-        """The state before an event as two of these servers tell it alike; see `agreed_state`. Raises `GapError`."""
-        return await agreed_state(self._fetch, room, event, servers, is_last=is_last, is_cut=False)
+        """The state before an event as two of these servers tell it alike; see `ToldStates`. Raises `GapError`."""
+        return await ToldStates(self._fetch, room, servers).agreed(event, is_last=is_last, is_cut=False)
 
     async def _between(self, room: Room, one: Screened, server: str) -> tuple[dict[str, Screened], bool]:
         """The event, and those before it that are not in the room's graph, as far as the server gives them.
@@ -179,22 +191,18 @@ class Gaps:
         Also whether there would have been more.
         """
         found = {one.event.event_id: one}
-        for number in range(ROUNDS):
+        for _ in range(ROUNDS):
             lacking = await self._lacking(room, found)
-            # Of a partially joined room nothing below the join is known, and all of it would be asked for.
-            if not lacking or (number and room.partial is not None):
+            if not lacking:
                 return found, False
-            # What lies below the room's ends is rarely missing, and there would be much of it.
-            depth = min((stored.event.depth for stored in room.extremities), default=0) if number == 0 else 0
             try:
-                told = await self._fetch.before(room, lacking, server, min_depth=max(0, depth))
+                fresh = await self._fresh(room, found, await self._fetch.before(room, lacking, server))
             except (GapError, RemoteError, Unreachable) as error:
                 logger.info("%s does not give the events before %s: %s", server, one.event.event_id, error)
                 return found, False
-            fresh = await self._fresh(room, found, told)
-            found |= fresh
-            if number and not fresh:
+            if not fresh:
                 return found, False
+            found |= fresh
         return found, True
 
     async def _fresh(self, room: Room, found: Mapping[str, Screened], told: Sequence[Screened]) -> dict[str, Screened]:
