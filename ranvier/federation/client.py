@@ -164,17 +164,19 @@ class FederationClient:
 
     async def _ask(self, call: _Call, *, timeout_s: float | None, limit_bytes: int, patient: bool) -> Any:
         self._check_may_try(call.destination, patient=patient)
-        until_s = self._clock.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
+        left_s = self._timeout_s if timeout_s is None else timeout_s
+        until_s = self._clock.monotonic() + left_s
         retries = 0
         while True:
             try:
-                return await self._ask_once(call, until_s - self._clock.monotonic(), limit_bytes)
+                return await self._ask_once(call, left_s, limit_bytes)
             except RemoteError as refusal:
                 pause_s = self._retries.pause_s(refusal, retries) if patient else None
                 if pause_s is None or self._clock.monotonic() + pause_s >= until_s:
                     raise
             retries += 1
             await self._clock.sleep(pause_s)
+            left_s = max(until_s - self._clock.monotonic(), FIRST_PAUSE_S)
 
     async def _ask_once(self, call: _Call, timeout_s: float, limit_bytes: int) -> Any:
         async with self._connections:
