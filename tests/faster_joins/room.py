@@ -40,8 +40,9 @@ class ScriptedRoom:
         name: str | None = "Square",
         public: bool = True,
         levels: Mapping[str, int] | None = None,
+        number: int = 0,
     ) -> None:
-        """`levels` are the power levels of users beside the creator."""
+        """`levels` are the power levels of users beside the creator; `number` tells it from others of the same server."""
         self.version: RoomVersion = ROOM_VERSIONS[version]
         self.creator = creator
         self.events: dict[str, Event] = {}
@@ -49,7 +50,7 @@ class ScriptedRoom:
         """The states before events that have a place in the room."""
         self.ends: list[Event] = []
         self._names = count()
-        self.room_id = f"!room:{domain_of(creator)}"
+        self.room_id = f"!room{number}:{domain_of(creator)}"
         content = {"room_version": version, "creator": creator}
         create = self.tell("m.room.create", content, state_key="")
         if self.version.domainless_room_ids:

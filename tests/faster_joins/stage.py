@@ -68,7 +68,7 @@ class Stage:
         self, version: str = "11", *, members: Sequence[str] = (DEREK,), creator: str = CHARLIE, **how: Any
     ) -> ScriptedRoom:
         """A room of charlie with these others in it."""
-        room = ScriptedRoom(creator, version=version, **how)
+        room = ScriptedRoom(creator, version=version, number=len(self._rooms), **how)
         self._rooms[room.room_id] = room
         for user_id in (creator, *members):
             self.server(domain_of(user_id))
