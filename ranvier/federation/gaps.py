@@ -172,7 +172,8 @@ class Gaps:
         self, room: Room, event: Event, servers: Sequence[str], *, is_last: bool
     ) -> list[StoredEvent]:
         """The state before an event as two servers tell it, one if it `is_last`. Raises `GapError`."""
-        return await ToldStates(self._fetch, room, servers).agreed(event, is_last=is_last, is_cut=False)
+        # There are more events before those that a partially joined room begins with, and nobody keeps them back.
+        return await ToldStates(self._fetch, room, servers).agreed(event, is_last=is_last, is_cut=True)
 
     async def state_before(self, room: Room, event: Event, server: str) -> list[StoredEvent]:
         """The state before an event as `server` tells it, all of its events known. Raises as `take_history`."""
@@ -183,7 +184,8 @@ class Gaps:
         self, room: Room, event: Event, servers: Sequence[str], *, is_last: bool
     ) -> list[StoredEvent]:
         """The state before an event as two of these servers tell it alike; see `ToldStates`. Raises `GapError`."""
-        return await ToldStates(self._fetch, room, servers).agreed(event, is_last=is_last, is_cut=False)
+        # There are more events before those that a partially joined room begins with, and nobody keeps them back.
+        return await ToldStates(self._fetch, room, servers).agreed(event, is_last=is_last, is_cut=True)
 
     async def _between(self, room: Room, one: Screened, server: str) -> tuple[dict[str, Screened], bool]:
         """The event, and those before it that are not in the room's graph, as far as the server gives them.
