@@ -85,7 +85,7 @@ class KeyAsking:
             path("v1", "user", "keys", "query"),
             content={"device_keys": {user_id: list(devices) for user_id, devices in wanted.items()}},
             limit_bytes=ANSWER_BYTES,
-            patient=True,
+            waited_for=True,
         )
         told = _member(answer, "device_keys")
         number = sum(len(devices) for devices in _object(told).values() if isinstance(devices, dict))
@@ -97,7 +97,6 @@ class KeyAsking:
             path("v1", "user", "keys", "claim"),
             content={"one_time_keys": {user_id: dict(devices) for user_id, devices in wanted.items()}},
             limit_bytes=ANSWER_BYTES,
-            patient=True,
         )
         told = _object(_member(answer, "one_time_keys"))
         found: dict[str, dict[str, dict[str, bytes]]] = {}

@@ -75,7 +75,6 @@ class MomentAsking:
             query=[("ts", str(moment.ts)), ("dir", "f" if moment.forwards else "b")],
             timeout_s=TIMEOUT_S,
             limit_bytes=ANSWER_BYTES,
-            patient=True,
         )
         event_id, found_ts = (
             (answer.get("event_id"), answer.get("origin_server_ts")) if isinstance(answer, dict) else (0, 0)

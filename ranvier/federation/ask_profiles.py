@@ -48,7 +48,7 @@ class ProfileAsking:
                 query=[("user_id", user_id)],
                 timeout_s=TIMEOUT_S,
                 limit_bytes=ANSWER_BYTES,
-                patient=True,
+                waited_for=True,
             )
         except RemoteError as error:
             if error.status == 404:

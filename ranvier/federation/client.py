@@ -120,17 +120,19 @@ class FederationClient:
         timeout_s: float | None = None,
         limit_bytes: int = DEFAULT_LIMIT_BYTES,
         patient: bool = False,
+        waited_for: bool = False,
         signed: bool = True,
         records_failure: bool = True,
     ) -> Any:
         """The decoded JSON of the answer. Raises `RemoteError` or `Unreachable`.
 
-        `path` is percent-encoded (`paths.path`). `patient`: a user asks for it now, so that even a server that is left
-        alone is tried, though not over and over, and one that stumbles is asked again. `signed=False` is for the keys of servers, which need no signature;
+        `path` is percent-encoded (`paths.path`). `waited_for`: a user waits for it, so that a server that stumbles is
+        asked again; `patient`: the user has chosen this server too, so that it is even tried while it is left alone,
+        though not over and over. What clients ask for on their own is not `patient`. `signed=False` is for the keys of servers, which need no signature;
         `records_failure=False` for servers that perhaps do not exist, of which nothing shall be remembered.
         """
         call = _Call("GET", destination, _target(path, query), None, signed, records_failure)
-        return await self._ask(call, timeout_s=timeout_s, limit_bytes=limit_bytes, patient=patient)
+        return await self._ask(call, timeout_s, limit_bytes, patient=patient, waited_for=waited_for)
 
     async def put(
         self,
@@ -142,10 +144,11 @@ class FederationClient:
         timeout_s: float | None = None,
         limit_bytes: int = DEFAULT_LIMIT_BYTES,
         patient: bool = False,
+        waited_for: bool = False,
     ) -> Any:
         """As `get`. `content` that is given as bytes must be canonical JSON: it is signed and sent as it is."""
         call = _Call("PUT", destination, _target(path, query), _body(content))
-        return await self._ask(call, timeout_s=timeout_s, limit_bytes=limit_bytes, patient=patient)
+        return await self._ask(call, timeout_s, limit_bytes, patient=patient, waited_for=waited_for)
 
     async def post(
         self,
@@ -157,12 +160,15 @@ class FederationClient:
         timeout_s: float | None = None,
         limit_bytes: int = DEFAULT_LIMIT_BYTES,
         patient: bool = False,
+        waited_for: bool = False,
     ) -> Any:
         """As `put`."""
         call = _Call("POST", destination, _target(path, query), _body(content))
-        return await self._ask(call, timeout_s=timeout_s, limit_bytes=limit_bytes, patient=patient)
+        return await self._ask(call, timeout_s, limit_bytes, patient=patient, waited_for=waited_for)
 
-    async def _ask(self, call: _Call, *, timeout_s: float | None, limit_bytes: int, patient: bool) -> Any:
+    async def _ask(
+        self, call: _Call, timeout_s: float | None, limit_bytes: int, *, patient: bool, waited_for: bool
+    ) -> Any:
         self._check_may_try(call.destination, patient=patient)
         left_s = self._timeout_s if timeout_s is None else timeout_s
         until_s = self._clock.monotonic() + left_s
@@ -171,7 +177,7 @@ class FederationClient:
             try:
                 return await self._ask_once(call, left_s, limit_bytes)
             except RemoteError as refusal:
-                pause_s = self._retries.pause_s(refusal, retries) if patient else None
+                pause_s = self._retries.pause_s(refusal, retries) if patient or waited_for else None
                 if pause_s is None or self._clock.monotonic() + pause_s >= until_s:
                     raise
             retries += 1

@@ -54,6 +54,8 @@ class Answering(Peers):
     """Other servers: they have keys, take transactions, and answer everything else as `answers_to` says."""
 
     requests: list[Request] = field(default_factory=list)
+    asked_at_s: list[float] = field(default_factory=list)
+    """When each of them came."""
     answers_to: dict[str, Callable[[Request], Any]] = field(default_factory=dict)
     """By act."""
     takes_s: float = 0.05
@@ -82,6 +84,7 @@ class Answering(Peers):
         content = orjson.loads(body) if body else None
         request = Request(destination, method, urlsplit(target).path, content, timeout_s, limit_bytes)
         self.requests.append(request)
+        self.asked_at_s.append(asyncio.get_running_loop().time())
         await asyncio.sleep(min(timeout_s, self.takes_s))
         if destination in self.down or self.takes_s > timeout_s:
             raise FederationUnreachable("timed out")
@@ -181,6 +184,7 @@ async def behind_door(folder: Path, *, version: str = "11", servers: int = 0, **
         # Its keys are known from now on.
         assert (await door.send())[0] == 200
         peers.requests.clear()
+        peers.asked_at_s.clear()
         yield door
     finally:
         await at.server.close()
