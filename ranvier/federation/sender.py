@@ -133,6 +133,11 @@ class Sender:
         queue = self._queues.get(destination)
         return 0 if queue is None else len(queue.pdus) + len(queue.catching_up)
 
+    def has_work_for(self, destination: str) -> bool:
+        """Whether anything is to be sent to a server, in memory or not yet read again."""
+        queue = self._queues.get(destination)
+        return queue is not None and queue.has_work
+
     def last_successful_pos(self, destination: str) -> int | None:
         """The stream position of the last event that was delivered to a server, if it is newer than what is on disk."""
         queue = self._queues.get(destination)

@@ -17,7 +17,7 @@ from tests.plays.network import Faults
 from tests.plays.world import World, world
 
 SERVERS: Final = ("one.test", "two.test", "three.test")
-VERSIONS: Final = ("6", "9", "10", "11", "12")
+VERSIONS: Final = ("2", "6", "9", "10", "11", "12")
 BYZANTINE: Final = 0.15
 """In so many stories there is a server that keeps to no rule."""
 GRAIN_S: Final = 10.0

@@ -160,7 +160,7 @@ class World:
     def _is_busy(self) -> bool:
         return self.network.on_the_way > 0 or any(
             server.federation.receiving.is_busy
-            or any(server.federation.sender.waiting(other) for other in self.servers if other != name)
+            or any(server.federation.sender.has_work_for(other) for other in self.servers if other != name)
             for name, server in self.servers.items()
         )
 
