@@ -6,7 +6,7 @@ is believed only as far as signatures, hashes and the auth rules carry it.
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from ranvier.federation.client import RemoteError, Unreachable
 from ranvier.federation.gaps import GapError, Gaps
@@ -25,6 +25,8 @@ from ranvier.rooms.room import Room
 from ranvier.store.events import ACCEPTED
 
 logger = logging.getLogger(__name__)
+
+SERVER_ERROR: Final = 500
 
 
 class RemoteJoins:
@@ -63,6 +65,10 @@ class RemoteJoins:
                 # It may have let us in, and only its answer has been lost: then it gives it again.
                 taken_in.append(server)
                 answer = await self._handshakes.send(server, "join", sent)
+            except RemoteError as error:
+                if error.status >= SERVER_ERROR:
+                    taken_in.append(server)  # It, or what stands before it, may have given up on an answer only.
+                raise
             taken_in.append(server)
             await self._take_up(server, room_id, split_answer(answer, sent))
 
