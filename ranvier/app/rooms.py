@@ -60,6 +60,7 @@ from ranvier.sync.joined import JoinedRooms
 from ranvier.sync.member_changes import MemberChanges
 from ranvier.sync.notifications import Notifications
 from ranvier.sync.outside import OutsideRooms
+from ranvier.sync.partly_known import PartlyKnown
 from ranvier.sync.presence_status import PresenceStatus
 from ranvier.sync.recent import RecentEvents
 from ranvier.sync.room_sections import RoomSections
@@ -200,12 +201,13 @@ async def build_rooms(
         ignored_users=ignored_users,
         limiters=limiters,
     )
+    partly_known = PartlyKnown(partials=rooms.partials)
     device_lists = DeviceListStream(
         db=db,
         keys=keys,
         lists=encryption.device_lists,
         feeds=feeds,
-        sharers=Sharers(db=db, feeds=feeds, members=members),
+        sharers=Sharers(db=db, feeds=feeds, members=members, partly_known=partly_known),
     )
     sync = Sync(
         feeds=feeds,
@@ -213,7 +215,15 @@ async def build_rooms(
         rooms=RoomSections(
             feeds=feeds,
             joined=JoinedRooms(rooms=rooms, history=history, serving=serving, timelines=timelines, states=states),
-            outside=OutsideRooms(rooms=rooms, history=history, serving=serving, timelines=timelines, states=states),
+            outside=OutsideRooms(
+                rooms=rooms,
+                history=history,
+                serving=serving,
+                timelines=timelines,
+                states=states,
+                partly_known=partly_known,
+            ),
+            partly_known=partly_known,
             unread=ephemeral.unread,
             receipts=ephemeral.receipt_stream,
             typing=ephemeral.typing_stream,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store.events import StoredEvent
-from ranvier.sync.state_section import Entries, by_key
+from ranvier.sync.state_section import Entries, by_key, differing
 from ranvier.sync.timeline import Timeline
 
 
@@ -22,7 +22,7 @@ def branches(events: Sequence[StoredEvent]) -> bool:
 async def straightened(rooms: Rooms, room: Room, timeline: Timeline) -> tuple[Timeline, Entries]:
     """The timeline as far as applying it leads to the room's state, and what `state` has to say besides."""
     events = timeline.events
-    difference = await room.history.difference(events[0].room_before, room.state_no)
+    difference = await differing(room, events[0].room_before, room.state_no)
     told = {stored.key_id: at for at, stored in enumerate(events) if stored.key_id is not None}
     begin = 0
     for key_id, at in told.items():

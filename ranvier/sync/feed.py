@@ -134,27 +134,36 @@ class Feeds:
             followers = self._by_room.get(room_nid)
             if append.head is not None and room_nid in self.heads:
                 self.heads[room_nid] = append.head
-            if append.head is not None:
-                self._recent.add(
-                    room_nid, (entry.stored for entry in append.events if entry.stored.state_before is not None)
-                )
-            if any(entry.stored.pos is not None for entry in append.quiet):
-                self._recent.forget(room_nid)  # History has come: what is in memory may not be all any more.
-            for target, _ in append.redactions:
-                self._recent.replace(room_nid, target)
+            self._keep_recent(append)
             touched = set(followers) if followers else set()
             for change in append.members:
                 feed = self._by_user.get(change.user_id) if change.is_local else None
                 if feed is not None:
                     self._move(feed, append, change)
                     touched.add(feed)
-            if append.events:
+            if append.makes_full is not None:
+                for feed in touched:
+                    feed.events.touch(room_nid, append.makes_full.stream_pos)
+                woken |= touched
+            elif append.events:
                 last = append.events[-1].stored.stream_pos
                 for feed in touched:
                     feed.events.touch(room_nid, last)
                 woken |= touched
         for feed in woken:
             feed.wake()
+
+    def _keep_recent(self, append: Append) -> None:
+        room_nid = append.room.room_nid
+        if append.head is not None:
+            self._recent.add(
+                room_nid, (entry.stored for entry in append.events if entry.stored.state_before is not None)
+            )
+        if append.makes_full is not None or any(entry.stored.pos is not None for entry in append.quiet):
+            # What is in memory has partial states, or may not be all any more because history has come.
+            self._recent.forget(room_nid)
+        for target, _ in append.redactions:
+            self._recent.replace(room_nid, target)
 
     def forget(self, user_id: str, room_nid: int) -> None:
         """The user does not want to see a room any more."""

@@ -23,7 +23,7 @@ from ranvier.store.rooms import Membership, RoomRow
 from ranvier.sync.branches import branches, straightened
 from ranvier.sync.query import SyncQuery
 from ranvier.sync.read_ahead import Ahead, ReadAhead
-from ranvier.sync.state_section import Entries, StateSections, senders
+from ranvier.sync.state_section import Entries, StateSections
 from ranvier.sync.timeline import Timeline, Timelines, unbroken
 from ranvier.sync.token import end_of
 
@@ -171,7 +171,7 @@ class JoinedRooms:
             state |= brought_in
         if query.lazy_members and timeline.events:
             room = await self._rooms.by_nid(room_nid)
-            state |= await self._states.members(room, senders(timeline.events))
+            state |= await self._states.speakers(room, timeline.events)
         if not timeline.events and not state:
             return None
         events = [*timeline.events, *state.values()]
@@ -179,7 +179,7 @@ class JoinedRooms:
         return [
             await self._timeline_json(query, timeline),
             await self._state_json(query, state),
-            *([await self._summary_since(query, head)] if members_changed else []),
+            *([await self.summary(query, head)] if members_changed else []),
         ]
 
     async def _state_at_start(self, query: SyncQuery, room_nid: int, timeline: Timeline) -> Entries:
@@ -212,7 +212,8 @@ class JoinedRooms:
         heroes: tuple[str, ...] | None,
     ) -> RoomPart:
         if query.lazy_members:
-            state |= await self._states.members(room, {*senders(timeline.events), *(heroes or ())})
+            state |= await self._states.members(room, heroes or ())
+            state |= await self._states.speakers(room, timeline.events)
         wanted = query.filter.room.state
         shown = [stored for stored in state.values() if wanted.allows(stored.event)]
         if shared:
@@ -267,7 +268,8 @@ class JoinedRooms:
         served = await self._serving.serve_shared(shown) if shown else []
         return b'"%s":{"events":[%s]}' % ((query.state_after or "state").encode(), b",".join(served))
 
-    async def _summary_since(self, query: SyncQuery, head: RoomRow) -> bytes:
+    async def summary(self, query: SyncQuery, head: RoomRow) -> bytes:
+        """How many are in the room, and who names it: as a member of the section's JSON object."""
         return _summary(query.user_id, head, await self._ahead.heroes(head))
 
     def _is_shared(self, room: Room, events: Sequence[StoredEvent]) -> bool:

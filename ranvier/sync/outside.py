@@ -18,6 +18,7 @@ from ranvier.store import rooms as room_store
 from ranvier.store import stripped_states
 from ranvier.store.events import FIRST_POS, StoredEvent
 from ranvier.store.rooms import Membership
+from ranvier.sync.partly_known import PartlyKnown
 from ranvier.sync.query import SyncQuery
 from ranvier.sync.state_section import StateSections, by_key
 from ranvier.sync.timeline import Timelines, unbroken
@@ -41,13 +42,21 @@ class OutsideRooms:
     """Builds sections."""
 
     def __init__(
-        self, *, rooms: Rooms, history: History, serving: Serving, timelines: Timelines, states: StateSections
+        self,
+        *,
+        rooms: Rooms,
+        history: History,
+        serving: Serving,
+        timelines: Timelines,
+        states: StateSections,
+        partly_known: PartlyKnown,
     ) -> None:
         self._rooms = rooms
         self._history = history
         self._serving = serving
         self._timelines = timelines
         self._states = states
+        self._partly_known = partly_known
 
     async def stripped(self, mine: Membership, key: str) -> bytes:
         """`invite_state` or `knock_state` (`key`): what one may know of a room from its door."""
@@ -90,6 +99,8 @@ class OutsideRooms:
         if last.state_before is None:
             return await self._ended(query, last)
         room = await self._rooms.by_nid(mine.room_nid)
+        if self._partly_known.was_never_shown(query, mine.room_nid):
+            since = None
         after = FIRST_POS if since is None else end_of(since)
         timeline = await self._timelines.newest(
             mine.room_nid,
@@ -134,12 +145,17 @@ class OutsideRooms:
         if len(visible) < 2 or last.state_before is None:
             return []
         first = visible[0]
-        if since is None:
-            entries = await self._states.before(room, visible, members=not query.lazy_members)
+        members = not query.lazy_members
+        if since is None and first.room_before:
+            entries = await self._states.before(room, visible, members=members)
         else:
-            start = await self._timelines.first_after(room.room_nid, after=end_of(since), upto=last.pos or 0)
+            start = None
+            if since is not None:
+                start = await self._timelines.first_after(room.room_nid, after=end_of(since), upto=last.pos or 0)
             earlier = 0 if start is None else start.room_before
-            entries = await self._states.changed(room, earlier, first.room_before, members=not query.lazy_members)
+            # With a join through another server the room began here: what was true before it is known nevertheless.
+            later = first.room_before or first.state_before or 0
+            entries = await self._states.changed(room, earlier, later, members=members)
         if query.state_after is not None:
             entries |= by_key(visible)
         wanted = query.filter.room.state

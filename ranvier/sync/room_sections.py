@@ -14,6 +14,7 @@ from ranvier.store.rooms import BAN, INVITE, JOIN, KNOCK, LEAVE, Membership, Roo
 from ranvier.sync.feed import Feed, Feeds
 from ranvier.sync.joined import JoinedRooms
 from ranvier.sync.outside import OutsideRooms
+from ranvier.sync.partly_known import PartlyKnown
 from ranvier.sync.query import SyncQuery
 from ranvier.sync.read_ahead import Ahead
 from ranvier.sync.receipt_stream import ReceiptStream
@@ -54,6 +55,7 @@ class RoomSections:
         feeds: Feeds,
         joined: JoinedRooms,
         outside: OutsideRooms,
+        partly_known: PartlyKnown,
         unread: Unread,
         receipts: ReceiptStream,
         typing: TypingStream,
@@ -63,6 +65,7 @@ class RoomSections:
         self._feeds = feeds
         self._joined = joined
         self._outside = outside
+        self._partly_known = partly_known
         self._unread = unread
         self._receipts = receipts
         self._typing = typing
@@ -92,9 +95,17 @@ class RoomSections:
         ]
         return b",".join(b'"%s":{%s}' % (name, b",".join(rooms)) for name, rooms in sections if rooms)
 
+    def appearing(self, query: SyncQuery, feed: Feed, since: SyncToken | None) -> list[str]:
+        """The ids of rooms of the user's that are shown now and were hidden before, though something was told of them."""
+        if since is None or query.lazy_members:
+            return []
+        appeared = self._partly_known.appeared(feed, feed.events.after(since.events), since.events)
+        return [self._feeds.heads[room_nid].room_id for room_nid in appeared if room_nid in self._feeds.heads]
+
     async def _join(self, query: SyncQuery, feed: Feed, news: _News) -> list[bytes]:
         wanted = self._joined_rooms(query, feed, news)
-        anew = [mine.room_nid for mine, _ in wanted if news.since is None or mine.stream_pos > news.since.events]
+        begins = self._partly_known.begins
+        anew = [mine.room_nid for mine, _ in wanted if news.since is None or begins(query, mine) > news.since.events]
         receipts = await self._read(query, feed, news, anew)
         sections, told = [], set[str]()
         is_new = frozenset(anew)
@@ -118,7 +129,8 @@ class RoomSections:
                 members.append(b'"account_data":{"events":[%s]}' % b",".join(account))
                 members.append(b'"ephemeral":{"events":[%s]}' % b",".join(ephemeral))
                 sections.append(orjson.dumps(head.room_id) + b":{%s}" % b",".join(members))
-        if news.since is not None:
+        if news.since is not None and news.account_data:
+            told |= self._partly_known.hidden_ids(query)
             for room_id, changes in news.account_data.items():
                 account = _account_data(query, changes) if room_id not in told else []
                 if account and query.filter.room.allows_room(room_id):
@@ -135,7 +147,7 @@ class RoomSections:
         for room_nid in room_nids:
             mine = feed.memberships.get(room_nid)
             head = self._feeds.heads.get(room_nid)
-            if mine is None or mine.membership != JOIN or head is None:
+            if mine is None or mine.membership != JOIN or head is None or self._partly_known.hides(query, room_nid):
                 continue
             if query.filter.room.allows_room(head.room_id):
                 found.append((mine, head))
@@ -146,7 +158,10 @@ class RoomSections:
         if mine.room_nid not in news.events or news.since is None:
             return []
         upto = end_of(news.now.events)
-        return await self._joined.since(query, mine, head, news.since.events, upto, news.ignored) or []
+        found = await self._joined.since(query, mine, head, news.since.events, upto, news.ignored)
+        if found is None and self._partly_known.became_full(mine.room_nid, news.since.events):
+            return [await self._joined.summary(query, head)]
+        return found or []
 
     async def _read(self, query: SyncQuery, feed: Feed, news: _News, anew: Sequence[int]) -> Receipts:
         """The receipts that are to be told, by room."""

@@ -15,6 +15,7 @@ from ranvier.store.member_changes import MemberChange
 from ranvier.store.rooms import JOIN
 from ranvier.sync.feed import Feed, Feeds
 from ranvier.sync.member_changes import MemberChanges
+from ranvier.sync.partly_known import PartlyKnown
 
 LOOK_UPS: Final = 20_000
 """So many are made to leave out of `began` who shared another room before; the spec does not ask for that."""
@@ -62,15 +63,19 @@ class _Steps:
 class Sharers:
     """Compares."""
 
-    def __init__(self, *, db: Database, feeds: Feeds, members: MemberChanges) -> None:
+    def __init__(self, *, db: Database, feeds: Feeds, members: MemberChanges, partly_known: PartlyKnown) -> None:
         self._db = db
         self._feeds = feeds
         self._members = members
+        self._partly_known = partly_known
 
     async def changed(self, feed: Feed, since: int, upto: int) -> Sharing:
         """What has changed in `since < position <= upto`. No statement if nobody has moved, as far as memory reaches."""
         found = Sharing()
-        if feed.events.newest <= since or self._members.none_after(since):
+        if feed.events.newest <= since:
+            return found
+        appeared = set(self._partly_known.appeared(feed, feed.events.after(since), since))
+        if not appeared and self._members.none_after(since):
             return found
         joined = set(feed.joined)
         active = [room_nid for room_nid in feed.events.after(since) if room_nid in joined]
@@ -88,14 +93,14 @@ class Sharers:
                 found.began |= moves.joined
             if room_nid not in gained or not mine[room_nid][0].joined:
                 found.ceased |= moves.left
-        for room_nid in gained:
+        for room_nid in gained | appeared:
             found.began.update(await room_store.member_nids(self._db, room_nid, (JOIN,)))
         for room_nid in lost:
             members = await room_store.member_nids(self._db, room_nid, (JOIN,))
             found.ceased |= steps.get(room_nid, _Steps()).joined_before(members)
         found.began.discard(feed.user_nid)
         found.ceased.discard(feed.user_nid)
-        found.began -= await self._shared_throughout(joined - gained, found.began, steps)
+        found.began -= await self._shared_throughout(joined - gained - appeared, found.began, steps)
         found.ceased -= await self.sharing(feed, found.ceased)
         return found
 

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from ranvier.proto.events import StateKey
+from ranvier.rooms.cited_members import cited_members
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store import rooms as store
 from ranvier.store.events import StoredEvent
+from ranvier.store.state_keys import MEMBER_KEYS
 
 Entries = dict[StateKey, StoredEvent]
 
@@ -61,10 +63,9 @@ class StateSections:
         """What `later` has that `earlier` (both numbers of states) has not, or has differently."""
         if earlier == later:
             return {}
-        difference = await room.history.difference(earlier, later)
-        nids = [after for _, after in difference.values() if after]
-        entries = by_key((await self._rooms.cache.get(nids)).values())
-        return entries if members else {key: entry for key, entry in entries.items() if key[0] != "m.room.member"}
+        difference = await differing(room, earlier, later)
+        nids = [after for key_id, (_, after) in difference.items() if after and (members or key_id < MEMBER_KEYS)]
+        return by_key((await self._rooms.cache.get(nids)).values())
 
     async def members(self, room: Room, user_ids: Iterable[str]) -> Entries:
         """The current member events of these users, those that there are."""
@@ -74,6 +75,27 @@ class StateSections:
             if stored is not None:
                 found["m.room.member", user_id] = stored
         return found
+
+    async def speakers(self, room: Room, events: Sequence[StoredEvent]) -> Entries:
+        """The current member events of those who sent these; as far as they are not known, what their events cite."""
+        found = await self.members(room, senders(events))
+        if room.partial is not None:
+            unknown = [stored for stored in events if ("m.room.member", stored.event.sender) not in found]
+            for user_id, member in (await cited_members(self._rooms.cache, unknown)).items():
+                found["m.room.member", user_id] = member
+        return found
+
+
+async def differing(room: Room, a: int, b: int) -> dict[int, tuple[int, int]]:
+    """The difference of two states of a room, as `RoomHistory.difference`.
+
+    Of a partial room without members: it may be about to become full, and then all of them differ.
+    """
+    if room.partial is None:
+        return await room.history.difference(a, b)
+    before, after = await room.history.load_non_members(a), await room.history.load_non_members(b)
+    pairs = {key_id: (before.get(key_id, 0), after.get(key_id, 0)) for key_id in before | after}
+    return {key_id: pair for key_id, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def _leads_to_present(room: Room, events: Sequence[StoredEvent]) -> bool:
