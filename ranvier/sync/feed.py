@@ -159,7 +159,8 @@ class Feeds:
             self._recent.add(
                 room_nid, (entry.stored for entry in append.events if entry.stored.state_before is not None)
             )
-        if append.makes_full is not None or any(entry.stored.pos is not None for entry in append.quiet):
+        is_late = append.quiet and any(entry.stored.pos is not None for entry in append.quiet)
+        if is_late or append.makes_full is not None:
             # What is in memory has partial states, or may not be all any more because history has come.
             self._recent.forget(room_nid)
         for target, _ in append.redactions:
