@@ -15,7 +15,7 @@ from ranvier.proto.errors import MatrixError, bad_json, forbidden, invalid_param
 from ranvier.proto.ids import domain_of, is_room_alias, is_user_id
 from ranvier.proto.room_versions import ROOM_VERSIONS, RoomVersion
 from ranvier.rooms.directory_rules import DirectoryRules
-from ranvier.rooms.invite_rules import InviteRules
+from ranvier.rooms.invite_rules import InviteRules, third_party_invites_denied
 from ranvier.rooms.member_content import MemberContent
 from ranvier.rooms.new_room import NewRooms
 from ranvier.rooms.room import Room
@@ -106,7 +106,8 @@ class Creating:
         """Create the room; its id. One transaction.
 
         Raises 400 `M_UNSUPPORTED_ROOM_VERSION`, `M_ROOM_IN_USE` (alias), `M_INVALID_ROOM_STATE` (the events asked for
-        contradict each other), `M_BAD_JSON`, `M_INVALID_PARAM`; 403 for what the auth rules forbid.
+        contradict each other), `M_BAD_JSON`, `M_INVALID_PARAM`; 403 for what the auth rules forbid, and
+        `M_THREEPID_DENIED`.
         """
         version = ROOM_VERSIONS.get(request.room_version or self._default_room_version)
         if version is None:
@@ -232,7 +233,7 @@ class Creating:
 
 def _check_invitees(request: RoomRequest) -> None:
     if request.invite_3pid:
-        raise MatrixError(400, "M_THREEPID_DENIED", "Invitations by e-mail or telephone are not offered here")
+        raise third_party_invites_denied()
     if len(request.invite) > INVITE_LIMIT:
         raise invalid_param(f"invite: at most {INVITE_LIMIT} users can be invited at once")
     for index, user_id in enumerate(request.invite):

@@ -28,3 +28,8 @@ class InviteRules:
             raise forbidden("Only administrators of this server may invite its users")
         if await self._permission.blocks(target):
             raise MatrixError(403, "M_INVITE_BLOCKED", "This user does not accept invitations")
+
+
+def third_party_invites_denied() -> MatrixError:
+    """403 `M_THREEPID_DENIED`: no identity server is asked whose address it is."""
+    return MatrixError(403, "M_THREEPID_DENIED", "Invitations by e-mail or telephone are not offered here")

@@ -1,6 +1,7 @@
 """The birth of a room: its first events, written as one transaction."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from ranvier.db.engine import Tx
@@ -21,6 +22,7 @@ class NewRooms:
         self._rooms = rooms
         self._writer = writer
         self._random = random
+        self._named_ts = 0
 
     def room_id(self, version: RoomVersion) -> str:
         """An id for a room to be; empty where the create event will give it one."""
@@ -54,9 +56,16 @@ class NewRooms:
 
         Raises what the writer raises; then there is no room.
         """
+        if not room.room_id:
+            drafts = [replace(drafts[0], origin_server_ts=self._next_ts()), *drafts[1:]]
         async with room.lock:
             _, done = await self._writer.write_locked(room, drafts, new_room=True, is_public=is_public, also=also)
             if done is not None:
                 self._rooms.add(room)
         if done is not None:
             await durable(done)
+
+    def _next_ts(self) -> int:
+        """A time that no other create event has which names its room: those of two rooms may say the same otherwise."""
+        self._named_ts = max(self._writer.now_ms(), self._named_ts + 1)
+        return self._named_ts

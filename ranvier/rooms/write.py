@@ -41,6 +41,8 @@ class Draft:
     state_key: str | None = None
     redacts: str | None = None
     unsigned: Mapping[str, Any] | None = None
+    origin_server_ts: int | None = None
+    """`None`: when it is made."""
     built: tuple[Event, list[StoredEvent]] | None = None
     """The event itself and its auth events, if `Writer.prepare` has made it already."""
 
@@ -134,6 +136,10 @@ class Writer:
         if done is not None:
             await durable(done)
         return stored
+
+    def now_ms(self) -> int:
+        """What events that are made now say of the time."""
+        return self._clock.now_ms()
 
     async def _policing(self, room: Room) -> Policing | None:
         """Who has a say in this room."""
@@ -292,7 +298,7 @@ class Writer:
                 content=draft.content,
                 redacts=draft.redacts,
                 unsigned=draft.unsigned,
-                origin_server_ts=self._clock.now_ms(),
+                origin_server_ts=self._clock.now_ms() if draft.origin_server_ts is None else draft.origin_server_ts,
                 depth=1 + max((stored.event.depth for stored in room.extremities), default=0),
                 prev_events=[stored.event for stored in room.extremities[-EXTREMITY_LIMIT:]],
                 auth_events=[entry.event for entry in auth],

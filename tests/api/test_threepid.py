@@ -69,4 +69,4 @@ async def test_nobody_is_found_by_them(homeserver: Homeserver, alice: Client) ->
     for _ in range(10):
         (await alice.post(f"{in_room(room_id)}/invite", invite)).refused(403, "M_THREEPID_DENIED")
     (await alice.post(f"{in_room(room_id)}/invite", invite)).refused(429, "M_LIMIT_EXCEEDED")
-    (await alice.post("/createRoom", {"invite_3pid": [invite]})).refused(400, "M_THREEPID_DENIED")
+    (await alice.post("/createRoom", {"invite_3pid": [invite]})).refused(403, "M_THREEPID_DENIED")

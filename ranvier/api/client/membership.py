@@ -9,7 +9,8 @@ from ranvier.federation.memberships import RoomMemberships
 from ranvier.http.request import Request
 from ranvier.http.response import EMPTY_OBJECT, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
-from ranvier.proto.errors import MatrixError, bad_json
+from ranvier.proto.errors import bad_json
+from ranvier.rooms.invite_rules import third_party_invites_denied
 from ranvier.rooms.membership import Memberships
 from ranvier.users.suspension import check_active
 
@@ -162,7 +163,7 @@ class MembershipApi:
         if body.user_id is None:
             if body.address is not None or body.medium is not None:
                 self._limits.spend_third_party_invite(request.requester)
-                raise MatrixError(403, "M_THREEPID_DENIED", "Invitations by e-mail or telephone are not offered here")
+                raise third_party_invites_denied()
             raise bad_json("user_id: required")
         self._limits.spend_invite(request.requester, request.params["room_id"], body.user_id)
         await self._memberships.invite(request.requester, request.params["room_id"], body.user_id, reason=body.reason)
