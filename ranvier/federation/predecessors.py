@@ -59,7 +59,9 @@ class Predecessors:
             cited = dict.fromkeys(event_id for stored in generation for event_id in stored.event.prev_events)
             wanted = [event_id for event_id in cited if event_id not in met]
             met.update(wanted)
-            generation = [stored for stored in await self._placed(room, wanted) if stored.event.depth >= min_depth]
+            placed = await self._placed(room, wanted)
+            # A depth is what somebody has claimed, and may be negative: who wants everything gets everything.
+            generation = [stored for stored in placed if min_depth <= 0 or stored.event.depth >= min_depth]
             shown = [stored for stored in generation if stored.status != REJECTED]
             passed += len(generation) - len(shown)
             found += shown[: limit - len(found)]

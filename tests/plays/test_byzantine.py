@@ -123,6 +123,24 @@ def test_a_long_gap_is_closed_event_by_event(tmp_path: Path) -> None:
     staged(tmp_path, act)
 
 
+@pytest.mark.parametrize("depth", [-5, 0, (1 << 53) - 1])
+def test_a_claimed_depth_does_not_hide_an_event(tmp_path: Path, depth: int) -> None:
+    """One server is shown an event and speaks on it; the others get both from that one."""
+
+    async def act(stage: Stage) -> None:
+        peer = stage.peer
+        stage.always("withhold")
+        event = peer.make("m.room.message", {"body": "deep"}, depth=depth)
+        peer.place(event, peer.state)
+        await peer.tell([THREE], event)
+        await say(stage.people[2], stage.room_id, "on it")
+        await stage.check()
+        for person in stage.people:
+            assert await heard(person, stage.room_id) == ["on it", "deep"]
+
+    staged(tmp_path, act)
+
+
 def test_a_flood_of_forks_leaves_few_ends(tmp_path: Path) -> None:
     async def act(stage: Stage) -> None:
         peer = stage.peer
