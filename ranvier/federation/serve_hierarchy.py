@@ -60,7 +60,9 @@ class HierarchyServing:
         state = [stored.event for stored in root.state.values()]
         events = space_children(state, suggested_only=suggested_only)[:CHILDREN]
         ids = [event.state_key for event in events if event.state_key is not None and event.state_key != room_id]
-        known = await store.by_ids(self._rooms.db, ids) if ids else {}
+        described = await store.by_ids(self._rooms.db, ids) if ids else {}
+        # Nobody is let into an empty room from elsewhere.
+        known = {child: room for child, room in described.items() if room.joined_members}
         accessible = await self._accessible(origin, known.values())
         return ServedSpace(
             summary,
@@ -115,7 +117,8 @@ class HierarchyServing:
         for room_id in room_ids:
             if room_id not in present:
                 room = await self._rooms.find(room_id)
-                present[room_id] = room is not None and origin in await self._hosts_of(room)
+                hosts = () if room is None else await self._hosts_of(room)
+                present[room_id] = origin in hosts and self._server_name in hosts
             if present[room_id]:
                 return True
         return False

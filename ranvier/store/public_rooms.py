@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ranvier.db.engine import Reader, Tx
-from ranvier.store.room_descriptions import SUMMARY_COLUMNS, SUMMARY_TABLES, RoomSummary, summary
+from ranvier.store.room_descriptions import IS_HERE, SUMMARY_COLUMNS, SUMMARY_TABLES, RoomSummary, summary
 
 FIRST: Final = (1 << 62, 1 << 62)
 """Before every room."""
@@ -51,13 +51,14 @@ async def page(
 ) -> list[RoomSummary]:
     """Rooms that follow the place `after` (a room's `joined_members` and `room_nid`), nearest first. One statement.
 
-    Rooms without members are left out.
+    Rooms without members here are left out.
     """
     sign, order = (">", "ASC") if backwards else ("<", "DESC")
     arguments: list[Any] = [*after, limit]
     conditions = [
         "r.is_public = 1",
         "h.joined_members > 0",
+        IS_HERE,
         f"(h.joined_members {sign} $1 OR (h.joined_members = $1 AND r.room_nid {sign} $2))",
     ]
     if wanted.term is not None:

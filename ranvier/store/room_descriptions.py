@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from ranvier.db.engine import Reader, Row, Tx
+from ranvier.store.rooms import JOIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,9 @@ SUMMARY_COLUMNS: Final = (
 SUMMARY_TABLES: Final = (
     "rooms r JOIN room_heads h ON h.room_nid = r.room_nid JOIN room_descriptions d ON d.room_nid = r.room_nid"
 )
+
+IS_HERE: Final = f"EXISTS (SELECT 1 FROM local_members m WHERE m.room_nid = r.room_nid AND m.membership = {JOIN})"
+"""Whether somebody here is in the room. Of one that all of ours have left nobody tells us how it goes on."""
 
 
 def summary(row: Row) -> RoomSummary:
@@ -107,10 +111,17 @@ async def save(tx: Tx, rows: Sequence[tuple[int, RoomDescription]]) -> None:
 
 
 async def by_ids(db: Reader, room_ids: Collection[str]) -> dict[str, RoomSummary]:
-    """Summaries of rooms by their ids; unknown rooms are missing. One statement."""
+    """Summaries of rooms by their ids. One statement.
+
+    Unknown rooms are missing, and those that all of ours have left while others are in them.
+    """
     # No room has an id with a NUL, and PostgreSQL cannot be asked for it.
     wanted = [room_id for room_id in room_ids if "\0" not in room_id]
-    rows = await db.all(f"SELECT {SUMMARY_COLUMNS} FROM {SUMMARY_TABLES} WHERE r.room_id = ANY($1)", wanted)
+    rows = await db.all(
+        f"SELECT {SUMMARY_COLUMNS} FROM {SUMMARY_TABLES}"
+        f" WHERE r.room_id = ANY($1) AND (h.joined_members = 0 OR {IS_HERE})",
+        wanted,
+    )
     return {found.room_id: found for found in map(summary, rows)}
 
 

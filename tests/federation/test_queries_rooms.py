@@ -12,6 +12,7 @@ from ranvier.federation.serve_hierarchy import ServedSpace
 from ranvier.federation.told_rooms import told_space
 from ranvier.http.response import encode_json
 from ranvier.ports import SystemClock
+from ranvier.proto.errors import MatrixError
 from ranvier.rooms.hierarchy import Walk
 from ranvier.rooms.remote_rooms import DirectorySearch
 from tests.api.asgi import Client
@@ -272,3 +273,65 @@ async def test_a_served_space_is_understood(asked: Asked, elsewhere: Elsewhere, 
     assert (read.room.name, read.room.room_version, read.room.room_type) == ("Root", "11", "m.space")
     assert (read.children[inner].name, read.children[inner].topic) == ("Inner", "t")
     assert [child.state_key for child in read.children_state] == [inner]
+
+
+class TestRoomsThatWeHaveLeft:
+    """What we know of them is what was true then."""
+
+    @pytest.fixture
+    async def left(self, asked: Asked, alice: Client) -> RemoteRoom:
+        """A public room that alice has been in, and others still are."""
+        room = RemoteRoom(version="11")
+        room.join(USER)
+        await room.let_in(asked.server, alice.user_id)
+
+        async with asked.server.db.write() as tx:
+            await tx.run("UPDATE rooms SET is_public = 1 WHERE room_id = $1", room.room_id)
+        page = await asked.directory.public_rooms.page(DirectorySearch())
+        assert [entry.room_id for entry in page.rooms] == [room.room_id]
+        (await alice.act(room.room_id, "leave")).ok()
+        return room
+
+    async def test_are_in_no_list(self, asked: Asked, left: RemoteRoom) -> None:
+        for federated_only in (False, True):
+            page = await asked.directory.public_rooms.page(DirectorySearch(), federated_only=federated_only)
+            assert page.rooms == []
+
+    async def test_are_not_described_to_others(self, asked: Asked, alice: Client, left: RemoteRoom) -> None:
+        await refused(asked.queries.hierarchy.space(OTHER, left.room_id, suggested_only=False), 404, "M_NOT_FOUND")
+        parent = await space(alice, left.room_id)
+        served = await asked.queries.hierarchy.space(OTHER, parent, suggested_only=False)
+        assert (ids(served), served.inaccessible) == ([], [])
+
+    async def test_let_nobody_in_elsewhere(self, asked: Asked, alice: Client, left: RemoteRoom) -> None:
+        allow = [{"type": "m.room_membership", "room_id": left.room_id}]
+        rule = {"type": "m.room.join_rules", "content": {"join_rule": "restricted", "allow": allow}}
+        room_id = await alice.create_room(preset="private_chat", room_version="11", initial_state=[rule])
+        await refused(asked.queries.hierarchy.space(OTHER, room_id, suggested_only=False), 404, "M_NOT_FOUND")
+
+    async def test_are_asked_about_elsewhere(
+        self, asked: Asked, elsewhere: Elsewhere, alice: Client, left: RemoteRoom
+    ) -> None:
+        summaries = asked.directory.summaries
+        with pytest.raises(MatrixError) as nobody:
+            await summaries.summarise(left.room_id, alice.user_id)
+        assert (nobody.value.status, nobody.value.errcode) == (404, "M_NOT_FOUND")
+        now = {"room_id": left.room_id, "name": "New", "join_rule": "public", "num_joined_members": 7}
+        room = {**now, "guest_can_join": False, "world_readable": False, "children_state": []}
+        told = {"room": room, "children": [], "inaccessible_children": []}
+        elsewhere.answers(REMOTE, told)
+        other = await asked.server.register("other")
+        asked.directory.summaries.remote = asked.directory.hierarchy.remote = SpaceAsking(
+            client=elsewhere.client, clock=SystemClock(), server_name=OWN
+        )
+        found, _ = await summaries.summarise(left.room_id, other.user_id)
+        assert (found.name, found.joined_members) == ("New", 7)
+        parent = await space(alice, left.room_id, via=REMOTE)
+        rooms, _ = await asked.directory.hierarchy.page(alice.user_id, Walk(room_id=parent), limit=None, since=None)
+        assert [entry.summary.name for entry in rooms] == [None, "New"]
+
+    async def test_but_those_in_which_nobody_is_are_still_ours(self, asked: Asked, alice: Client) -> None:
+        room_id = await alice.create_room(preset="public_chat", name="Empty")
+        (await alice.act(room_id, "leave")).ok()
+        found, _ = await asked.directory.summaries.summarise(room_id, alice.user_id)
+        assert found.name == "Empty"
