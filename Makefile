@@ -26,7 +26,7 @@ help:
 	@echo "make run      set up and start a homeserver for $(SERVER_NAME), with SQLite; keeps what is there"
 	@echo "make test     set up and run the whole test suite"
 	@echo "make plays    tell PLAYS=1000 random stories of several servers, with all that can go wrong"
-	@echo "make e2e      let people talk with a web client in Chromium, which has to be there"
+	@echo "make e2e      let people talk with a web client in Chromium, which has to be there, and with people on Synapse"
 	@echo "make lint     style, types and layers"
 	@echo "make format   put the code into its format"
 	@echo "make clean    remove what make has installed and cached (not a server's data)"
@@ -43,7 +43,7 @@ plays: $(VENV)/.develop
 		$(if $(BYZANTINE),--byzantine $(BYZANTINE))
 
 e2e: $(VENV)/.develop
-	@$(PY) -m pytest -q tests/e2e/web_client.py $(ARGS)
+	@$(PY) -m pytest -q tests/e2e/web_client.py tests/interop/with_synapse.py $(ARGS)
 	@echo "Screenshots:" && ls build/e2e/*.png
 
 lint: $(VENV)/.develop
@@ -57,7 +57,7 @@ format: $(VENV)/.develop
 	$(VENV)/bin/ruff format .
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf tests/clients/js/node_modules tests/e2e/node_modules
 	find ranvier tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 

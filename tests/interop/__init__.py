@@ -1,0 +1,1 @@
+"""Ranvier and Synapse federate: `make e2e`."""
