@@ -48,6 +48,8 @@ class ScriptedRoom:
         self.events: dict[str, Event] = {}
         self.before: dict[str, State] = {}
         """The states before events that have a place in the room."""
+        self.rejected: set[str] = set()
+        """Ids of events that have a place in the room, and change nothing."""
         self.ends: list[Event] = []
         self._names = count()
         self.room_id = f"!room{number}:{domain_of(creator)}"
@@ -73,7 +75,8 @@ class ScriptedRoom:
     def after(self, event: Event) -> State:
         """The state after an event."""
         before = self.before[event.event_id]
-        return before if event.key is None else {**before, event.key: event}
+        changes = event.key is not None and event.event_id not in self.rejected
+        return {**before, event.key: event} if changes and event.key is not None else before
 
     def servers(self, state: State) -> list[str]:
         """Those with joined members in a state."""
@@ -148,6 +151,15 @@ class ScriptedRoom:
         self.before[event.event_id] = self._merged(parents) if state is None else dict(state)
         if all(event.event_id not in self._parents(other) for other in self.before):
             self.ends = [end for end in self.ends if end.event_id not in event.prev_events] + [event]
+        return event
+
+    def forge(self, type_: str, content: Mapping[str, Any], **where: Any) -> Event:
+        """An event that is made, and which nobody should accept who knows the whole state. As `make`."""
+        event = self.make(type_, content, **where)
+        self.rejected.add(event.event_id)
+        ends = list(self.ends)
+        self.place(event)
+        self.ends = ends
         return event
 
     def tell(self, type_: str, content: Mapping[str, Any], **where: Any) -> Event:

@@ -24,7 +24,7 @@ from tests.api.asgi import Answer, Client, in_room
 from tests.faster_joins.resident import Resident
 from tests.faster_joins.room import ScriptedRoom
 from tests.plays.virtual_loop import run_virtually
-from tests.plays.world import World, world
+from tests.plays.world import World, difference, world
 
 OURS: Final = "ours.test"
 RESIDENT: Final = "resident.test"
@@ -171,7 +171,8 @@ class Stage:
         for table, column in (("rooms", "room_id"), ("events", "event_id"), ("rooms_servers", "server_name")):
             assert await self.rows(table, column) == []
         expected = {key: event.event_id for key, event in (state or room.state).items()}
-        assert await self.state_ids(room) == expected
+        found = await self.state_ids(room)
+        assert found == expected, difference(expected, found)
         await self.world.check_agreement(room.room_id, [OURS])
 
     async def check_joined(self, room: ScriptedRoom, *user_ids: str) -> None:
@@ -197,11 +198,16 @@ def staged(**options: Any) -> Callable[[Act], Callable[..., None]]:
 async def _play(act: Act, options: dict[str, Any], folder: Path, template: Path) -> None:
     async with world(1, folder, template=template) as w:
         w.options |= options
-        await w.start(OURS)
-        stage = Stage(w)
-        stage.alice = await w.user("alice", OURS)
-        try:
-            await act(stage)
-        finally:
-            stage.release()
-        assert not w.network.failures, w.network.failures[:3]
+        await play_in(w, act)
+
+
+async def play_in(w: World, act: Act) -> None:
+    """A play in a world that nobody is in yet."""
+    await w.start(OURS)
+    stage = Stage(w)
+    stage.alice = await w.user("alice", OURS)
+    try:
+        await act(stage)
+    finally:
+        stage.release()
+    assert not w.network.failures, w.network.failures[:3]

@@ -215,5 +215,6 @@ async def test_our_own_upgrade_meanwhile_waits_or_works(s: Stage) -> None:
     answer = await s.alice.post(f"/rooms/{room.room_id}/upgrade", {"new_version": "11"})
     new_id = answer.ok()["replacement_room"]
     await s.until_full(room)
+    await s.pause()
     await s.check_full(room)
     assert (await s.get(room, "state/m.room.tombstone")).ok()["replacement_room"] == new_id

@@ -261,8 +261,7 @@ async def test_members_that_are_none_are_left_out(s: Stage) -> None:
     """A resident that lists who has never been there: what nothing authorises is not taken over."""
     room = s.room(members=[DEREK, ELSIE])
     ghost = "@ghost:resident.test"
-    forged = room.make(MEMBER, {"membership": "join"}, sender=ghost, state_key=ghost, auth=[])
-    room.events[forged.event_id] = forged
+    forged = room.forge(MEMBER, {"membership": "join"}, sender=ghost, state_key=ghost, auth=[])
     s.resident.lie("state_ids", lambda r, answer: {**answer, "pdu_ids": [*answer["pdu_ids"], forged.event_id]})
     s.resident.lie("state", lambda r, answer: {**answer, "pdus": [*answer["pdus"], forged.pdu]})
     await s.join(room)

@@ -40,8 +40,7 @@ async def test_what_was_wrongly_believed_of_the_room_is_put_right(s: Stage) -> N
     before = dict(room.state)
     room.member(ELSIE, "ban", by=CHARLIE)
     await s.join_partially(room)
-    wrong = room.make("m.room.topic", {"topic": "wrong"}, sender=ELSIE, state_key="", state=before)
-    room.events[wrong.event_id] = wrong
+    wrong = room.forge("m.room.topic", {"topic": "wrong"}, sender=ELSIE, state_key="", state=before)
     await s.tell(wrong)
     assert (await summary(s.alice, room))["topic"] == "wrong"
     s.release()

@@ -15,8 +15,7 @@ async def status(s: Stage, event_id: str) -> int | None:
 async def test_scenario_24_rejected_events_remain_rejected(s: Stage) -> None:
     room = s.room(members=[DEREK])
     await s.join_partially(room)
-    name = room.make("m.room.name", {"name": "Derek's"}, sender=DEREK, state_key="")
-    room.events[name.event_id] = name
+    name = room.forge("m.room.name", {"name": "Derek's"}, sender=DEREK, state_key="")
     await s.tell(name)
     assert await status(s, name.event_id) == REJECTED
     after = room.say("after", sender=CHARLIE)
@@ -35,8 +34,7 @@ async def test_scenario_25_state_that_was_accepted_incorrectly(s: Stage) -> None
     before = dict(room.state)
     room.member(ELSIE, "leave", by=CHARLIE)
     await s.join_partially(room)
-    wrong = room.make("m.room.topic", {"topic": "Elsie's"}, sender=ELSIE, state_key="", state=before)
-    room.events[wrong.event_id] = wrong
+    wrong = room.forge("m.room.topic", {"topic": "Elsie's"}, sender=ELSIE, state_key="", state=before)
     await s.tell(wrong)
     assert (await s.get(room, "state/m.room.topic")).ok() == {"topic": "Elsie's"}
     s.release()
@@ -59,16 +57,14 @@ async def test_scenario_26_state_that_was_rejected_incorrectly(s: Stage) -> None
     before["m.room.power_levels", ""] = levels
     room.member(ELSIE, "ban", by=CHARLIE)
     join = await s.join_partially(room)
-    kick = room.make(MEMBER, {"membership": "leave"}, sender=ELSIE, state_key=DEREK, state=before, after=[join])
-    room.events[kick.event_id] = kick
+    kick = room.forge(MEMBER, {"membership": "leave"}, sender=ELSIE, state_key=DEREK, state=before, after=[join])
     await s.tell(kick)
     assert await status(s, kick.event_id) == ACCEPTED
     # The state after the kick is what others would see too, if the kick were right.
     room.before[kick.event_id] = room.before[join.event_id]
-    topic = room.make(
+    topic = room.forge(
         "m.room.topic", {"topic": "Derek's"}, sender=DEREK, state_key="", after=[kick], state=room.after(join)
     )
-    room.events[topic.event_id] = topic
     room.before[topic.event_id] = room.after(join)
     room.ends = [topic]
     await s.tell(topic)
@@ -123,8 +119,7 @@ async def test_fj_18_a_member_who_had_left_is_gone_in_the_end(s: Stage) -> None:
     before = dict(room.state)
     room.member(ELSIE, "leave")
     await s.join_partially(room)
-    wrong = room.make("m.room.message", {"body": "boo"}, sender=ELSIE, state=before)
-    room.events[wrong.event_id] = wrong
+    wrong = room.forge("m.room.message", {"body": "boo"}, sender=ELSIE, state=before)
     await s.tell(wrong)
     assert wrong.event_id in await s.shown(room)
     s.release()

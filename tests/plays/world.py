@@ -18,6 +18,7 @@ from ranvier.app.homeserver import Homeserver
 from ranvier.app.homeserver import World as Surroundings
 from ranvier.config.load import parse
 from ranvier.config.model import Config
+from ranvier.db.engine import Database
 from ranvier.db.sqlite import open_sqlite
 from ranvier.http.listeners import app_for
 from ranvier.proto.signing import SigningKey
@@ -84,6 +85,8 @@ class World:
     options: dict[str, Any] = field(default_factory=dict)
     grain_s: float = 0.0
     """Of the servers' clocks."""
+    opens: Callable[[str], Awaitable[Database]] | None = None
+    """Opens the database of the server with this name; `None`: a file of SQLite that no thread has to do with."""
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
@@ -91,18 +94,12 @@ class World:
 
     async def start(self, name: str) -> Homeserver:
         """A server is up: a new one, or one that goes on with what is on its disk."""
-        path = self.folder / f"{name}.db"
-        self.network.met["restart"] += path.exists()
-        if not path.exists() and self.template is not None:
-            shutil.copyfile(self.template, path)
         config = configuration(name, orjson.dumps(self.options))
         server = await Homeserver.start(
             config,
             clock=self.clocks.setdefault(name, PlayClock(grain_s=self.grain_s)),
             random=PlayRandom(Random(self.random.random())),
-            world=Surroundings(
-                database=await open_sqlite(str(path), in_thread=False), transport=self.network.transport(name)
-            ),
+            world=Surroundings(database=await self._open(name), transport=self.network.transport(name)),
         )
         self.servers[name] = server
         app = app_for(
@@ -117,6 +114,15 @@ class World:
             if user_id.endswith(f":{name}"):
                 self.clients[user_id] = client.at(app)
         return server
+
+    async def _open(self, name: str) -> Database:
+        if self.opens is not None:
+            return await self.opens(name)
+        path = self.folder / f"{name}.db"
+        self.network.met["restart"] += path.exists()
+        if not path.exists() and self.template is not None:
+            shutil.copyfile(self.template, path)
+        return await open_sqlite(str(path), in_thread=False)
 
     async def crash(self, name: str) -> None:
         """A server is gone from one moment to the next; its disk stays."""
@@ -174,6 +180,8 @@ class World:
 
     async def check_agreement(self, room_id: str, servers: Collection[str]) -> None:
         """All of these servers hold the same to be true in a room, in memory and on disk."""
+        if not servers:
+            return
         first, *others = sorted(servers)
         expected = await self.state(first, room_id)
         for other in others:
