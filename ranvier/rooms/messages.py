@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ranvier.proto.client_events import client_event
 from ranvier.proto.filters import NO_EVENT_FILTER, RoomEventFilter
+from ranvier.rooms.cited_members import cited_members
 from ranvier.rooms.history import History, Viewer
 from ranvier.rooms.own_membership import own_membership
 from ranvier.rooms.rooms import Rooms
@@ -107,6 +108,9 @@ class Messages:
         missing = senders.difference(found)
         if missing and len(placed) > 1:
             found.update(await self._members_at(viewer, placed[-1], missing))
+        if viewer.room.partial is not None:
+            unknown = [stored for stored in placed if stored.event.sender not in found]
+            found.update(await cited_members(self._rooms.cache, unknown))
         shown = {stored.event_nid for stored in events}
         return [member for member in found.values() if member.event_nid not in shown]
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from ranvier.proto.errors import forbidden, not_found
 from ranvier.proto.events import StateKey
-from ranvier.rooms.access import Access, Now
+from ranvier.proto.ids import domain_of
+from ranvier.rooms.access import Access, Now, Until
+from ranvier.rooms.full_room import FullRoom, all_members, full_room
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store import rooms as store
@@ -26,17 +28,29 @@ class StateReading:
         self._access = access
 
     async def state(self, requester: Requester, room_id: str) -> list[StoredEvent]:
-        """The whole state that the user may see. Raises 403."""
-        view = await self._access.to_state(requester.user_id, room_id)
+        """The whole state that the user may see. Raises 403, or 503 if not every member is known yet."""
+        view, room = await self._all_of(requester.user_id, room_id)
         if isinstance(view, Now):
-            members = await self._current_members(view.room, MEMBERSHIPS.values())
+            members = await self._current_members(room, MEMBERSHIPS.values())
             return [*view.room.state.values(), *members]
         entries = await view.room.history.load_state(view.last.state_before or 0)
         return await self._events({**entries, **view.changed}.values())
 
     async def entry(self, requester: Requester, room_id: str, key: StateKey) -> StoredEvent:
-        """One state entry. Raises 403, or 404 `M_NOT_FOUND` if it is not set."""
+        """One state entry. Raises 403, or 404 `M_NOT_FOUND` if it is not set.
+
+        Members of other servers of whom nothing is known yet are waited for, 503 if that takes too long.
+        """
         view = await self._access.to_state(requester.user_id, room_id)
+        found = await self._entry(view, key)
+        if found is None and view.room.partial is not None and _is_elsewhere(key, requester):
+            view, _ = await self._all_of(requester.user_id, room_id)
+            found = await self._entry(view, key)
+        if found is None:
+            raise not_found("No such state event")
+        return found
+
+    async def _entry(self, view: Now | Until, key: StateKey) -> StoredEvent | None:
         found = None
         if isinstance(view, Now):
             if key[0] == "m.room.member":
@@ -49,8 +63,6 @@ class StateReading:
                 entries = await view.room.history.get(view.last.state_before or 0, [key_id])
                 nid = {**entries, **view.changed}.get(key_id)
                 found = None if nid is None else (await self._events([nid]))[0]
-        if found is None:
-            raise not_found("No such state event")
         return found
 
     async def members(
@@ -64,9 +76,10 @@ class StateReading:
     ) -> list[StoredEvent]:
         """Member events, of those with `membership` or without `not_membership` where given.
 
-        `at` is a position in the room's timeline: the members at that point. Raises 403.
+        `at` is a position in the room's timeline: the members at that point. Raises 403, or 503 if they are not known
+        yet.
         """
-        view = await self._access.to_state(requester.user_id, room_id)
+        view, room = await self._all_of(requester.user_id, room_id)
         names = set(MEMBERSHIPS)
         if membership is not None or not_membership is not None:
             names = {
@@ -75,7 +88,7 @@ class StateReading:
                 if name == membership or (not_membership is not None and name != not_membership)
             }
         if isinstance(view, Now) and (at is None or at >= view.room.last_pos):
-            return await self._current_members(view.room, [MEMBERSHIPS[name] for name in names])
+            return await self._current_members(room, [MEMBERSHIPS[name] for name in names])
         last = view.last if not isinstance(view, Now) else None
         if at is not None and (last is None or at < (last.pos or 0)):
             last = await self._event_at(view.room, at)
@@ -90,15 +103,27 @@ class StateReading:
         return [stored for stored in events if stored.event.membership in names]
 
     async def joined_members(self, requester: Requester, room_id: str) -> dict[str, dict[str, Any]]:
-        """`user_id -> {"display_name", "avatar_url"}` of everyone in the room. Raises 403 unless the user is in it."""
-        view = await self._access.to_state(requester.user_id, room_id)
+        """`user_id -> {"display_name", "avatar_url"}` of everyone in the room. Raises 403 unless the user is in it.
+
+        503 if not every member is known yet.
+        """
+        view, room = await self._all_of(requester.user_id, room_id)
         if await self._rooms.membership(view.room, requester.user_id) != "join":
             raise forbidden("You are not in this room")
-        joined = await self._current_members(view.room, [JOIN])
+        joined = await self._current_members(room, [JOIN])
         return {stored.event.state_key or "": _profile(stored) for stored in joined}
 
-    async def _current_members(self, room: Room, memberships: Collection[int]) -> list[StoredEvent]:
-        rows = await store.current_members(self._rooms.db, room.room_nid, memberships)
+    async def _all_of(self, user_id: str, room_id: str) -> tuple[Now | Until, FullRoom]:
+        """What the user may read, in the room once it is full. Nobody waits for what they may not see."""
+        view = await self._access.to_state(user_id, room_id)
+        was_partial = view.room.partial is not None
+        room = await full_room(self._rooms, view.room)
+        if was_partial:
+            view = await self._access.to_state(user_id, room_id)
+        return view, room
+
+    async def _current_members(self, room: FullRoom, memberships: Collection[int]) -> list[StoredEvent]:
+        rows = await store.current_members(self._rooms.db, all_members(room), memberships)
         return await self._rooms.cache.from_rows(rows)
 
     async def _event_at(self, room: Room, pos: int) -> StoredEvent | None:
@@ -111,6 +136,11 @@ class StateReading:
 
     async def _events(self, nids: Collection[int]) -> list[StoredEvent]:
         return list((await self._rooms.cache.get(list(nids))).values())
+
+
+def _is_elsewhere(key: StateKey, requester: Requester) -> bool:
+    """Whether a state entry is about a user of another server."""
+    return key[0] == "m.room.member" and domain_of(key[1]) != domain_of(requester.user_id)
 
 
 def _profile(member: StoredEvent) -> dict[str, Any]:

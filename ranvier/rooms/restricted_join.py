@@ -9,6 +9,7 @@ from ranvier.proto.auth.power_levels import power_levels
 from ranvier.proto.errors import MatrixError, forbidden
 from ranvier.proto.ids import domain_of
 from ranvier.rooms.description import allowed_rooms
+from ranvier.rooms.full_room import known_members
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store import rooms as store
@@ -58,7 +59,8 @@ class RestrictedJoins:
                 return user_id
         if levels.users_default < levels.invite:
             return None
-        nids = await store.member_nids(self._rooms.db, room.room_nid, [JOIN])
+        # The local ones are always known.
+        nids = await store.member_nids(self._rooms.db, known_members(room.room_nid), [JOIN])
         members = await self._rooms.keys.keys(self._rooms.db, nids)
         for _, user_id in members.values():
             if self._is_local(user_id) and levels.user_level(user_id) >= levels.invite:

@@ -22,6 +22,7 @@ from ranvier.proto.ids import domain_of
 from ranvier.proto.signing import SigningKey
 from ranvier.rooms.accept import Accepting, Arrival
 from ranvier.rooms.append import Append, Appender
+from ranvier.rooms.full_room import known_members
 from ranvier.rooms.graph import Graph, as_events
 from ranvier.rooms.room import EXTREMITY_LIMIT, Room
 from ranvier.rooms.rooms import Rooms
@@ -108,7 +109,7 @@ class Tidying:
 
     async def _senders(self, room: Room) -> list[str]:
         """Local users who may speak in the room."""
-        nids = await store.member_nids(self._rooms.db, room.room_nid, (JOIN,))
+        nids = await store.member_nids(self._rooms.db, known_members(room.room_nid), (JOIN,))
         names = await self._rooms.keys.keys(self._rooms.db, nids)
         levels = power_levels(room)
         needed = levels.required_level(DUMMY_EVENT, is_state=False)

@@ -12,6 +12,7 @@ from ranvier.proto.errors import MatrixError, invalid_param
 from ranvier.proto.ids import is_user_id
 from ranvier.proto.room_versions import ROOM_VERSIONS, RoomVersion
 from ranvier.rooms.carry_over import CarryOver
+from ranvier.rooms.full_room import FullRoom, all_members, full_room
 from ranvier.rooms.member_content import MemberContent
 from ranvier.rooms.new_room import NewRooms
 from ranvier.rooms.replacement import Replacement, canonical_alias_left, locked_levels
@@ -47,7 +48,8 @@ class Upgrades:
     ) -> str:
         """The id of the room that replaces this one.
 
-        Raises 400 `M_UNSUPPORTED_ROOM_VERSION`, `M_INVALID_PARAM`; 403 unless the user may send `m.room.tombstone`; 404.
+        Raises 400 `M_UNSUPPORTED_ROOM_VERSION`, `M_INVALID_PARAM`; 403 unless the user may send `m.room.tombstone`; 404;
+        503 if not every member of the room is known yet.
         """
         version = ROOM_VERSIONS.get(new_version)
         if version is None:
@@ -56,7 +58,7 @@ class Upgrades:
             if not is_user_id(user_id):
                 raise invalid_param("additional_creators: expected user ids")
         while True:
-            old = await self._rooms.get(room_id)
+            old = await full_room(self._rooms, await self._rooms.get(room_id))
             async with old.lock:
                 if old.spoilt:
                     continue
@@ -68,7 +70,7 @@ class Upgrades:
         return new.room_id
 
     async def _replace(
-        self, user_id: str, old: Room, version: RoomVersion, creators: Sequence[str], moved: Sequence[str]
+        self, user_id: str, old: FullRoom, version: RoomVersion, creators: Sequence[str], moved: Sequence[str]
     ) -> Room:
         """Both transactions, under the old room's lock."""
         new_id = self._new_rooms.room_id(version)
@@ -80,7 +82,7 @@ class Upgrades:
         predecessor = {"room_id": old.room_id}
         if tombstone.built is not None and new_id:
             predecessor["event_id"] = tombstone.built[0].event_id
-        rows = await store.current_members(self._rooms.db, old.room_nid, [BAN])
+        rows = await store.current_members(self._rooms.db, all_members(old), [BAN])
         replacement = Replacement(
             creator=user_id,
             version=version,

@@ -29,7 +29,7 @@ async def of_users(db: Reader, user_ids: list[str]) -> dict[str, set[int]]:
 
 
 async def users_in(db: Reader, room_nid: int) -> list[str]:
-    """Everybody who is joined to a room. One statement."""
+    """Everybody who is joined to a room, as far as is known. One statement."""
     rows = await db.all(
         "SELECT k.state_key FROM room_current c JOIN state_keys k ON k.key_id = c.key_id"
         " WHERE c.room_nid = $1 AND c.membership = $2",

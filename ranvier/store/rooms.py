@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NewType
 
 import msgspec
 
@@ -18,6 +18,10 @@ KNOCK: Final = 5
 
 MEMBERSHIPS: Final = {"join": JOIN, "invite": INVITE, "leave": LEAVE, "ban": BAN, "knock": KNOCK}
 MEMBERSHIP_NAMES: Final = {number: name for name, number in MEMBERSHIPS.items()}
+
+AllMembersOf = NewType("AllMembersOf", int)
+"""The number of a room whose members may be listed: all of them are known, or those that are known will do. Made in
+`rooms.full_room`."""
 
 _EVENT_COLUMNS: Final = ", ".join(f"e.{column}" for column in COLUMNS.split(", "))
 
@@ -197,7 +201,7 @@ async def members_among(db: Reader, room_nids: Collection[int], user_ids: Collec
     )
 
 
-async def current_members(db: Reader, room_nid: int, memberships: Collection[int]) -> list[Row]:
+async def current_members(db: Reader, room_nid: AllMembersOf, memberships: Collection[int]) -> list[Row]:
     """Event rows (`COLUMNS`) of members with one of these memberships."""
     return await db.all(
         f"SELECT {_EVENT_COLUMNS} FROM room_current c JOIN events e ON e.event_nid = c.event_nid"
@@ -219,7 +223,7 @@ async def first_members(db: Reader, room_nids: Collection[int], limit: int) -> l
     )
 
 
-async def all_current(db: Reader, room_nid: int) -> list[Row]:
+async def all_current(db: Reader, room_nid: AllMembersOf) -> list[Row]:
     """Event rows (`COLUMNS`) of the whole current state."""
     return await db.all(
         f"SELECT {_EVENT_COLUMNS} FROM room_current c JOIN events e ON e.event_nid = c.event_nid WHERE c.room_nid = $1",
@@ -227,7 +231,7 @@ async def all_current(db: Reader, room_nid: int) -> list[Row]:
     )
 
 
-async def member_nids(db: Reader, room_nid: int, memberships: Collection[int]) -> list[int]:
+async def member_nids(db: Reader, room_nid: AllMembersOf, memberships: Collection[int]) -> list[int]:
     """Numbers of the users with one of these memberships."""
     rows = await db.all(
         "SELECT key_id FROM room_current WHERE room_nid = $1 AND key_id >= $2 AND membership = ANY($3)",

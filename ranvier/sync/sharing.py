@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ranvier.db.engine import Database
+from ranvier.rooms.full_room import known_members
 from ranvier.store import member_changes as store
 from ranvier.store import rooms as room_store
 from ranvier.store.member_changes import MemberChange
@@ -94,9 +95,10 @@ class Sharers:
             if room_nid not in gained or not mine[room_nid][0].joined:
                 found.ceased |= moves.left
         for room_nid in gained | appeared:
-            found.began.update(await room_store.member_nids(self._db, room_nid, (JOIN,)))
+            # Those of a partial room who are not known yet are told of when it is full.
+            found.began.update(await room_store.member_nids(self._db, known_members(room_nid), (JOIN,)))
         for room_nid in lost:
-            members = await room_store.member_nids(self._db, room_nid, (JOIN,))
+            members = await room_store.member_nids(self._db, known_members(room_nid), (JOIN,))
             found.ceased |= steps.get(room_nid, _Steps()).joined_before(members)
         found.began.discard(feed.user_nid)
         found.ceased.discard(feed.user_nid)

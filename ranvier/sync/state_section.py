@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from ranvier.proto.events import StateKey
 from ranvier.rooms.cited_members import cited_members
+from ranvier.rooms.full_room import known_members
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store import rooms as store
@@ -28,7 +29,8 @@ class StateSections:
         """The current state. One statement with members, none without."""
         if not members:
             return dict(room.state)
-        rows = await store.all_current(self._rooms.db, room.room_nid)
+        # Partial rooms are hidden from who wants all members.
+        rows = await store.all_current(self._rooms.db, known_members(room.room_nid))
         return by_key(await self._rooms.cache.from_rows(rows))
 
     async def before(self, room: Room, events: Sequence[StoredEvent], *, members: bool) -> Entries:

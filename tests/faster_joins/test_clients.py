@@ -1,5 +1,6 @@
 """What clients get of partially joined rooms beside the scenarios: account data, device lists, rooms that were left."""
 
+import asyncio
 from typing import Any
 
 from tests.api.asgi import in_room, part
@@ -97,3 +98,54 @@ async def test_a_room_that_was_left_is_shown_to_clients_that_never_saw_it(s: Sta
         assert left["timeline"]["events"][-2]["content"]["body"] == "before"
     names = {event["type"] for event in part_of(await s.sync(since=tokens[False]), room, "leave")["state"]["events"]}
     assert "m.room.create" in names
+
+
+@staged()
+async def test_context_and_messages_tell_who_speaks(s: Stage) -> None:
+    room = s.room(members=[DEREK, ELSIE])
+    await s.join_partially(room)
+    message = room.say("hello", sender=DEREK)
+    await s.tell(message)
+    lazy = '{"lazy_load_members":true}'
+    around = (await s.get(room, f"context/{part(message.event_id)}", filter=lazy)).ok()
+    page = (await s.get(room, "messages", dir="b", filter=lazy)).ok()
+    for answer in (around, page):
+        told = [*answer.get("state", ()), *answer.get("chunk", ()), *answer.get("events_before", ())]
+        assert DEREK in {event.get("state_key") for event in told if event["type"] == MEMBER}
+
+
+@staged()
+async def test_context_with_all_members_waits(s: Stage) -> None:
+    room = s.room(members=[DEREK, ELSIE])
+    join = await s.join_partially(room)
+    asking = asyncio.create_task(s.get(room, f"context/{part(join.event_id)}"))
+    await s.pause(2)
+    assert not asking.done()
+    s.release()
+    found = {event["state_key"] for event in (await asking).ok()["state"] if event["type"] == MEMBER}
+    assert found == {CHARLIE, DEREK, ELSIE, s.alice.user_id}
+
+
+@staged()
+async def test_an_upgrade_waits_and_takes_the_bans_along(s: Stage) -> None:
+    alice = s.alice.user_id
+    room = s.room(version="10", members=[DEREK, ELSIE], levels={alice: 100})
+    room.member(ELSIE, "ban", by=CHARLIE)
+    await s.join_partially(room)
+    path = f"{in_room(room.room_id)}/upgrade"
+    asking = asyncio.create_task(s.alice.post(path, {"new_version": "11"}))
+    await s.pause(2)
+    assert not asking.done()
+    s.release()
+    new_id = (await asking).ok()["replacement_room"]
+    banned = (await s.alice.get(f"{in_room(new_id)}/members", membership="ban")).ok()["chunk"]
+    assert [event["state_key"] for event in banned] == [ELSIE]
+
+
+@staged()
+async def test_nobody_waits_for_what_they_may_not_see(s: Stage) -> None:
+    room = s.room()
+    await s.join_partially(room)
+    ben = await s.user("ben")
+    for what in ("members", "joined_members", "state", f"state/m.room.member/{part(DEREK)}"):
+        (await asyncio.wait_for(s.get(room, what, ben), 1)).refused(403, "M_FORBIDDEN")

@@ -15,6 +15,7 @@ from ranvier.proto.errors import MatrixError
 from ranvier.proto.events import Event
 from ranvier.proto.ids import domain_of
 from ranvier.rooms.accept import Arrival
+from ranvier.rooms.full_room import known_members
 from ranvier.rooms.room import Room
 from ranvier.store import rooms as room_store
 from ranvier.store.events import StoredEvent
@@ -55,7 +56,7 @@ class Asked:
     async def hosts_of(self, room: Room) -> Collection[str]:
         """The servers in a room, counted each time."""
         rooms = self.server.server.rooms.rooms
-        nids = await room_store.member_nids(rooms.db, room.room_nid, [JOIN])
+        nids = await room_store.member_nids(rooms.db, known_members(room.room_nid), [JOIN])
         return {domain_of(user_id) for _, user_id in (await rooms.keys.keys(rooms.db, nids)).values()}
 
     async def accept(self, room: RemoteRoom, *events: Event) -> list[StoredEvent | None]:
