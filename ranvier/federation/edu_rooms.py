@@ -105,7 +105,13 @@ class EdusOfRooms:
     async def _is_member(self, origin: str, room: Room, user_id: object) -> bool:
         if not isinstance(user_id, str) or domain_of(user_id) != origin or not is_user_id(user_id):
             return False
-        return origin != self._server_name and await self._rooms.membership(room, user_id) == "join"
+        if origin == self._server_name:
+            return False
+        member = await self._rooms.member(room, user_id)
+        if member is None:
+            # Nothing is known of them: they may be one of those who are not known yet.
+            return room.partial is not None and origin in room.partial.servers
+        return member.event.membership == "join"
 
 
 def _is_event_id(value: object) -> bool:
