@@ -155,6 +155,24 @@ async def test_scenario_57_a_leave_succeeds_and_then_another_user_joins(s: Stage
     assert sorted(members) == sorted([CHARLIE, DEREK, ELSIE, ben.user_id])
 
 
+@staged()
+async def test_fj_35_a_leave_is_made_here_and_goes_to_all_servers(s: Stage) -> None:
+    room = s.room(members=[DEREK, ELSIE])
+    ben = await s.user("ben")
+    await s.join_partially(room)
+    await s.join(room, ben)
+    began = asyncio.get_running_loop().time()
+    (await s.alice.act(room.room_id, "leave")).ok()
+    assert asyncio.get_running_loop().time() - began < 1
+    await s.pause()
+    for server in (s.resident, s.server("elsewhere.test")):
+        (leave,) = [event for event in server.heard if event.membership == "leave"]
+        assert (leave.sender, leave.state_key) == (s.alice.user_id, s.alice.user_id)
+        # It cites the user's own join, as far as we know what authorises it.
+        assert room.state[MEMBER, ben.user_id].membership == "join"
+    assert s.resident.asked("make_leave", "send_leave") == []
+
+
 async def _removed(s: Stage, membership: str) -> None:
     room = s.room(members=[DEREK, ELSIE])
     await s.join_partially(room)
