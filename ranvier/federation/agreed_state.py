@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 ALIKE: Final = 2
 """So many servers have to tell the same."""
+ALONE: Final = "Believing %s alone what the state before %s is"
 
 
 @dataclass(slots=True)
@@ -52,6 +53,8 @@ class ToldStates:
             tellers = told.setdefault(_key(told, ids), [])
             tellers.append(server)
             if len(tellers) >= min(ALIKE, len(self.servers)):
+                if len(tellers) == 1:
+                    logger.warning(ALONE, server, event.event_id)
                 return await _complete(self.fetch, self.room, event, ids, tellers)
         if not is_last:
             raise GapError(f"no {ALIKE} servers tell the same state before {event.event_id}")
@@ -62,7 +65,7 @@ class ToldStates:
                 state = await _complete(self.fetch, self.room, event, ids, tellers)
             except GapError:
                 continue
-            logger.warning("Believing %s alone what the state before %s is", tellers[0], event.event_id)
+            logger.warning(ALONE, tellers[0], event.event_id)
             return state
         raise GapError(f"nobody tells the state before {event.event_id} who can be believed")
 

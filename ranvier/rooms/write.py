@@ -7,7 +7,7 @@ submit to the appender. Outside it: wait until that is durable. In a room that i
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ranvier.db.engine import DatabaseError, Tx
 from ranvier.ports import Clock, Random
@@ -29,6 +29,9 @@ from ranvier.rooms.room import EXTREMITY_LIMIT, Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store.events import NO_TXN, StoredEvent, Txn, encode_auth
 from ranvier.store.rooms import LEAVE
+
+MOST_AHEAD_MS: Final = 3_600_000
+"""So far ahead of our clock a state event is dated at most, for one that it replaces."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,6 +285,20 @@ class Writer:
         append.events.append(Appended(stored=stored, auth=auth_edges))
         return stored
 
+    def _time(self, room: Room, draft: Draft) -> int:
+        """When the event happens, unless that is given: after the entry that it replaces.
+
+        Clocks differ, and jump. Where branches meet, state resolution orders by time what nothing else orders: somebody
+        who leaves and comes back in the same millisecond would have left.
+        """
+        if draft.origin_server_ts is not None:
+            return draft.origin_server_ts
+        now = self._clock.now_ms()
+        replaced = None if draft.state_key is None else room.get_stored((draft.type, draft.state_key))
+        if replaced is None or not now <= replaced.event.origin_server_ts <= now + MOST_AHEAD_MS:
+            return now
+        return replaced.event.origin_server_ts + 1
+
     def _build(self, room: Room, draft: Draft) -> tuple[Event, list[StoredEvent]]:
         auth = []
         for key in auth_types_for(room.version, draft.type, draft.sender, draft.state_key, draft.content):
@@ -298,7 +315,7 @@ class Writer:
                 content=draft.content,
                 redacts=draft.redacts,
                 unsigned=draft.unsigned,
-                origin_server_ts=self._clock.now_ms() if draft.origin_server_ts is None else draft.origin_server_ts,
+                origin_server_ts=self._time(room, draft),
                 depth=1 + max((stored.event.depth for stored in room.extremities), default=0),
                 prev_events=[stored.event for stored in room.extremities[-EXTREMITY_LIMIT:]],
                 auth_events=[entry.event for entry in auth],

@@ -13,6 +13,7 @@ from tests.plays.attacks import Attacks
 from tests.plays.byzantine_answers import let_in
 from tests.plays.held_states import HeldStates, until_full
 from tests.plays.invariants import check_few_ends, check_nothing_waits, check_verdicts
+from tests.plays.listening import Heard, listening
 from tests.plays.network import Faults
 from tests.plays.world import World, world
 
@@ -31,6 +32,7 @@ class Story:
     """One run."""
 
     world: World
+    heard: Heard
     room_id: str = ""
     names: list[str] = field(default_factory=list)
     """Of the people."""
@@ -180,13 +182,15 @@ class Story:
         hosts = {name: await self._hosts(name) for name in SERVERS}
         # Who was shut out while it could not be reached is not told any more why: nobody answers it.
         present = [name for name in SERVERS if name in hosts[name] and not _is_shut_out(name, hosts)]
-        if present:
+        # While nobody else could be reached one has believed the wrong server: then there is no more to be had.
+        if not self.heard.lies_believed:
             await self.world.check_agreement(self.room_id, present)
+            await check_verdicts(self.world, self.room_id)
         for name in SERVERS:
             await self._check_nothing_lost(name)
-        await check_verdicts(self.world, self.room_id)
         await check_few_ends(self.world, self.room_id, present)
         await check_nothing_waits(self.world)
+        assert not self.heard.errors, self.heard.errors[:3]
 
     async def _hosts(self, name: str) -> frozenset[str]:
         """Who is in the room as a server has it."""
@@ -230,25 +234,31 @@ async def tell(
     seed: int, folder: Path, *, steps: int, template: Path | None = None, byzantine: float = BYZANTINE
 ) -> Told:
     """One story from beginning to end. `byzantine`: in so many of them there is a server that keeps to no rule."""
-    async with world(seed, folder, *SERVERS, template=template, grain_s=GRAIN_S) as play:
-        story = Story(play)
-        try:
-            await story.begin(byzantine)
-            for _ in range(steps):
-                if play.random.random() < 0.15:
-                    await story.trouble()
-                await story.act()
-                if play.random.random() < 0.6:
-                    await story.attack()
-                if play.random.random() < 0.3:
-                    await _wait(play)
-            await story.end()
-            await story.check()
-        except BaseException as error:
-            error.add_note(f"seed {seed}:\n" + "\n".join(story.log))
-            raise
-        play.network.met["state held back"] += 0 if story.held is None else story.held.refused
-        return Told(play.network.met, Counter() if story.attacks is None else story.attacks.done)
+    with listening() as heard:
+        async with world(seed, folder, *SERVERS, template=template, grain_s=GRAIN_S) as play:
+            return await _tell(Story(play, heard), seed, steps, byzantine)
+
+
+async def _tell(story: Story, seed: int, steps: int, byzantine: float) -> Told:
+    play = story.world
+    try:
+        await story.begin(byzantine)
+        for _ in range(steps):
+            if play.random.random() < 0.15:
+                await story.trouble()
+            await story.act()
+            if play.random.random() < 0.6:
+                await story.attack()
+            if play.random.random() < 0.3:
+                await _wait(play)
+        await story.end()
+        await story.check()
+    except BaseException as error:
+        error.add_note(f"seed {seed}:\n" + "\n".join(story.log))
+        raise
+    play.network.met["lie believed"] += story.heard.lies_believed
+    play.network.met["state held back"] += 0 if story.held is None else story.held.refused
+    return Told(play.network.met, Counter() if story.attacks is None else story.attacks.done)
 
 
 async def _wait(play: World) -> None:

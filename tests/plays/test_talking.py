@@ -30,3 +30,32 @@ def test_join_and_talk(tmp_path: Path, version: str) -> None:
             assert set(members) == {alice.user_id, bob.user_id}
 
     run_virtually(play())
+
+
+def test_who_leaves_and_comes_back_at_once_is_there_for_everybody(tmp_path: Path) -> None:
+    """In the same millisecond, while another server's messages branch the room."""
+
+    async def play() -> None:
+        async with world(1, tmp_path, "one.test", "two.test") as w:
+            alice, bob, carol = (
+                await w.user("alice", "one.test"),
+                await w.user("bob", "two.test"),
+                await w.user("carol", "two.test"),
+            )
+            room_id = await alice.create_room(preset="public_chat")
+            for person in (bob, carol):
+                (await person.post(f"/join/{room_id}?via=one.test")).ok()
+            await w.settle()
+            for number in range(8):
+                await say(alice, room_id, f"meanwhile {number}")
+                for act in ("leave", "join"):
+                    (await bob.post(f"{in_room(room_id)}/{act}")).ok()
+                await w.settle()
+                for server in w.servers:
+                    assert (await w.state(server, room_id)) == (await w.state("one.test", room_id))
+                member = (await alice.get(f"{in_room(room_id)}/state/m.room.member/{bob.user_id}")).ok()
+                assert member["membership"] == "join"
+                await say(alice, room_id, "joins the branches")
+                await w.settle()
+
+    run_virtually(play())
