@@ -171,7 +171,12 @@ class Homeserver:
         )
 
     def reload_certificates(self) -> None:
-        """Use the certificate files as they are now. Raises `OSError`, and keeps the old ones."""
+        """Use the certificate files as they are now, our own and those of whom we trust.
+
+        Raises `OSError` or `ValueError`, and keeps the old ones.
+        """
+        if self._transport is not None:
+            self._transport.reload_certificates()
         certificate, key = self.config.tls_certificate_path, self.config.tls_private_key_path
         if self._listeners is not None and certificate is not None and key is not None:
             self._listeners.reload_tls(certificate, key)

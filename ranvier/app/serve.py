@@ -39,7 +39,7 @@ def _reload(config: Config, server: Homeserver) -> None:
     try:
         set_up_log(config.log_config)
         server.reload_certificates()
-    except (LogConfigError, OSError) as error:  # ssl.SSLError is an OSError
+    except (LogConfigError, OSError, ValueError) as error:  # ssl.SSLError is an OSError
         logger.warning("Nothing was reloaded: %s", error)
     else:
         logger.info("Read the log configuration and the certificates again")

@@ -1,9 +1,12 @@
 """`ip_range_*`, the proxies and `federation*` as typed objects."""
 
 import ssl
+from typing import Final
 
 from ranvier.config.outbound_sections import FederationConfig, OutboundConfig
 from ranvier.config.values import Values
+
+_CUSTOM_CAS: Final = "federation_custom_ca_list"
 
 
 def build_outbound(values: Values) -> OutboundConfig:
@@ -30,6 +33,7 @@ def build_federation(values: Values) -> FederationConfig:
         verify_certificates=values.boolean("federation_verify_certificates"),
         certificate_verification_whitelist=values.texts("federation_certificate_verification_whitelist"),
         custom_ca_list=_custom_cas(values),
+        custom_ca_paths=values.texts(_CUSTOM_CAS) if values.is_set(_CUSTOM_CAS) else (),
         client_minimum_tls_version="1.3" if values.text("federation_client_minimum_tls_version") == "1.3" else "1.2",
         domain_whitelist=(
             None if values.get("federation_domain_whitelist") is None else values.texts("federation_domain_whitelist")
@@ -49,18 +53,23 @@ def build_federation(values: Values) -> FederationConfig:
     )
 
 
+def read_certificates(path: str) -> str:
+    """A file of certificates in PEM. Raises `OSError`, `UnicodeDecodeError`, or `ssl.SSLError` if it holds none."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    return text
+
+
 def _custom_cas(values: Values) -> tuple[str, ...] | None:
     """What the files of `federation_custom_ca_list` hold. A file that holds no certificate is a mistake."""
-    option = "federation_custom_ca_list"
+    option = _CUSTOM_CAS
     if not values.is_set(option):
         return None
     texts = []
     for path in values.texts(option):
         try:
-            with open(path, encoding="utf-8") as file:
-                text = file.read()
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
-            texts.append(text)
+            texts.append(read_certificates(path))
         except UnicodeDecodeError:
             values.error(option, f"cannot read {path}: not a text file")
         except (ssl.SSLError, ValueError):

@@ -32,6 +32,8 @@ class FederationConfig:
     """Glob patterns of names whose certificates are not verified."""
     custom_ca_list: tuple[str, ...] | None
     """Certificates (PEM, one text for each file) to trust instead of the system's; `None`: the system's."""
+    custom_ca_paths: tuple[str, ...]
+    """The files of `custom_ca_list`, which SIGHUP reads again."""
     client_minimum_tls_version: TlsVersion
     """Older ones than 1.2 are not spoken, whatever the file says."""
     domain_whitelist: tuple[str, ...] | None

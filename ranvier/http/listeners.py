@@ -61,8 +61,13 @@ class HttpListeners:
     def reload_tls(self, certificate_path: str, private_key_path: str) -> None:
         """Use a new certificate for new connections. Raises `OSError` or `ssl.SSLError`, and keeps the old one."""
         if self._tls is not None:
-            tls_context(certificate_path, private_key_path)
-            self._tls.load_cert_chain(certificate_path, private_key_path)
+            fresh = tls_context(certificate_path, private_key_path)
+
+            def use_fresh(connection: ssl.SSLObject, server_name: str | None, listening: ssl.SSLContext) -> None:
+                connection.context = fresh
+
+            # Loaded into the context that listens, a certificate would not replace one whose key is of another type.
+            self._tls.sni_callback = use_fresh
 
     async def stop(self, *, grace_s: float = 10.0) -> None:
         """Accept nothing more and let the requests in flight finish.

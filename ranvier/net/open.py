@@ -17,14 +17,16 @@ def open_transport(config: Config, *, clock: Clock, resolver: Resolver | None = 
 
     Costs nothing until the first request: the HTTP client, the resolver and the certificates are loaded then.
     """
-    return NetTransport(lambda: _reach(config, clock=clock, resolver=resolver))
+    trust = TrustRules(config.federation)
+    return NetTransport(
+        lambda: _reach(config, clock=clock, resolver=resolver, trust=trust), reload_certificates=trust.reload
+    )
 
 
-def _reach(config: Config, *, clock: Clock, resolver: Resolver | None) -> Reach:
+def _reach(config: Config, *, clock: Clock, resolver: Resolver | None, trust: TrustRules) -> Reach:
     from ranvier.net.dns import DnsResolver
     from ranvier.net.https import Https
 
-    trust = TrustRules(config.federation)
     trust.context_for("example.org")
     names = resolver or DnsResolver()
     suffix = config.outbound.user_agent_suffix

@@ -4,7 +4,9 @@ Spec: server-server API, "TLS".
 """
 
 import ssl
+from dataclasses import replace
 
+from ranvier.config.build_outbound import read_certificates
 from ranvier.config.outbound_sections import FederationConfig
 from ranvier.proto.globs import compile_glob
 
@@ -22,6 +24,17 @@ class TrustRules:
         ]
         self._verifying: ssl.SSLContext | None = None
         self._trusting: ssl.SSLContext | None = None
+
+    def reload(self) -> None:
+        """Trust what the certificate files hold now, for new connections.
+
+        Raises `OSError` (as which `ssl.SSLError` counts) or `ValueError`, and trusts whom it did.
+        """
+        if self._config.custom_ca_list is not None:
+            texts = tuple(read_certificates(path) for path in self._config.custom_ca_paths)
+            self._config = replace(self._config, custom_ca_list=texts)
+        if self._verifying is not None:
+            self._verifying = verifying_context(self._config)
 
     def context_for(self, tls_name: str) -> ssl.SSLContext:
         """The context for a server that must be `tls_name`."""

@@ -30,9 +30,10 @@ class Reach:
 class NetTransport:
     """The real network."""
 
-    def __init__(self, open: Callable[[], Reach]) -> None:
+    def __init__(self, open: Callable[[], Reach], *, reload_certificates: Callable[[], None] | None = None) -> None:
         """`open` loads libraries and certificates; it is called in a thread, when the first request comes."""
         self._open = open
+        self._reload_certificates = reload_certificates
         self._opening: Once[Reach] = Once()
         self._reach: Reach | None = None
         self._is_closed = False
@@ -95,6 +96,11 @@ class NetTransport:
         except FederationUnreachable:
             _forget(reach, destination)
             raise
+
+    def reload_certificates(self) -> None:
+        """Trust what the certificate files hold now. Raises `OSError` or `ValueError`, and trusts whom it did."""
+        if self._reload_certificates is not None:
+            self._reload_certificates()
 
     async def close(self) -> None:
         """Close everything. Requests fail from now on."""

@@ -53,6 +53,7 @@ OPTIONS = (
         None,
         "Replaces the OS CA bundle for federation",
         honoured=True,
+        reloadable=True,
     ),
     Option("federation_domain_whitelist", list_of(STRING), None, "Only federate with these", honoured=True),
     Option("federation_metrics_domains", list_of(STRING), [], "Domains with PDU-age metrics"),
