@@ -16,6 +16,7 @@ from ranvier.federation.edus import IncomingEdus
 from ranvier.federation.outbox import NAME as TO_DEVICE
 from ranvier.federation.outbox import DeviceOutbox, DurableEdus
 from ranvier.federation.outgoing_device_lists import NAME as DEVICE_LISTS
+from ranvier.federation.missed_device_lists import MissedDeviceLists
 from ranvier.federation.outgoing_device_lists import OutgoingDeviceLists
 from ranvier.federation.outgoing_presence import OutgoingPresence
 from ranvier.federation.outgoing_receipts import OutgoingReceipts
@@ -60,6 +61,7 @@ class EduServices:
     incoming: IncomingEdus
     device_lists: OutgoingDeviceLists
     devices: RemoteDevices
+    missed: MissedDeviceLists
     presence: OutgoingPresence
     receipts: OutgoingReceipts
     resync: DeviceResync
@@ -82,6 +84,7 @@ class EduServices:
         """Stop what is under way; what is not done is written down."""
         await self.resync.close()
         await self.devices.close()
+        await self.missed.close()
         await self.device_lists.close()
         await self.typing.close()
 
@@ -140,10 +143,15 @@ def build_edus(needs: EduNeeds, sources: DurableSources, sender: Sender, asking:
         server_name=server_name,
     )
     whereabouts.listeners += [devices.on_commit, presence.on_commit]
+    missed = MissedDeviceLists(
+        db=db, rooms=rooms.rooms, hosts=needs.hosts, device_lists=sources.device_lists, server_name=server_name
+    )
+    rooms.rooms.partials.on_ended.append(missed.on_ended)
     return EduServices(
         incoming=_incoming(needs, whereabouts, devices, resync),
         device_lists=sources.device_lists,
         devices=devices,
+        missed=missed,
         presence=presence,
         receipts=OutgoingReceipts(
             writer=ephemeral.receipt_stream.writer,

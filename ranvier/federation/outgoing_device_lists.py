@@ -88,6 +88,13 @@ class OutgoingDeviceLists:
                 if change.is_local and change.membership == JOIN and change.previous != JOIN:
                     self._joined(change.user_id, append.room.room_nid)
 
+    async def tell_again(self, user_id: str, servers: AbstractSet[str], *, told_upto: int) -> None:
+        """These servers may not have been told what has changed after a position. One statement."""
+        since = last_update((await store.of_user(self._db, user_id)).values(), upto=told_upto)
+        for server in servers:
+            self._wait(server, user_id, since)
+        self.wake(servers)
+
     async def settled(self) -> None:
         """Wait until everything that has changed waits for the servers that it concerns."""
         while self._work is not None:
