@@ -4,15 +4,29 @@ Spec: client-server API, "ClientEvent", "Stripped state"; room version 11, "Movi
 federation form only what the spec names is shown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from ranvier.proto.canonical_json import encode_lenient
 from ranvier.proto.events import Event
 
 _UNSIGNED: Final = b',"unsigned":'
+
+
+class _Member(msgspec.Struct):
+    """What clients see of a member event; each piece is passed on as it is stored."""
+
+    content: msgspec.Raw
+    origin_server_ts: msgspec.Raw
+    sender: msgspec.Raw
+    state_key: msgspec.Raw
+    type: msgspec.Raw
+
+
+_MEMBER: Final = msgspec.json.Decoder(_Member)
 
 
 def client_core(event: Event) -> bytes:
@@ -36,6 +50,34 @@ def client_event(event: Event, *, room_id: bool, unsigned: Mapping[str, Any] | b
         parts += (_UNSIGNED, unsigned if isinstance(unsigned, bytes) else _dumps(unsigned))
     parts.append(b"}")
     return b"".join(parts)
+
+
+def client_members(members: Iterable[tuple[bytes, str]], room_id: str) -> list[bytes]:
+    """What `client_event` makes of member events that are not redacted, given as stored JSON and id.
+
+    For many events at once that nobody else asks for: an eighth of the work of making an `Event` of each.
+    """
+    end = b',"room_id":%b}' % orjson.dumps(room_id)
+    found = []
+    for json, event_id in members:
+        event = _MEMBER.decode(json)
+        parts = (
+            b'{"content":',
+            event.content,
+            b',"event_id":',
+            orjson.dumps(event_id),
+            b',"origin_server_ts":',
+            event.origin_server_ts,
+            b',"sender":',
+            event.sender,
+            b',"type":',
+            event.type,
+            b',"state_key":',
+            event.state_key,
+            end,
+        )
+        found.append(b"".join(parts))
+    return found
 
 
 def client_fields(event: Event) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ranvier.proto.client_events import client_core, client_event, stripped_event
+from ranvier.proto.client_events import client_core, client_event, client_members, stripped_event
 from ranvier.proto.redaction import redact_event
 from ranvier.proto.room_versions import ROOM_VERSIONS, RoomVersion
 from tests.proto.signed_events import ALICE, VERSIONS, build, create_room, name_of
@@ -80,3 +80,12 @@ def test_large_integers_of_old_rooms_are_shown() -> None:
     event = build(ROOM_VERSIONS["1"], "m.room.message", {"n": 10**30, "f": 1.5}, room_id='!"quoted\\:a')
     assert b'"n":1000000000000000000000000000000' in client_core(event)
     assert orjson.loads(client_event(event, room_id=True))["room_id"] == '!"quoted\\:a'
+
+
+@every_version
+def test_members_that_are_not_decoded_look_the_same(version: RoomVersion) -> None:
+    content = {"membership": "join", "displayname": 'é"\\\n', "n": [1, {"x": None}], "reason": "\0"}
+    events = [build(version, "m.room.member", content, state_key=ALICE) for _ in range(2)]
+    alike = [orjson.loads(client_event(event, room_id=True)) for event in events]
+    members = client_members(((event.json, event.event_id) for event in events), events[0].room_id)
+    assert [orjson.loads(member) for member in members] == alike

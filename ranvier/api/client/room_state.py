@@ -123,14 +123,21 @@ class RoomStateApi:
     async def members(self, request: Request) -> Response:
         """Member events, now or at an earlier moment."""
         query = request.query(MembersQuery)
+        requester, room_id = request.requester, request.params["room_id"]
+        if query.at is None:
+            present = await self._reading.present_members(
+                requester, room_id, membership=query.membership, not_membership=query.not_membership
+            )
+            if present is not None:
+                return json_bytes(b'{"chunk":[%b]}' % b",".join(present))
         found = await self._reading.members(
-            request.requester,
-            request.params["room_id"],
+            requester,
+            room_id,
             membership=query.membership,
             not_membership=query.not_membership,
             at=None if query.at is None else timeline_pos(query.at, name="at"),
         )
-        return json_bytes(b'{"chunk":' + await self._array(found, request.requester) + b"}")
+        return json_bytes(b'{"chunk":' + await self._array(found, requester) + b"}")
 
     async def joined_members(self, request: Request) -> Response:
         """The profiles of the joined members."""
