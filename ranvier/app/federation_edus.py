@@ -13,10 +13,10 @@ from ranvier.federation.edu_devices import EdusOfDevices
 from ranvier.federation.edu_presence import PresenceElsewhere
 from ranvier.federation.edu_rooms import EdusOfRooms
 from ranvier.federation.edus import IncomingEdus
+from ranvier.federation.missed_device_lists import MissedDeviceLists
 from ranvier.federation.outbox import NAME as TO_DEVICE
 from ranvier.federation.outbox import DeviceOutbox, DurableEdus
 from ranvier.federation.outgoing_device_lists import NAME as DEVICE_LISTS
-from ranvier.federation.missed_device_lists import MissedDeviceLists
 from ranvier.federation.outgoing_device_lists import OutgoingDeviceLists
 from ranvier.federation.outgoing_presence import OutgoingPresence
 from ranvier.federation.outgoing_receipts import OutgoingReceipts
