@@ -201,6 +201,20 @@ async def test_members_are_filtered_by_membership(alice: Client, bob: Client, ca
     (await alice.get(f"{in_room(public)}/members", membership="x")).refused(400, "M_INVALID_PARAM")
 
 
+async def test_members_that_were_redacted_say_so(alice: Client, bob: Client, public: str) -> None:
+    (await bob.request("PUT", f"/_matrix/client/v3/profile/{bob.user_id}/displayname", {"displayname": "Bob"})).ok()
+    (await bob.act(public, "join")).ok()
+    chunk = (await alice.get(f"{in_room(public)}/members")).ok()["chunk"]
+    (of_bob,) = [event for event in chunk if event["state_key"] == bob.user_id]
+    assert of_bob["content"]["displayname"] == "Bob"
+    assert "unsigned" not in of_bob
+    (await alice.put(f"{in_room(public)}/redact/{of_bob['event_id']}/1", {})).ok()
+    chunk = (await alice.get(f"{in_room(public)}/members")).ok()["chunk"]
+    (of_bob,) = [event for event in chunk if event["state_key"] == bob.user_id]
+    assert of_bob["content"] == {"membership": "join"}
+    assert of_bob["unsigned"]["redacted_because"]["type"] == "m.room.redaction"
+
+
 async def test_members_of_an_earlier_moment(alice: Client, bob: Client, public: str) -> None:
     before = (await alice.get(f"{in_room(public)}/messages", dir="b", limit="1")).ok()["start"]
     (await bob.act(public, "join")).ok()
