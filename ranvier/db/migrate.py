@@ -8,6 +8,7 @@ without it the older software still can. A trigger or function body with semicol
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from types import MappingProxyType
@@ -61,13 +62,19 @@ def load_migrations(folder: Traversable | None = None) -> list[Migration]:
     return [migrations[version] for version in sorted(migrations)]
 
 
+@cache
+def _own_migrations() -> tuple[Migration, ...]:
+    """They do not change while the process runs."""
+    return tuple(load_migrations())
+
+
 async def migrate(db: Database, *, now_ms: int, migrations: Iterable[Migration] | None = None) -> list[int]:
     """Apply what has not been applied yet; the versions applied.
 
     Raises `DatabaseError` if the database was changed by newer software in a way that this one does not know, or if a
     step fails; the steps before it stay applied.
     """
-    steps = list(load_migrations() if migrations is None else migrations)
+    steps = list(_own_migrations() if migrations is None else migrations)
     known = max((step.version for step in steps), default=0)
     done = []
     async with db.write() as tx:
