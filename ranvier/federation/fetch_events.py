@@ -78,16 +78,23 @@ class EventFetch:
         answer = await self._client.get(server, at, query=[("event_id", event.event_id)], timeout_s=STATE_TIMEOUT_S)
         return StateIds(frozenset(_ids(answer, "pdu_ids")), frozenset(_ids(answer, "auth_chain_ids")))
 
-    async def state(self, room: Room, event: Event, ids: StateIds, server: str) -> list[StoredEvent]:
-        """The events of the state before an event; those that are not known the server has to give."""
+    async def state(
+        self, room: Room, event: Event, ids: StateIds, server: str, *, without_refused: bool = False
+    ) -> list[StoredEvent]:
+        """The events of the state before an event; those that are not known the server has to give.
+
+        `without_refused`: those that it gives, but whose signatures do not prove them, are left out. There are such ones
+        in every large room: keys are gone with the servers that signed with them.
+        """
         known = await self.known(room, ids.state | ids.auth_chain)
         missing = [event_id for event_id in sorted(ids.state | ids.auth_chain) if event_id not in known]
+        refused: Collection[str] = ()
         if len(missing) > EVENTS_ONE_BY_ONE:
-            await self._fetch_state(room, event, server)
+            refused = await self._fetch_state(room, event, server)
         elif missing:
-            await self._fetch_events(room, missing, server)
+            refused = await self._fetch_events(room, missing, server)
         known = await self.known(room, ids.state)
-        absent = len(ids.state) - len(known)
+        absent = len(ids.state.difference(known, refused if without_refused else ()))
         if absent:
             raise GapError(f"{server} did not give {absent} events of the state before {event.event_id}")
         return list(known.values())
@@ -97,7 +104,7 @@ class EventFetch:
         found = await self._rooms.cache.by_id(sorted(event_ids))
         return {event_id: stored for event_id, stored in found.items() if is_in(stored, room)}
 
-    async def _fetch_state(self, room: Room, event: Event, server: str) -> None:
+    async def _fetch_state(self, room: Room, event: Event, server: str) -> Collection[str]:
         at = path("v1", "state", room.room_id)
         answer = await self._client.get(
             server,
@@ -106,9 +113,9 @@ class EventFetch:
             timeout_s=STATE_TIMEOUT_S,
             limit_bytes=STATE_BYTES,
         )
-        await self._store(room, [*_pdus(answer, "auth_chain"), *_pdus(answer, "pdus")])
+        return await self._store(room, [*_pdus(answer, "auth_chain"), *_pdus(answer, "pdus")])
 
-    async def _fetch_events(self, room: Room, event_ids: Sequence[str], server: str) -> None:
+    async def _fetch_events(self, room: Room, event_ids: Sequence[str], server: str) -> Collection[str]:
         slots = asyncio.Semaphore(AT_ONCE)
 
         async def fetch(event_id: str) -> Sequence[Any]:
@@ -120,13 +127,15 @@ class EventFetch:
             return _pdus(answer, "pdus")[:1]
 
         answers = await asyncio.gather(*(fetch(event_id) for event_id in event_ids))
-        await self._store(room, [pdu for answer in answers for pdu in answer])
+        return await self._store(room, [pdu for answer in answers for pdu in answer])
 
-    async def _store(self, room: Room, pdus: Sequence[Any]) -> None:
+    async def _store(self, room: Room, pdus: Sequence[Any]) -> Collection[str]:
+        """The ids of those that are refused."""
         screening = await self._screens.screen(pdus, room.version, room_id=room.room_id)
         await self._outliers.store(
             room, [one.event for one in screening.passed], badly_authorised=screening.badly_authorised
         )
+        return screening.refused
 
 
 def is_in(stored: StoredEvent, room: Room) -> bool:

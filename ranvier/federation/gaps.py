@@ -175,10 +175,15 @@ class Gaps:
         # There are more events before those that a partially joined room begins with, and nobody keeps them back.
         return await ToldStates(self._fetch, room, servers).agreed(event, is_last=is_last, is_cut=True)
 
-    async def state_before(self, room: Room, event: Event, server: str) -> list[StoredEvent]:
-        """The state before an event as `server` tells it, all of its events known. Raises as `take_history`."""
+    async def state_before(
+        self, room: Room, event: Event, server: str, *, without_refused: bool = False
+    ) -> list[StoredEvent]:
+        """The state before an event as `server` tells it, all of its events known. Raises as `take_history`.
+
+        `without_refused`: all but those whose signatures do not prove them.
+        """
         ids = await self._fetch.state_ids(room, event, server)
-        return await self._fetch.state(room, event, ids, server)
+        return await self._fetch.state(room, event, ids, server, without_refused=without_refused)
 
     async def agreed_state(
         self, room: Room, event: Event, servers: Sequence[str], *, is_last: bool

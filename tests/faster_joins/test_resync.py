@@ -334,3 +334,13 @@ async def test_scenario_23_events_that_come_before_their_predecessors(s: Stage) 
     await s.pause(600)
     await s.check_full(room)
     assert message.event_id in await s.shown(room)
+
+
+@staged()
+async def test_members_whose_keys_are_gone_do_not_keep_the_room_partial(s: Stage) -> None:
+    """Nobody can check what their server said, which is no more."""
+    room = s.room(members=[DEREK, ELSIE])
+    room.member("@ghost:gone.test", "join")
+    await s.join(room)
+    await s.until_full(room, at_most_s=120.0)
+    await s.check_joined(room, CHARLIE, DEREK, ELSIE, s.alice.user_id)
