@@ -185,7 +185,11 @@ def _incoming(needs: EduNeeds, whereabouts: Whereabouts, devices: RemoteDevices,
         server_name=server_name,
     )
     presence = PresenceElsewhere(
-        tracker=ephemeral.presence, whereabouts=whereabouts, clock=clock, server_name=server_name
+        tracker=ephemeral.presence,
+        whereabouts=whereabouts,
+        partials=rooms.rooms.partials,
+        clock=clock,
+        server_name=server_name,
     )
     ephemeral.presence_stream.elsewhere = presence
     whereabouts.listeners.append(presence.on_commit)

@@ -11,6 +11,7 @@ from ranvier.federation.edus import Contents
 from ranvier.ports import Clock
 from ranvier.proto.ids import domain_of, is_user_id
 from ranvier.rooms.append import Append
+from ranvier.rooms.partial_rooms import PartialRoom, PartialRooms
 from ranvier.rooms.whereabouts import Whereabouts
 from ranvier.store.rooms import JOIN
 from ranvier.users.device_presence import PresenceName
@@ -19,6 +20,8 @@ from ranvier.users.text import is_storable
 
 EXPIRES_S: Final = 1800.0
 STATUS_LENGTH: Final = 1000
+GUESSED: Final = 1000
+"""Of so many users it is believed that they are in a partially joined room, without being known to be."""
 UPDATES: Final = 5000
 """More of one transaction are passed over."""
 _NAMES: Final[Mapping[str, PresenceName]] = {"online": "online", "unavailable": "unavailable", "offline": "offline"}
@@ -32,17 +35,22 @@ class PresenceElsewhere:
         *,
         tracker: PresenceTracker,
         whereabouts: Whereabouts,
+        partials: PartialRooms,
         clock: Clock,
         server_name: str,
     ) -> None:
         self._tracker = tracker
         self._whereabouts = whereabouts
+        self._partials = partials
         self._clock = clock
         self._server_name = server_name
         self._rooms: dict[str, set[int]] = {}
         self._present: dict[int, set[str]] = {}
+        self._guessed: dict[int, set[str]] = {}
+        """By partially joined room who may be in it: their server is."""
         if tracker.is_on:
             tracker.listeners.append(self._on_change)
+            partials.on_ended.append(self._on_ended)
 
     async def take(self, origin: str, contents: Contents) -> None:
         """`m.presence`."""
@@ -56,9 +64,12 @@ class PresenceElsewhere:
                 if presence is not None and _is_user_of(origin, told.get("user_id")):
                     read[told["user_id"]] = presence
         near = await self._whereabouts.who_meets_us(list(read))
-        for user_id in near:
-            self._place(user_id, await self._whereabouts.of(user_id))
-            self._tracker.set_elsewhere(user_id, read[user_id], expires_s=EXPIRES_S)
+        for user_id, presence in read.items():
+            guessed = self._guess(origin, user_id)
+            if user_id not in near and not guessed:
+                continue
+            self._place(user_id, {*await self._whereabouts.of(user_id), *guessed})
+            self._tracker.set_elsewhere(user_id, presence, expires_s=EXPIRES_S)
             if self._tracker.of(user_id).presence == "offline":
                 self._forget(user_id)
 
@@ -89,6 +100,22 @@ class PresenceElsewhere:
         """A listener of the tracker, behind the one that tells clients."""
         if user_id in self._rooms and self._tracker.of(user_id).presence == "offline":
             self._forget(user_id)
+
+    def _guess(self, origin: str, user_id: str) -> list[int]:
+        """The partially joined rooms in which a user may be, because their server is said to be there."""
+        found = []
+        for one in self._partials.every():
+            guessed = self._guessed.get(one.room_nid, set())
+            if origin in one.servers and (user_id in guessed or len(guessed) < GUESSED):
+                self._guessed.setdefault(one.room_nid, set()).add(user_id)
+                found.append(one.room_nid)
+        return found
+
+    def _on_ended(self, partial: PartialRoom) -> None:
+        """Who was only said to be there is heard of again if they are."""
+        for user_id in self._guessed.pop(partial.room_nid, ()):
+            self._rooms.get(user_id, set()).discard(partial.room_nid)
+            self._leave(partial.room_nid, user_id)
 
     def _presence(self, told: Mapping[str, Any]) -> Presence | None:
         name, status_msg, ago = told.get("presence"), told.get("status_msg"), told.get("last_active_ago")

@@ -4,7 +4,7 @@ Spec: server-server API, "Server Access Control Lists (ACLs)"; `/state_ids`: a s
 """
 
 from ranvier.federation.acl import check_acl
-from ranvier.proto.errors import forbidden, not_found
+from ranvier.proto.errors import MatrixError, forbidden, not_found
 from ranvier.rooms.remote_rooms import HostsOf
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
@@ -19,12 +19,22 @@ class Participants:
         self._server_name = server_name
 
     async def room(self, room_id: str, origin: str) -> Room:
-        """The room. Raises 404 `M_NOT_FOUND` if we are not in it, 403 `M_FORBIDDEN` if `origin` is not, or is kept out."""
+        """The room. Raises 404 `M_NOT_FOUND` if we are not in it, 403 `M_FORBIDDEN` if `origin` is not, or is kept out.
+
+        403 `M_UNABLE_DUE_TO_PARTIAL_STATE` if we do not know yet whether it is (MSC3895).
+        """
         room = await self._rooms.find(room_id)
         hosts = () if room is None else await self._hosts_of(room)
         if room is None or self._server_name not in hosts:
             raise not_found("This server is not in the room")
         check_acl(room, origin)
         if origin not in hosts:
+            if room.partial is not None:
+                raise unable()
             raise forbidden("The server is not in this room")
         return room
+
+
+def unable() -> MatrixError:
+    """403 `M_UNABLE_DUE_TO_PARTIAL_STATE`: another server cannot be answered while the room is partially joined."""
+    return MatrixError(403, "M_UNABLE_DUE_TO_PARTIAL_STATE", "Not all members of this room are known here yet")

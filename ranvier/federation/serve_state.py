@@ -11,7 +11,7 @@ from typing import Final
 import orjson
 
 from ranvier.federation.auth_chain import AuthChains
-from ranvier.federation.participants import Participants
+from ranvier.federation.participants import Participants, unable
 from ranvier.federation.visibility import ServerVisibility, is_told_whole, pruned
 from ranvier.proto.errors import MatrixError, not_found
 from ranvier.proto.ids import domain_of
@@ -102,7 +102,7 @@ class StateServing:
         if stored.state_before is None:
             raise not_found("The state at this event is not known")
         if room.partial is not None and room.partial.is_partial([stored.event_nid]):
-            raise MatrixError(403, "M_UNABLE_DUE_TO_PARTIAL_STATE", "Not all members of this room are known here yet")
+            raise unable()
         return stored
 
     async def _state_and_chain(self, room: Room, state_no: int) -> tuple[list[int], list[int]]:

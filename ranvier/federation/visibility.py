@@ -19,7 +19,7 @@ from ranvier.rooms.erased_users import ErasedUsers
 from ranvier.rooms.history import History, Viewer
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
-from ranvier.store.events import StoredEvent
+from ranvier.store.events import POS_BITS, StoredEvent
 
 PORTION: Final = 100
 """Members looked up at once; mostly one of the first is joined, and the others need not be."""
@@ -54,7 +54,11 @@ class ServerVisibility:
         if told and await self._history.all_open(member, told):
             seen.update(stored.event_nid for stored in told)
         for stored in placed:
-            if stored.event_nid not in seen:
+            if stored.event_nid in seen:
+                continue
+            if _was_told(room, server_name, stored):
+                seen.add(stored.event_nid)
+            else:
                 standing = await self._standing(room, server_name, stored.state_before or 0)
                 if _sees(stored.event, server_name, standing):
                     seen.add(stored.event_nid)
@@ -113,6 +117,17 @@ def is_told_whole(room: Room, event: Event) -> bool:
 def pruned(stored: StoredEvent) -> Event:
     """The event without its content."""
     return stored.event if stored.redacted_by is not None else redact_event(stored.event)
+
+
+def _was_told(room: Room, server_name: str, stored: StoredEvent) -> bool:
+    """Whether an event has come since a partial join, and the server was said to be in the room then.
+
+    Which of its users are members is not known yet; it has got the event as we have.
+    """
+    partial = room.partial
+    if partial is None or server_name not in partial.servers or not partial.is_partial([stored.event_nid]):
+        return False
+    return stored.pos is not None and stored.pos % (1 << POS_BITS) == 0
 
 
 def _sees(event: Event, server_name: str, standing: _Standing) -> bool:
