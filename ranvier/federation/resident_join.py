@@ -3,7 +3,7 @@
 Spec: server-server API, `/send_join` (both versions), "Restricted rooms".
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -70,11 +70,13 @@ class ResidentJoins:
         return self._answer(event, told)
 
     def _answer(self, event: Event, told: ToldEvents) -> bytes:
+        """All in one go: the state of a large room is some hundred megabytes."""
         omitted = b"false" if told.servers is None else b'true,"servers_in_room":' + told.servers
         return b"".join(
             (
-                _OPENING, orjson.dumps(self._server_name), b',"members_omitted":', omitted, b',"state":', told.state,
-                b',"auth_chain":', told.auth_chain, b',"event":', event.json, b"}",
+                _OPENING, orjson.dumps(self._server_name), b',"members_omitted":', omitted,
+                b',"state":[', *_with_commas(told.state), b'],"auth_chain":[', *_with_commas(told.auth_chain),
+                b'],"event":', event.json, b"}",
             )
         )  # fmt: skip
 
@@ -83,3 +85,10 @@ class ResidentJoins:
             return countersign(event, self._server_name, self._signing_key)
         except InvalidEvent as error:
             raise MatrixError(413, "M_TOO_LARGE", str(error)) from error
+
+
+def _with_commas(events: Sequence[bytes]) -> Iterator[bytes]:
+    for number, event in enumerate(events):
+        if number:
+            yield b","
+        yield event

@@ -13,7 +13,7 @@ from typing import Final
 import orjson
 
 from ranvier.federation.auth_chain import AuthChains
-from ranvier.federation.resident_state import ToldEvents, json_array, told_json
+from ranvier.federation.resident_state import ToldEvents, told_json
 from ranvier.proto.events import StateKey
 from ranvier.proto.redaction import redact_event
 from ranvier.rooms.append import Append
@@ -81,9 +81,7 @@ class StateWithoutMembers:
         in_state = {hero.event_nid for hero in heroes}
         chain = [json for nid, json in kept.chain.items() if nid not in in_state]
         return ToldEvents(
-            state=json_array([kept.state, *map(_told, heroes)]),
-            auth_chain=json_array([*chain, *map(_told, own)]),
-            servers=servers,
+            state=[kept.state, *map(_told, heroes)], auth_chain=[*chain, *map(_told, own)], servers=servers
         )
 
     def on_commit(self, batch: Sequence[Append]) -> None:

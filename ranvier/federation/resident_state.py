@@ -3,7 +3,7 @@
 Spec: server-server API, `/send_join`.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,10 +20,10 @@ PORTION: Final = 5000
 
 @dataclass(frozen=True, slots=True)
 class ToldEvents:
-    """What is told of a room: JSON arrays."""
+    """What is told of a room, as JSON: events, or runs of events with commas between them, none of them empty."""
 
-    state: bytes
-    auth_chain: bytes
+    state: Sequence[bytes]
+    auth_chain: Sequence[bytes]
     servers: bytes | None
     """The servers in the room, where members have been left out of `state`."""
 
@@ -40,9 +40,7 @@ class StateBefore:
         state = list((await room.history.load_state(stored.state_before or 0)).values())
         chain = await self._auth_chains.of([*state, stored.event_nid])
         json = await told_json(self._rooms, {*state, *chain})
-        return ToldEvents(
-            json_array(json[nid] for nid in state), json_array(json[nid] for nid in sorted(chain)), servers=None
-        )
+        return ToldEvents([json[nid] for nid in state], [json[nid] for nid in sorted(chain)], servers=None)
 
 
 async def told_json(rooms: Rooms, nids: Collection[int]) -> dict[int, bytes]:
@@ -54,11 +52,6 @@ async def told_json(rooms: Rooms, nids: Collection[int]) -> dict[int, bytes]:
         pruned = await rooms.cache.get([nid for nid, (_, redacted) in raw.items() if redacted])
         json |= {nid: redact_event(stored.event).json for nid, stored in pruned.items()}
     return json
-
-
-def json_array(parts: Iterable[bytes]) -> bytes:
-    """A JSON array of these, of which none is empty."""
-    return b"[" + b",".join(parts) + b"]"
 
 
 def _portions(nids: Iterable[int]) -> Iterable[list[int]]:
