@@ -57,7 +57,10 @@ class InitialSync:
         }
 
     async def everything(self, requester: Requester, *, limit: int, archived: bool) -> dict[str, Any]:
-        """All rooms of a user, those that they have left if `archived`. Costs what all of them cost."""
+        """All rooms of a user, those that they have left if `archived`. Costs what all of them cost.
+
+        Without the partially joined ones.
+        """
         end = f"s{self._appender.committed_pos}"
         user_nid = await self._rooms.keys.find_user(self._rooms.db, requester.user_id)
         mine = [] if user_nid is None else await store.memberships_of(self._rooms.db, user_nid)
@@ -80,6 +83,9 @@ class InitialSync:
     async def _whole(self, requester: Requester, entry: Membership, limit: int) -> list[dict[str, Any]]:
         try:
             room = await self._rooms.by_nid(entry.room_nid)
+            if room.partial is not None:
+                # As in `/sync` for who wants all members.
+                return []
             return [await self.room(requester, room.room_id, limit=limit)]
         except MatrixError:
             # Left without ever having been in it.

@@ -54,7 +54,7 @@ class Notifying:
             return NOTHING
         facts = self._facts.get(stored.event_nid)
         if facts is None:
-            facts = EventFacts(event, member_count=room.joined_members, levels=power_levels(room))
+            facts = EventFacts(event, member_count=_member_count(room), levels=power_levels(room))
             self._facts[stored.event_nid] = facts
             if len(self._facts) > FACTS:
                 self._facts.popitem(last=False)
@@ -71,3 +71,11 @@ class Notifying:
         member = await self._rooms.member(room, user_id)
         name = None if member is None else member.event.content.get("displayname")
         return name if isinstance(name, str) else None
+
+
+def _member_count(room: Room) -> int:
+    """How many are in the room; in a partially joined one at least how many, so that it does not pass for a chat of two."""
+    partial = room.partial
+    return (
+        room.joined_members if partial is None else max(room.joined_members, partial.members, len(partial.servers) + 1)
+    )

@@ -149,3 +149,25 @@ async def test_nobody_waits_for_what_they_may_not_see(s: Stage) -> None:
     ben = await s.user("ben")
     for what in ("members", "joined_members", "state", f"state/m.room.member/{part(DEREK)}"):
         (await asyncio.wait_for(s.get(room, what, ben), 1)).refused(403, "M_FORBIDDEN")
+
+
+@staged()
+async def test_a_large_room_does_not_notify_like_a_chat_of_two(s: Stage) -> None:
+    room = s.room(members=[DEREK, ELSIE, "@fay:new.test"])
+    await s.join_partially(room)
+    rule = f"/pushrules/global/underride/{part('.m.rule.message')}/enabled"
+    (await s.alice.put(rule, {"enabled": False})).ok()
+    await s.tell(room.member("@gus:new.test", "join"), room.say("hello", sender="@gus:new.test"))
+    counts = part_of(await s.sync(lazy=True), room)["unread_notifications"]
+    assert counts["notification_count"] == 0
+
+
+@staged()
+async def test_initial_sync_of_old_clients_does_not_wait(s: Stage) -> None:
+    room = s.room()
+    await s.join_partially(room)
+    found = (await asyncio.wait_for(s.alice.get("/initialSync"), 1)).ok()["rooms"]
+    assert found == []
+    s.release()
+    await s.until_full(room)
+    assert [one["room_id"] for one in (await s.alice.get("/initialSync")).ok()["rooms"]] == [room.room_id]
