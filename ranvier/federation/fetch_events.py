@@ -88,12 +88,14 @@ class EventFetch:
         """
         known = await self.known(room, ids.state | ids.auth_chain)
         missing = [event_id for event_id in sorted(ids.state | ids.auth_chain) if event_id not in known]
-        refused: Collection[str] = ()
-        if len(missing) > EVENTS_ONE_BY_ONE:
-            refused = await self._fetch_state(room, event, server)
-        elif missing:
-            refused = await self._fetch_events(room, missing, server)
+        refused = set[str]()
+        if 0 < len(missing) <= EVENTS_ONE_BY_ONE:
+            refused.update(await self._fetch_events(room, missing, server))
         known = await self.known(room, ids.state)
+        if len(missing) > EVENTS_ONE_BY_ONE or ids.state.difference(known, refused):
+            # A server that has let us in and then left still tells the state at our join, but no single events.
+            refused.update(await self._fetch_state(room, event, server))
+            known = await self.known(room, ids.state)
         absent = len(ids.state.difference(known, refused if without_refused else ()))
         if absent:
             raise GapError(f"{server} did not give {absent} events of the state before {event.event_id}")
