@@ -73,7 +73,7 @@ async def build_e2ee(*, db: Database, clock: Clock, config: Config, users: UserS
         device_lists=device_lists,
         inboxes=inboxes,
         queries=queries,
-        signing=KeySigning(db=db, device_lists=device_lists),
+        signing=KeySigning(db=db, device_lists=device_lists, queries=queries),
         to_device=ToDevice(db=db, clock=clock, inboxes=inboxes, server_name=config.server_name),
         upload=upload,
     )

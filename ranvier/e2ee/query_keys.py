@@ -11,7 +11,7 @@ from typing import Final
 import orjson
 
 from ranvier.db.engine import Database
-from ranvier.e2ee.remote_keys import NobodyElse, QueriedKeys, RemoteKeys
+from ranvier.e2ee.remote_keys import ByUser, NobodyElse, QueriedKeys, RemoteKeys
 from ranvier.e2ee.user_keys import Signatures, UserKeys, build_user_keys, with_signatures
 from ranvier.proto.ids import domain_of
 from ranvier.store import cross_signing, device_keys
@@ -82,6 +82,13 @@ class KeyQueries:
         return await self._keys(
             [user_id for user_id in user_ids if domain_of(user_id) == self._server_name and is_storable(user_id)]
         )
+
+    async def masters_elsewhere(self, user_ids: Iterable[str]) -> ByUser:
+        """The master keys of those of these users who are of other servers, as these tell them."""
+        others: dict[str, Sequence[str]] = {
+            user_id: [] for user_id in user_ids if domain_of(user_id) != self._server_name
+        }
+        return (await self.remote.query(others, timeout_ms=TIMEOUT_MS)).masters if others else {}
 
     async def given(self, signer: str) -> Given:
         """What a user has signed of others. One statement the first time, then none."""

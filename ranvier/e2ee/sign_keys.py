@@ -12,6 +12,7 @@ import orjson
 from ranvier.db.engine import Database
 from ranvier.e2ee.cross_signing import ED25519, MASTER, SELF_SIGNING, USER_SIGNING
 from ranvier.e2ee.device_lists import DeviceLists
+from ranvier.e2ee.query_keys import KeyQueries
 from ranvier.proto.canonical_json import NotCanonical, encode
 from ranvier.proto.errors import MatrixError, invalid_param, not_found
 from ranvier.proto.signing import is_signature, signatures_of
@@ -44,20 +45,26 @@ class _Known:
 class KeySigning:
     """Stores signatures."""
 
-    def __init__(self, *, db: Database, device_lists: DeviceLists) -> None:
+    def __init__(self, *, db: Database, device_lists: DeviceLists, queries: KeyQueries) -> None:
         self._db = db
+        self._queries = queries
         self._device_lists = device_lists
 
     async def upload(self, requester: Requester, uploaded: Uploaded) -> Failures:
-        """Add the signatures that are right; why the others are not, by user and key. One transaction."""
+        """Add the signatures that are right; why the others are not, by user and key. One transaction.
+
+        For signatures on keys of users of other servers these are asked, unless their keys are known.
+        """
         signer = requester.user_id
         users = [user_id for user_id in {signer, *uploaded} if is_storable(user_id)]
         own_devices = {row.device_id: row.keys for row in await device_keys.of_users(self._db, [signer])}
-        known = _Known(signer, await store.of_users(self._db, users), own_devices)
+        told = await self._queries.masters_elsewhere(users)
+        keys = [*await store.of_users(self._db, users), *(_master_row(*entry) for entry in told.items())]
+        known = _Known(signer, keys, own_devices)
         failures: Failures = {}
         accepted: list[SignatureRow] = []
-        for user_id, keys in uploaded.items():
-            for key_id, value in keys.items():
+        for user_id, signed in uploaded.items():
+            for key_id, value in signed.items():
                 try:
                     accepted += _accept(known, user_id, key_id, value)
                 except MatrixError as error:
@@ -103,6 +110,12 @@ def _signable(known: _Known, user_id: str, key_id: str) -> tuple[bytes, dict[str
     elif key_id in known.devices:
         return known.devices[key_id], _public(known.key(user_id, SELF_SIGNING))
     raise not_found("No such key that could be signed")
+
+
+def _master_row(user_id: str, master: bytes) -> CrossSigningRow:
+    """The master key of a user of another server, which has been checked."""
+    (public_key,) = orjson.loads(master)["keys"].values()
+    return CrossSigningRow(user_id, MASTER, public_key, master)
 
 
 def _public(row: CrossSigningRow | None) -> dict[str, str]:

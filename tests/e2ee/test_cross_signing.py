@@ -1,9 +1,12 @@
 """Cross-signing keys and signatures. Spec: client-server API, "Cross-signing"."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 import pytest
 
+from ranvier.e2ee.remote_keys import NobodyElse, QueriedKeys
 from ranvier.proto.signing import SigningKey, sign_json
 from ranvier.proto.unpadded_base64 import encode_base64
 from tests.api.asgi import Answer
@@ -255,3 +258,41 @@ async def test_signatures_with_a_replaced_key_are_gone(alice: Person) -> None:
 @pytest.mark.parametrize("body", [[], {"@a:b": []}, {"@a:b": {"X": "x"}}])
 async def test_signatures_of_the_wrong_shape(alice: Person, body: object) -> None:
     (await alice.client.post("/keys/signatures/upload", body)).refused(400, "M_BAD_JSON")
+
+
+class _Elsewhere(NobodyElse):
+    """Other servers, which know these master keys."""
+
+    def __init__(self, **masters: dict[str, Any]) -> None:
+        self.masters = {master["user_id"]: orjson.dumps(master) for master in masters.values()}
+        self.asked: list[str] = []
+
+    async def query(self, wanted: Mapping[str, Sequence[str]], *, timeout_ms: int) -> QueriedKeys:
+        self.asked += wanted
+        return QueriedKeys(masters={user_id: self.masters[user_id] for user_id in wanted if user_id in self.masters})
+
+
+async def test_a_user_of_another_server_is_signed(homeserver: Homeserver, alice: Person, bob: Person) -> None:
+    identity = Identity(alice)
+    await identity.publish()
+    key = _key("@carol:other.test master")
+    public = key.key_id.removeprefix("ed25519:")
+    carol: dict[str, Any] = {"user_id": "@carol:other.test", "usage": ["master"], "keys": {key.key_id: public}}
+    elsewhere = _Elsewhere(carol=sign_json(carol, "@carol:other.test", key))
+    homeserver.server.e2ee.queries.remote = elsewhere
+    signed = identity.sign("user_signing", carol)
+    assert await upload_signatures(alice, {"@carol:other.test": {public: signed}}) == {}
+    seen = (await alice.keys_of("@carol:other.test"))["master_keys"]["@carol:other.test"]["signatures"]
+    assert seen[alice.user_id] == signed["signatures"][alice.user_id] and "@carol:other.test" in seen
+    others = (await bob.keys_of("@carol:other.test"))["master_keys"]["@carol:other.test"]["signatures"]
+    assert alice.user_id not in others
+    wrong = {
+        "@carol:other.test": {public: {**signed, "signatures": {alice.user_id: {}}}},
+        "@dave:other.test": {"x": {}},
+    }
+    failures = await upload_signatures(alice, wrong)
+    assert failures["@carol:other.test"][public]["errcode"] == "M_INVALID_SIGNATURE"
+    assert failures["@dave:other.test"]["x"]["errcode"] == "M_NOT_FOUND"
+    elsewhere.asked.clear()
+    await upload_signatures(alice, {bob.user_id: {"x": {}}})
+    assert not elsewhere.asked

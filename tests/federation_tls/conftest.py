@@ -7,8 +7,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.clients.conftest import open_encrypting_nio
 from tests.federation_tls.person import Person, open_person
 from tests.federation_tls.server import FederatingServer, issue
+
+__all__ = ["open_encrypting_nio", "pair", "servers"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,13 @@ const { CryptoEvent, VerificationPhase, VerifierEvent } = await import("matrix-j
 const { ClientEvent, EventType, Method } = sdk;
 
 const WAIT_MS = 40_000;
-const [, , baseUrl, suffix, carolId, carolDeviceId, carolKey] = process.argv;
+const [, , urls, suffix, carolId, carolDeviceId, carolKey] = process.argv;
+// Of Alice's server and of Bob's, which may be the same.
+const [aliceUrl, bobUrl] = urls.split(",");
 const PASSWORD = "correct horse";
 
 /** A device of a user, with its crypto running. `secrets` holds the secret storage key where the user knows it. */
-async function open({ user_id: userId, access_token: accessToken, device_id: deviceId }, secrets) {
+async function open(baseUrl, { user_id: userId, access_token: accessToken, device_id: deviceId }, secrets) {
     const client = sdk.createClient({
         baseUrl,
         userId,
@@ -107,7 +109,7 @@ async function verify(asking, asked, request) {
     await within(Promise.all([done, confirm(second)]), "the verification");
 }
 
-const register = async (name) => {
+const register = async (baseUrl, name) => {
     const user = `${name}-${suffix}`;
     const answer = await sdk.createClient({ baseUrl }).registerRequest({
         username: user,
@@ -117,7 +119,7 @@ const register = async (name) => {
     return answer;
 };
 
-const logIn = (userId) =>
+const logIn = (baseUrl, userId) =>
     sdk.createClient({ baseUrl }).loginRequest({
         type: "m.login.password",
         identifier: { type: "m.id.user", user: userId },
@@ -126,8 +128,8 @@ const logIn = (userId) =>
 
 const aliceSecrets = {};
 const bobSecrets = {};
-const alice = await open(await register("alice"), aliceSecrets);
-const bob = await open(await register("bob"), bobSecrets);
+const alice = await open(aliceUrl, await register(aliceUrl, "alice"), aliceSecrets);
+const bob = await open(bobUrl, await register(bobUrl, "bob"), bobSecrets);
 await bootstrap(alice, aliceSecrets);
 await bootstrap(bob, bobSecrets);
 console.error("--- identities are there");
@@ -174,7 +176,7 @@ await until(async () => {
     const described = await alice.http.authedRequest(Method.Get, "/room_keys/version");
     return described.count >= 3;
 }, "the keys in the backup");
-const third = await open(await logIn(alice.getUserId()), aliceSecrets);
+const third = await open(aliceUrl, await logIn(aliceUrl, alice.getUserId()), aliceSecrets);
 const thirdCrypto = third.getCrypto();
 await thirdCrypto.bootstrapCrossSigning({});
 await thirdCrypto.loadSessionBackupPrivateKeyFromSecretStorage();
