@@ -38,8 +38,9 @@ FIRST_MS: Final = 2_000
 LONGEST_MS: Final = 600_000
 IDLE_S: Final = 3_600.0
 ALONE_AFTER: Final = 3
-"""After so many failed attempts one server is believed alone, if it is not the one that made the event; and events of the
-state whose signatures nobody can check are done without."""
+"""After so many failed attempts one server is believed alone, if it is not the one that made the event."""
+WITHOUT_REFUSED_AFTER: Final = 1
+"""After so many events of the state whose signatures nobody can check are done without."""
 GUESS_AFTER_MS: Final = 3_600_000
 """So long after the join the state before a later event that nobody can tell is guessed."""
 DOUBTS: Final = 3
@@ -209,7 +210,7 @@ class Resyncs:
             partial.asked.append(server)
             try:
                 state = await self._gaps.state_before(
-                    room, join.event, server, without_refused=partial.tries >= ALONE_AFTER
+                    room, join.event, server, without_refused=partial.tries >= WITHOUT_REFUSED_AFTER
                 )
                 told = told_state(state)
                 await self._check(partial, told)

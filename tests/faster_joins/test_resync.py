@@ -342,5 +342,5 @@ async def test_members_whose_keys_are_gone_do_not_keep_the_room_partial(s: Stage
     room = s.room(members=[DEREK, ELSIE])
     room.member("@ghost:gone.test", "join")
     await s.join(room)
-    await s.until_full(room, at_most_s=120.0)
+    await s.until_full(room, at_most_s=15.0)
     await s.check_joined(room, CHARLIE, DEREK, ELSIE, s.alice.user_id)
