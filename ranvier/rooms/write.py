@@ -19,7 +19,7 @@ from ranvier.proto.canonical_json import encode_lenient as encode
 from ranvier.proto.errors import MatrixError, bad_json, forbidden
 from ranvier.proto.event_build import build_event
 from ranvier.proto.event_format import EventTooLarge, InvalidEvent
-from ranvier.proto.events import Event
+from ranvier.proto.events import Event, StateKey
 from ranvier.proto.ids import domain_of
 from ranvier.proto.policy import POLICY
 from ranvier.proto.signing import SigningKey
@@ -285,16 +285,14 @@ class Writer:
         append.events.append(Appended(stored=stored, auth=auth_edges))
         return stored
 
-    def _time(self, room: Room, draft: Draft) -> int:
-        """When the event happens, unless that is given: after the entry that it replaces.
+    def _time_of_state(self, room: Room, key: StateKey) -> int:
+        """When a state event happens: after the entry that it replaces.
 
         Clocks differ, and jump. Where branches meet, state resolution orders by time what nothing else orders: somebody
         who leaves and comes back in the same millisecond would have left.
         """
-        if draft.origin_server_ts is not None:
-            return draft.origin_server_ts
         now = self._clock.now_ms()
-        replaced = None if draft.state_key is None else room.get_stored((draft.type, draft.state_key))
+        replaced = room.get_stored(key)
         if replaced is None or not now <= replaced.event.origin_server_ts <= now + MOST_AHEAD_MS:
             return now
         return replaced.event.origin_server_ts + 1
@@ -305,6 +303,11 @@ class Writer:
             entry = room.get_stored(key)
             if entry is not None:
                 auth.append(entry)
+        origin_server_ts = draft.origin_server_ts
+        if origin_server_ts is None and draft.state_key is not None:
+            origin_server_ts = self._time_of_state(room, (draft.type, draft.state_key))
+        elif origin_server_ts is None:
+            origin_server_ts = self._clock.now_ms()
         try:
             event = build_event(
                 version=room.version,
@@ -315,7 +318,7 @@ class Writer:
                 content=draft.content,
                 redacts=draft.redacts,
                 unsigned=draft.unsigned,
-                origin_server_ts=self._time(room, draft),
+                origin_server_ts=origin_server_ts,
                 depth=1 + max((stored.event.depth for stored in room.extremities), default=0),
                 prev_events=[stored.event for stored in room.extremities[-EXTREMITY_LIMIT:]],
                 auth_events=[entry.event for entry in auth],
