@@ -28,6 +28,10 @@ EVENTS_ONE_BY_ONE: Final = 30
 AT_ONCE: Final = 5
 STATE_BYTES: Final = 256 << 20
 STATE_TIMEOUT_S: Final = 120.0
+STATE_EVENTS: Final = 500_000
+"""The most events of a state and its auth chain; the greatest rooms have less than half of it."""
+LOOKED_UP: Final = 2_000
+"""Events that are looked up in one statement."""
 
 
 class GapError(Exception):
@@ -76,7 +80,10 @@ class EventFetch:
         """The state before an event."""
         at = path("v1", "state_ids", room.room_id)
         answer = await self._client.get(server, at, query=[("event_id", event.event_id)], timeout_s=STATE_TIMEOUT_S)
-        return StateIds(frozenset(_ids(answer, "pdu_ids")), frozenset(_ids(answer, "auth_chain_ids")))
+        ids = StateIds(frozenset(_ids(answer, "pdu_ids")), frozenset(_ids(answer, "auth_chain_ids")))
+        if len(ids.state) + len(ids.auth_chain) > STATE_EVENTS:
+            raise GapError(f"{server} tells a state of more than {STATE_EVENTS} events")
+        return ids
 
     async def state(
         self, room: Room, event: Event, ids: StateIds, server: str, *, without_refused: bool = False
@@ -103,8 +110,14 @@ class EventFetch:
 
     async def known(self, room: Room, event_ids: Collection[str]) -> dict[str, StoredEvent]:
         """Those of these events that are in the room, in its graph or not."""
-        found = await self._rooms.cache.by_id(sorted(event_ids))
-        return {event_id: stored for event_id, stored in found.items() if is_in(stored, room)}
+        wanted = sorted(event_ids)
+        here: dict[str, StoredEvent] = {}
+        for start in range(0, len(wanted), LOOKED_UP):
+            if start:
+                await asyncio.sleep(0)  # There may be very many, and reading may not have let others go on.
+            found = await self._rooms.cache.by_id(wanted[start : start + LOOKED_UP])
+            here |= {event_id: stored for event_id, stored in found.items() if is_in(stored, room)}
+        return here
 
     async def _fetch_state(self, room: Room, event: Event, server: str) -> Collection[str]:
         at = path("v1", "state", room.room_id)

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ranvier.federation.fetch_events import STATE_BYTES, STATE_TIMEOUT_S
+from ranvier.federation.fetch_events import STATE_BYTES, STATE_EVENTS, STATE_TIMEOUT_S
 from ranvier.proto.canonical_json import NotCanonical, encode_lenient
 from ranvier.proto.event_format import InvalidEvent, parse_event
 from ranvier.proto.events import Event
@@ -384,6 +384,19 @@ def test_answers_of_any_size_are_asked_for_with_a_limit(run: Run) -> None:
         assert not door.at.server.federation.receiving.is_busy
         _bounded(door, 120)
         assert spent.write_transactions <= 20
+
+    run(act)
+
+
+def test_a_state_without_end_is_not_looked_up(run: Run) -> None:
+    async def act(door: Door) -> None:
+        ids = [f"${number}" for number in range(STATE_EVENTS + 1)]
+        door.peers.answers_to = {"state_ids": lambda request: {"pdu_ids": ids, "auth_chain_ids": []}}
+        await door.taken(door.message(prev=[_orphan(door, 1, [])]))
+        async with spending(door.at.server.db) as spent:
+            await asyncio.sleep(60)
+        assert door.peers.count("state_ids") and not door.peers.count("state", "event")
+        assert spent.statements <= 100
 
     run(act)
 
