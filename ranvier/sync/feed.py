@@ -134,7 +134,12 @@ class Feeds:
             followers = self._by_room.get(room_nid)
             if append.head is not None and room_nid in self.heads:
                 self.heads[room_nid] = append.head
-            self._keep_recent(append)
+            if append.head is not None:
+                self._recent.add(
+                    room_nid, (entry.stored for entry in append.events if entry.stored.state_before is not None)
+                )
+            if append.quiet or append.redactions or append.makes_full is not None:
+                self._correct_recent(append)
             touched = set(followers) if followers else set()
             for change in append.members:
                 feed = self._by_user.get(change.user_id) if change.is_local else None
@@ -153,14 +158,9 @@ class Feeds:
         for feed in woken:
             feed.wake()
 
-    def _keep_recent(self, append: Append) -> None:
+    def _correct_recent(self, append: Append) -> None:
         room_nid = append.room.room_nid
-        if append.head is not None:
-            self._recent.add(
-                room_nid, (entry.stored for entry in append.events if entry.stored.state_before is not None)
-            )
-        is_late = append.quiet and any(entry.stored.pos is not None for entry in append.quiet)
-        if is_late or append.makes_full is not None:
+        if append.makes_full is not None or any(entry.stored.pos is not None for entry in append.quiet):
             # What is in memory has partial states, or may not be all any more because history has come.
             self._recent.forget(room_nid)
         for target, _ in append.redactions:
