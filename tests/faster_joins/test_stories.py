@@ -34,11 +34,11 @@ class Story:
         self.random = random
         self.clients = [client.user_id for client in clients]
         people = [f"@user{number}:{random.choice(SERVERS)}" for number in range(8)]
-        moderators = random.sample(people, 2)
+        self.moderators = random.sample(people, 2)
         self.room: ScriptedRoom = s.room(
             random.choice(("6", "10", "11", "12")),
             members=people,
-            levels=dict.fromkeys(moderators, 50),
+            levels=dict.fromkeys(self.moderators, 50),
             name=random.choice(("Square", None)),
         )
         for name in SERVERS:
@@ -96,6 +96,22 @@ class Story:
             wrong = self.room.forge("m.room.message", {"body": "boo"}, sender=sender, state=self.past)
             await self.tell(wrong)
 
+    async def forge_state(self) -> None:
+        """Who is not in the room any more changes it, or comes back although they are banned."""
+        state = self.room.state
+        absent = [one for one in self.people if one not in self.present]
+        banned = [one for one in absent if state[MEMBER, one].membership == "ban"]
+        moderators = [one for one in absent if one in self.moderators]
+        if banned and self.random.random() < 0.5:
+            one = self.random.choice(banned)
+            content = {"membership": "join", "displayname": "back"}
+            await self.tell(self.room.forge(MEMBER, content, sender=one, state_key=one, state=self.past))
+        elif moderators:
+            one = self.random.choice(moderators)
+            await self.tell(
+                self.room.forge("m.room.topic", {"topic": "wrong"}, sender=one, state_key="", state=self.past)
+            )
+
     async def say(self) -> None:
         client = self.s.world.clients[self.random.choice(self.clients)]
         answer = await client.send(self.room.room_id, "m.room.message", {"body": "ours"})
@@ -131,7 +147,7 @@ class Story:
 
     async def run(self) -> None:
         acts: list[tuple[int, Callable[[], Awaitable[None]]]] = [
-            (6, self.speak), (4, self.topic), (4, self.come), (3, self.go), (3, self.remove), (3, self.forge), (6, self.say),
+            (6, self.speak), (4, self.topic), (4, self.come), (3, self.go), (3, self.remove), (3, self.forge), (3, self.forge_state), (6, self.say),
             (2, self.join), (2, self.leave), (1, self.crash), (2, self.away), (1, self.hold),
         ]  # fmt: skip
         for name in SERVERS:
