@@ -106,7 +106,8 @@ def _sum_up(total: Result) -> None:
     print(f"\n{total.stories} stories, {total.cpu_s:.0f} s CPU")
     print("faults:  " + ", ".join(f"{name} {total.faults[name]}" for name in FAULTS))
     print("attacks: " + ", ".join(f"{name} {total.attacks[name]}" for name in sorted(ATTACKS)))
-    print(f"A server was lied to while it could ask nobody else: {total.faults['lie believed']} times")
+    lies = f"{total.faults['lie believed']} times; stories that parted so: {total.faults['parted by a lie']}"
+    print(f"lied to while there was nobody else to ask: {lies}")
     print(f"failed:  {sorted(seed for seed, _ in total.failed) or 'none'}")
 
 
