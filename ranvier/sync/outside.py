@@ -99,7 +99,7 @@ class OutsideRooms:
         if last.state_before is None:
             return await self._ended(query, last)
         room = await self._rooms.by_nid(mine.room_nid)
-        if self._partly_known.was_never_shown(query, mine.room_nid):
+        if self._partly_known.was_never_shown(query, mine):
             since = None
         after = FIRST_POS if since is None else end_of(since)
         timeline = await self._timelines.newest(

@@ -37,9 +37,14 @@ class PartlyKnown:
         """Whether a room has become full after a position of the event stream."""
         return self._partials.full_since.get(room_nid, -1) > since
 
-    def was_never_shown(self, query: SyncQuery, room_nid: int) -> bool:
-        """Whether a client knows nothing of a room that the user has left, because it never was full."""
-        return not query.lazy_members and room_nid in self._partials.left
+    def was_never_shown(self, query: SyncQuery, mine: Membership) -> bool:
+        """Whether a client knows nothing of a room that the user has left, because it was not full before."""
+        room_nid, partials = mine.room_nid, self._partials
+        if query.lazy_members:
+            return False
+        if room_nid in partials.left or partials.of(room_nid) is not None:
+            return True
+        return self.became_full(room_nid, mine.stream_pos)
 
     def appeared(self, feed: Feed, room_nids: Iterable[int], since: int) -> list[int]:
         """Those of these rooms, in which the user has been for longer, that became full after `since`."""

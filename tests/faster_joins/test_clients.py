@@ -171,3 +171,18 @@ async def test_initial_sync_of_old_clients_does_not_wait(s: Stage) -> None:
     s.release()
     await s.until_full(room)
     assert [one["room_id"] for one in (await s.alice.get("/initialSync")).ok()["rooms"]] == [room.room_id]
+
+
+@staged()
+async def test_a_room_that_only_one_of_two_has_left_is_shown_to_clients_that_never_saw_it(s: Stage) -> None:
+    room = s.room(members=[DEREK])
+    ben = await s.user("ben")
+    await s.join_partially(room)
+    await s.join(room, ben)
+    since = (await s.sync())["next_batch"]
+    await s.tell(room.member(s.alice.user_id, "leave", by=CHARLIE))
+    for _ in range(2):
+        left = part_of(await s.sync(since=since), room, "leave")
+        assert "m.room.create" in {event["type"] for event in left["state"]["events"]}
+        s.release()
+        await s.until_full(room)
