@@ -42,7 +42,6 @@ class ScriptedRoom:
         *,
         version: str = "11",
         name: str | None = "Square",
-        public: bool = True,
         levels: Mapping[str, int] | None = None,
         number: int = 0,
     ) -> None:
@@ -64,7 +63,7 @@ class ScriptedRoom:
         self.tell(MEMBER, {"membership": "join"}, state_key=creator)
         users = dict(levels or {}) | ({} if self.version.domainless_room_ids else {creator: 100})
         self.tell("m.room.power_levels", {"users": users}, state_key="")
-        self.tell("m.room.join_rules", {"join_rule": "public" if public else "invite"}, state_key="")
+        self.tell("m.room.join_rules", {"join_rule": "public"}, state_key="")
         self.tell("m.room.history_visibility", {"history_visibility": "shared"}, state_key="")
         if name is not None:
             self.tell("m.room.name", {"name": name}, state_key="")
