@@ -34,6 +34,9 @@ NOT_FOUND: Answer = (404, {"errcode": "M_NOT_FOUND", "error": "It is not known h
 def template(room: ScriptedRoom, user_id: str, membership: str) -> Answer:
     """`/make_join` and its kin."""
     content = {"membership": membership}
+    rules = room.state["m.room.join_rules", ""].content
+    if membership == "join" and rules["join_rule"] == "restricted":
+        content["join_authorised_via_users_server"] = room.creator
     keys = auth_types_for(room.version, MEMBER, user_id, user_id, content)
     state = room.state
     event = {

@@ -11,9 +11,11 @@ import orjson
 from ranvier.http.response import Header
 from ranvier.ports import FederationTransport
 from ranvier.proto.canonical_json import encode_lenient
+from ranvier.proto.event_format import parse_event
 from ranvier.proto.events import Event
 from ranvier.proto.handshakes.countersign import countersign
 from ranvier.proto.key_documents import write_key_document
+from ranvier.proto.signing import authorising_server
 from ranvier.proto.x_matrix import parse_x_matrix, x_matrix_header
 from tests.faster_joins import answers
 from tests.faster_joins.answers import NOT_FOUND, Answer, Request
@@ -192,7 +194,10 @@ class Resident:
                 return answers.template(room, request.rest[1], request.act.removeprefix("make_"))
             case "send_join":
                 omits = request.query.get("omit_members") == "true" and not self.answers_in_full
-                return answers.joined(room, room.hear(request.body), omit_members=omits)
+                join = parse_event(request.body, room.version)
+                if authorising_server(join) == self.name:
+                    join = countersign(join, self.name, key_of(self.name))
+                return answers.joined(room, room.hear(join.pdu), omit_members=omits)
             case "invite":
                 invite = countersign(room.hear(request.body["event"]), self.name, key_of(self.name))
                 return 200, {"event": invite.pdu}

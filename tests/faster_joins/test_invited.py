@@ -1,4 +1,4 @@
-"""Partial joins by invitation, in encrypted rooms, and by who has been in the room before."""
+"""Partial joins by invitation, by a condition, in encrypted rooms, and by who has been in the room before."""
 
 from typing import Any
 from urllib.parse import quote
@@ -99,6 +99,23 @@ async def test_who_has_been_there_before_comes_back(s: Stage) -> None:
     await s.until_full(room)
     await s.check_full(room)
     await s.check_joined(room, CHARLIE, DEREK, "@fay:new.test", s.alice.user_id)
+
+
+@staged()
+async def test_a_restricted_room_lets_two_of_us_in(s: Stage) -> None:
+    """Each of them by the signature of the resident, who knows who fulfils the condition."""
+    room = s.room(members=[DEREK, ELSIE])
+    allow = [{"type": "m.room_membership", "room_id": "!lobby:resident.test"}]
+    room.tell("m.room.join_rules", {"join_rule": "restricted", "allow": allow}, state_key="")
+    await s.join_partially(room)
+    ben = await s.user("ben")
+    await s.join(room, ben)
+    assert await s.partial(room) is not None
+    assert len(s.resident.asked("send_join")) == 2
+    s.release()
+    await s.until_full(room)
+    await s.check_full(room)
+    await s.check_joined(room, CHARLIE, DEREK, ELSIE, s.alice.user_id, ben.user_id)
 
 
 @staged()
