@@ -1,4 +1,5 @@
-"""Whatever a client sends, in the shape that the OpenAPI document describes or in none: the answer is never a 500.
+"""Whatever a client sends, in the shape that the OpenAPI document describes or in none: the answer is never a 500, and
+never takes long.
 
 The document is made from the route table, so a new route is fuzzed from its first day.
 """
@@ -21,6 +22,9 @@ from tests.fuzz.server import Target, serving
 
 EXAMPLES = int(os.environ.get("RANVIER_FUZZ_EXAMPLES", "4"))
 """For each operation, once as described and once not."""
+
+LONGEST_S = 1.0
+"""No request, whatever is in it, may keep the event loop busy for longer."""
 
 ENDS_IT = ("/logout", "/logout/all", "/account/deactivate", "/leave")
 """Would make the rest of the run a test of 401s and 403s."""
@@ -72,7 +76,11 @@ def test_nothing_is_an_internal_error(target: Target, mode: GenerationMode) -> N
             nonlocal asked
             asked += 1
             aim(case, target, is_known=asked % 2 == 0)
+            before_s = target.cpu_s()
             answer = case.call(headers={"Authorization": f"Bearer {target.token}"}, timeout=10)
+            taken_s = target.cpu_s() - before_s
+            if taken_s > LONGEST_S:
+                failures.append(f"{taken_s:.1f} s {case.as_curl_command()}")
             if answer.status_code >= 500:
                 failures.append(f"{answer.status_code} {case.as_curl_command()}")
             elif answer.content and not "".join(answer.headers.get("content-type", [])).startswith("text/html"):
