@@ -3,13 +3,13 @@
 Spec: server-server API, "Request Authentication"; "API standards".
 """
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import quote, urlencode
 
 from ranvier.federation.decode_answer import decode_answer
+from ranvier.federation.lanes import Lanes
 from ranvier.federation.remote_error import RemoteError, remote_error
 from ranvier.ports import Clock, FederationAnswer, FederationTransport, FederationUnreachable
 from ranvier.proto.canonical_json import NotCanonical, encode_lenient
@@ -108,7 +108,7 @@ class FederationClient:
         self._timeout_s = timeout_s
         self._allowed = None if allowed is None else frozenset(allowed)
         self._retries = Retries() if retries is None else retries
-        self._connections = asyncio.Semaphore(max_connections)
+        self._lanes = Lanes(most=max_connections)
         self._tried_s: dict[str, float] = {}
 
     async def get(
@@ -169,13 +169,17 @@ class FederationClient:
     async def _ask(
         self, call: _Call, timeout_s: float | None, limit_bytes: int, *, patient: bool, waited_for: bool
     ) -> Any:
-        self._check_may_try(call.destination, patient=patient)
+        self._check_federates(call.destination)
         left_s = self._timeout_s if timeout_s is None else timeout_s
         until_s = self._clock.monotonic() + left_s
         retries = 0
         while True:
             try:
-                return await self._ask_once(call, left_s, limit_bytes)
+                async with self._lanes.place(call.destination):
+                    # Only now: whoever had to wait need not learn for himself that the server is away.
+                    if not retries:
+                        self._check_may_try(call.destination, patient=patient)
+                    return await self._ask_once(call, left_s, limit_bytes)
             except RemoteError as refusal:
                 pause_s = self._retries.pause_s(refusal, retries) if patient or waited_for else None
                 if pause_s is None or self._clock.monotonic() + pause_s >= until_s:
@@ -185,27 +189,28 @@ class FederationClient:
             left_s = max(until_s - self._clock.monotonic(), FIRST_PAUSE_S)
 
     async def _ask_once(self, call: _Call, timeout_s: float, limit_bytes: int) -> Any:
-        async with self._connections:
-            try:
-                answer = await self._transport.request(
-                    method=call.method,
-                    destination=call.destination,
-                    target=call.target,
-                    headers=self._headers(call),
-                    body=call.body,
-                    timeout_s=timeout_s,
-                    limit_bytes=limit_bytes,
-                )
-            except FederationUnreachable as error:
-                self._failed(call)
-                raise Unreachable(str(error)) from error
+        try:
+            answer = await self._transport.request(
+                method=call.method,
+                destination=call.destination,
+                target=call.target,
+                headers=self._headers(call),
+                body=call.body,
+                timeout_s=timeout_s,
+                limit_bytes=limit_bytes,
+            )
+        except FederationUnreachable as error:
+            self._failed(call)
+            raise Unreachable(str(error)) from error
         return await self._read(call, answer)
 
-    def _check_may_try(self, destination: str, *, patient: bool) -> None:
+    def _check_federates(self, destination: str) -> None:
         if destination == self._server_name:
             raise Unreachable("That is this server")
         if self._allowed is not None and destination not in self._allowed:
             raise Unreachable(f"This server does not federate with {destination}")
+
+    def _check_may_try(self, destination: str, *, patient: bool) -> None:
         if self._health.may_try(destination):
             self._tried_s.pop(destination, None)
             return

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from ranvier.federation.client import FederationClient, RemoteError, Retries, Unreachable
+from ranvier.federation.lanes import PER_SERVER
 from ranvier.federation.paths import key_path, path
-from ranvier.ports import FederationAnswer
+from ranvier.ports import FederationAnswer, FederationUnreachable
 from ranvier.proto.canonical_json import encode
 from ranvier.proto.signing import check_json, is_signature
 from ranvier.proto.x_matrix import parse_x_matrix, request_bytes
@@ -301,3 +302,35 @@ async def test_large_answers_that_are_not_json(net: Net, before: bytes, after: b
     net.serves(FederationAnswer(status=200, headers={}, body=body))
     with pytest.raises(Unreachable, match="not JSON"):
         await net.client.get("a.test", "/x")
+
+
+async def test_a_slow_server_does_not_take_the_places_of_others() -> None:
+    net = Net(max_connections=PER_SERVER + 2)
+    go_on = asyncio.Event()
+
+    async def slow(asked: Asked) -> FederationAnswer:
+        await go_on.wait()
+        return answer({})
+
+    net.wire.servers["slow.test"] = slow
+    net.serves(answer({"a": 1}))
+    waiting = [asyncio.create_task(net.client.get("slow.test", "/x")) for _ in range(5 * PER_SERVER)]
+    await asyncio.sleep(0.01)
+    assert net.wire.count("slow.test") == PER_SERVER
+    async with asyncio.timeout(5):
+        assert await net.client.get("a.test", "/x") == {"a": 1}
+    go_on.set()
+    assert await asyncio.gather(*waiting) == [{}] * (5 * PER_SERVER)
+
+
+async def test_who_has_waited_for_a_server_that_is_away_does_not_try_it_too(net: Net) -> None:
+    async def away(asked: Asked) -> FederationAnswer:
+        await asyncio.sleep(0.01)
+        net.health.away.add("away.test")
+        raise FederationUnreachable("timed out")
+
+    net.wire.servers["away.test"] = away
+    asking = [asyncio.create_task(net.client.get("away.test", "/x")) for _ in range(5 * PER_SERVER)]
+    results = await asyncio.gather(*asking, return_exceptions=True)
+    assert all(isinstance(result, Unreachable) for result in results)
+    assert net.wire.count("away.test") == PER_SERVER
