@@ -7,10 +7,11 @@ import os
 
 import pytest
 
+from tests.plays.attacks import ATTACKS
 from tests.plays.telling import FAULTS, teller
 
 STORIES = int(os.environ.get("RANVIER_PLAYS", "1000"))
-AT_ONCE = 20
+AT_ONCE = 50
 
 
 @pytest.mark.parametrize("first", range(0, STORIES, AT_ONCE))
@@ -20,4 +21,10 @@ def test_stories(first: int) -> None:
             stories.tell(seed)
     if first + AT_ONCE <= STORIES:
         assert [fault for fault in FAULTS if not stories.faults[fault]] == []
-        assert stories.attacks
+
+
+def test_every_attack_is_tried() -> None:
+    with teller(byzantine=1.0) as stories:
+        for seed in range(100_000, 100_012):
+            stories.tell(seed)
+    assert [attack for attack in ATTACKS if not stories.attacks[attack]] == []
