@@ -166,7 +166,11 @@ class Gaps:
                 )
             )
         taken = await self._accepting.accept(room.room_id, arrivals)
-        return sum(stored is not None for stored in taken)
+        came = sum(stored is not None for stored in taken)
+        if came < len(taken) and any(arrival.guesses_state for arrival in arrivals) and room.partial is None:
+            # The room has become full meanwhile, in which no state is guessed: this time it is asked for.
+            return came + await self.take_history(room, found, server, below=below)
+        return came
 
     async def agreed_before(
         self, room: Room, event: Event, servers: Sequence[str], *, is_last: bool
