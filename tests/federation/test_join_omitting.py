@@ -1,5 +1,6 @@
 """What is answered to a join that can do without members. Spec: `omit_members` of `/send_join`, MSC3706, MSC3943."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
@@ -273,3 +274,28 @@ async def test_heroes_of_a_large_room_cost_nothing_more(place: Town) -> None:
     async with spending(one.homeserver.db) as answering:
         await hand_in(place, sent)
     assert answering.statements <= LOOK_UPS
+
+
+async def test_what_does_not_fit_is_put_together_each_time(place: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice, room_id = await room_of(place, name="Square")
+    _, kept = await join(place, "bob", room_id)
+    monkeypatch.setattr("ranvier.federation.resident_omitting.SIZE_BYTES", 0)
+    (await alice.set_state(room_id, "m.room.topic", {"topic": "x"})).ok()
+    for name in ("ben", "bill"):
+        sent, answer = await join(place, name, room_id)
+        assert {pdu["type"] for pdu in answer["state"]} == {pdu["type"] for pdu in kept["state"]} | {"m.room.topic"}
+        check_whole(answer, sent)
+
+
+async def test_many_come_at_once_into_a_room_that_nobody_was_told_of(place: Town) -> None:
+    one = place.servers[ONE]
+    _, room_id = await room_of(place, name="Square")
+    others = [f"user{number}" for number in range(10)]
+    await join(place, "warm", room_id, omit=False)
+    async with spending(one.homeserver.db) as alone:
+        await join(place, "alone", room_id)
+    async with spending(one.homeserver.db) as together:
+        answers = await asyncio.gather(*(join(place, name, room_id) for name in others))
+    for sent, answer in answers:
+        check_whole(answer, sent)
+    assert together.statements < 10 * alone.statements
