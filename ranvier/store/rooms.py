@@ -253,6 +253,19 @@ async def member_nids(db: Reader, room_nid: AllMembersOf, memberships: Collectio
     return [row[0] for row in rows]
 
 
+async def joined_page(db: Reader, room_nid: AllMembersOf, *, after: int, limit: int) -> list[int]:
+    """Numbers of joined users that are greater than `after`, in order."""
+    rows = await db.all(
+        "SELECT key_id FROM room_current WHERE room_nid = $1 AND key_id > $2 AND membership = $3"
+        " ORDER BY key_id LIMIT $4",
+        room_nid,
+        max(after, MEMBER_KEYS - 1),
+        JOIN,
+        limit,
+    )
+    return [row[0] for row in rows]
+
+
 async def memberships_of(db: Reader, user_nid: int) -> list[Membership]:
     """Every room that a local user has or had to do with."""
     rows = await db.all(

@@ -4,8 +4,10 @@ Spec: client-server API, "Tracking the device list for a user". A change is mark
 with the user before its position is committed; so a sync without news asks the database nothing.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 import orjson
 
@@ -18,6 +20,8 @@ from ranvier.store.state_keys import StateKeys
 from ranvier.sync.feed import Feed, Feeds
 from ranvier.sync.sharing import Sharers
 from ranvier.sync.token import SyncToken
+
+PORTION: Final = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,8 @@ class DeviceListStream:
         if changed and sharing.moved:
             changed = await self._who_share(feed, changed)
         return DeviceListChanges(
-            sorted(changed.union(await self._user_ids(sharing.began))),
-            sorted(await self._user_ids(sharing.ceased)),
+            _ordered(changed.union(await self._user_ids(sharing.began))),
+            _ordered(await self._user_ids(sharing.ceased)),
         )
 
     async def _changed(self, feed: Feed, since: int, upto: int) -> set[str]:
@@ -91,9 +95,14 @@ class DeviceListStream:
         return {user_id for user_id, nid in nids.items() if nid in sharing or user_id == feed.user_id}
 
     async def _user_ids(self, user_nids: set[int]) -> set[str]:
-        if not user_nids:
-            return set()
-        return {key[1] for key in (await self._keys.keys(self._db, user_nids)).values()}
+        found: set[str] = set()
+        nids = list(user_nids)
+        for start in range(0, len(nids), PORTION):
+            portion = await self._keys.keys(self._db, nids[start : start + PORTION])
+            found.update(key[1] for key in portion.values())
+            if start:
+                await asyncio.sleep(0)  # Reading may not have let others go on.
+        return found
 
     async def _on_changed(self, user_id: str, position: int) -> None:
         followers: set[Feed] = set()
@@ -139,6 +148,11 @@ class DeviceListStream:
 
     def _on_loaded(self, feed: Feed) -> None:
         feed.devices.complete_after = self._positions.given_out
+
+
+def _ordered(user_ids: set[str]) -> list[str]:
+    """In order, so that equal answers look alike; not where that would hold up everybody else."""
+    return sorted(user_ids) if len(user_ids) <= PORTION else list(user_ids)
 
 
 async def _nowhere(user_id: str) -> Collection[int]:

@@ -4,6 +4,7 @@ Spec: client-server API, "Extensions to /sync" of the end-to-end encryption modu
 or not: a client that tracks too many devices is right, one that misses some is not.
 """
 
+import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,11 +14,11 @@ from ranvier.rooms.full_room import known_members
 from ranvier.store import member_changes as store
 from ranvier.store import rooms as room_store
 from ranvier.store.member_changes import MemberChange
-from ranvier.store.rooms import JOIN
 from ranvier.sync.feed import Feed, Feeds
 from ranvier.sync.member_changes import MemberChanges
 from ranvier.sync.partly_known import PartlyKnown
 
+PAGE: Final = 5000
 LOOK_UPS: Final = 20_000
 """So many are made to leave out of `began` who shared another room before; the spec does not ask for that."""
 
@@ -96,10 +97,9 @@ class Sharers:
                 found.ceased |= moves.left
         for room_nid in gained | appeared:
             # Those of a partial room who are not known yet are told of when it is full.
-            found.began.update(await room_store.member_nids(self._db, known_members(room_nid), (JOIN,)))
+            found.began.update(await self._joined_to(room_nid))
         for room_nid in lost:
-            members = await room_store.member_nids(self._db, known_members(room_nid), (JOIN,))
-            found.ceased |= steps.get(room_nid, _Steps()).joined_before(members)
+            found.ceased |= steps.get(room_nid, _Steps()).joined_before(await self._joined_to(room_nid))
         found.began.discard(feed.user_nid)
         found.ceased.discard(feed.user_nid)
         found.began -= await self._shared_throughout(joined - gained - appeared, found.began, steps)
@@ -117,6 +117,18 @@ class Sharers:
             everybody = await store.joined_of(self._db, joined)
             return everybody.intersection(user_nids)
         return {user_nid for _, user_nid in await store.joined_among(self._db, joined, user_nids)}
+
+    async def _joined_to(self, room_nid: int) -> set[int]:
+        """Who is in a room, as far as is known. One statement for each `PAGE`."""
+        found: set[int] = set()
+        last = 0
+        while True:
+            page = await room_store.joined_page(self._db, known_members(room_nid), after=last, limit=PAGE)
+            found.update(page)
+            if len(page) < PAGE:
+                return found
+            last = page[-1]
+            await asyncio.sleep(0)  # Reading may not have let others go on.
 
     async def _shared_throughout(
         self, kept: Collection[int], user_nids: Collection[int], steps: dict[int, _Steps]

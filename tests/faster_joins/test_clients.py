@@ -2,10 +2,11 @@
 
 import asyncio
 from typing import Any
+from unittest.mock import patch
 
 from tests.api.asgi import in_room, part
 from tests.faster_joins.room import MEMBER, ScriptedRoom
-from tests.faster_joins.stage import CHARLIE, DEREK, ELSIE, Stage, staged
+from tests.faster_joins.stage import CHARLIE, DEREK, ELSIE, RESIDENT, Stage, staged
 
 
 def part_of(sync: Any, room: ScriptedRoom, section: str = "join") -> Any:
@@ -186,3 +187,16 @@ async def test_a_room_that_only_one_of_two_has_left_is_shown_to_clients_that_nev
         assert "m.room.create" in {event["type"] for event in left["state"]["events"]}
         s.release()
         await s.until_full(room)
+
+
+@staged()
+async def test_devices_of_many_members_are_read_in_portions(s: Stage) -> None:
+    names = [f"@user{number}:{RESIDENT}" for number in range(7)]
+    room = s.room(members=names)
+    await s.join_partially(room)
+    since = (await s.sync(lazy=True))["next_batch"]
+    s.release()
+    await s.until_full(room)
+    with patch("ranvier.sync.sharing.PAGE", 3), patch("ranvier.sync.device_list_stream.PORTION", 3):
+        told = await s.sync(lazy=True, since=since)
+    assert sorted(told["device_lists"]["changed"]) == sorted([CHARLIE, *names])
