@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import pytest
 
@@ -117,3 +118,12 @@ async def test_small_reads(homeserver: Homeserver, alice: Client, room_id: str, 
         (await alice.get(path)).ok()
     assert spent.statements <= 2
     assert spent.write_transactions == 0
+
+
+async def test_all_members_are_one_statement(homeserver: Homeserver, alice: Client, bob: Client, room_id: str) -> None:
+    path = f"/rooms/{quote(room_id)}/members"
+    await alice.get(path)
+    async with spending(homeserver.db) as spent:
+        chunk = (await alice.get(path)).ok()["chunk"]
+    assert {event["state_key"] for event in chunk} == {alice.user_id, bob.user_id}
+    assert spent == Spent(statements=1)
