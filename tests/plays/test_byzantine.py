@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ranvier.federation.waiting_events import WAITING
 from tests.api.asgi import Client, part
 from tests.plays.byzantine import EVIL, Byzantine
 from tests.plays.byzantine_answers import MOODS, ByzantineApp, let_in
@@ -100,6 +101,25 @@ def test_events_without_end_do_not_hold_up_those_of_others(tmp_path: Path) -> No
         await play.clocks[ONE].sleep(3)
         assert (await heard(stage.people[1], stage.room_id))[:2] == ["on what you have not seen", "while you were away"]
         await stage.check()
+
+    staged(tmp_path, act)
+
+
+def test_one_server_fills_its_own_line_only(tmp_path: Path) -> None:
+    async def act(stage: Stage) -> None:
+        peer, play = stage.peer, stage.play
+        stage.always("silence")
+        for start in range(0, WAITING + 50, 50):
+            events = [
+                peer.make("m.room.message", {"body": "lost"}, prev_events=[f"${start + number:03}{'x' * 39}A"])
+                for number in range(50)
+            ]
+            await peer.tell([TWO], *events)
+        rows = await play.servers[TWO].db.all("SELECT origin FROM inbound_events")
+        assert [row[0] for row in rows] == [EVIL] * WAITING
+        await say(stage.people[0], stage.room_id, "hello")
+        await play.clocks[ONE].sleep(1)
+        assert await heard(stage.people[1], stage.room_id) == ["hello"]
 
     staged(tmp_path, act)
 
