@@ -21,6 +21,9 @@ BEGIN, END = "<!-- endpoints: begin -->", "<!-- endpoints: end -->"
 REASONS = {
     "GET /_matrix/client/v1/auth_metadata": "there is no OAuth 2.0 API here; 404 `M_UNRECOGNIZED` is how a client learns it",
     "GET /.well-known/matrix/policy_server": "for policy servers, which this is not",
+    "POST /_matrix/policy/v1/sign": "for policy servers, which this is not",
+    "GET /_matrix/federation/v1/media/download/{mediaId}": "not yet: media",
+    "GET /_matrix/federation/v1/media/thumbnail/{mediaId}": "not yet: media",
     "GET /.well-known/matrix/support": "no option says whom to ask; the web server of the domain can serve it",
     "POST /_matrix/client/v3/user_directory/search": "not yet: user directory",
     "application-service-api": "not yet: application services",
@@ -28,7 +31,6 @@ REASONS = {
     "push": "not yet: push delivery",
     "search": "not yet: search",
     "sso_login": "not yet: single sign-on",
-    "server-server-api": "not yet: federation",
 }
 """Why an endpoint is not served: by method and path, else by module. There is no other excuse."""
 

@@ -1,7 +1,7 @@
 """A homeserver behind its federation door, and other servers that knock there with signed requests and answer as told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +16,10 @@ from ranvier.http.listeners import app_for
 from ranvier.ports import FederationAnswer, FederationUnreachable
 from ranvier.proto.canonical_json import encode_lenient
 from ranvier.proto.events import Event
+from ranvier.proto.hashing import content_hash, signed_bytes
 from ranvier.proto.key_documents import write_key_document
 from ranvier.proto.signing import SigningKey
+from ranvier.proto.unpadded_base64 import encode_base64
 from ranvier.proto.x_matrix import x_matrix_header
 from tests.api.asgi import Client
 from tests.api.homeserver import OPTIONS
@@ -188,3 +190,23 @@ async def behind_door(folder: Path, *, version: str = "11", servers: int = 0, **
         yield door
     finally:
         await at.server.close()
+
+
+Act = Callable[[Door], Coroutine[None, None, None]]
+
+
+async def unharmed(folder: Path, act: Act, version: str) -> None:
+    """Let something happen; afterwards all is as it was for everybody else."""
+    async with behind_door(folder, version=version) as door:
+        await act(door)
+        (await door.alice.send(door.room.room_id, "m.room.message", {"body": "still here"})).ok()
+
+
+def forged(door: Door, by: str = EVIL, key: SigningKey = KEY, **fields: Any) -> dict[str, Any]:
+    """A message with other fields than its maker wants, hashed and signed by this server."""
+    pdu: dict[str, Any] = {**door.message().pdu, **fields}
+    for gone in [name for name, value in pdu.items() if value is None]:
+        del pdu[gone]
+    pdu["hashes"] = {"sha256": encode_base64(content_hash(pdu, door.room.version))}
+    pdu["signatures"] = {by: {key.key_id: key.sign(signed_bytes(pdu, door.room.version))}}
+    return pdu
