@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Clock(Protocol):
@@ -88,6 +88,7 @@ class FederationTransport(Protocol):
         ...
 
 
+@runtime_checkable
 class StreamingTransport(FederationTransport, Protocol):
     """Also hands out answers too large to be held at once."""
 

@@ -3,7 +3,8 @@
 Spec: server-server API, "Request Authentication"; "API standards".
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import quote, urlencode
@@ -11,7 +12,14 @@ from urllib.parse import quote, urlencode
 from ranvier.federation.decode_answer import decode_answer
 from ranvier.federation.lanes import Lanes
 from ranvier.federation.remote_error import RemoteError, remote_error
-from ranvier.ports import Clock, FederationAnswer, FederationTransport, FederationUnreachable
+from ranvier.ports import (
+    Clock,
+    FederationAnswer,
+    FederationStream,
+    FederationTransport,
+    FederationUnreachable,
+    StreamingTransport,
+)
 from ranvier.proto.canonical_json import NotCanonical, encode_lenient
 from ranvier.proto.signing import SigningKey
 from ranvier.proto.x_matrix import x_matrix_header
@@ -133,6 +141,56 @@ class FederationClient:
         """
         call = _Call("GET", destination, _target(path, query), None, signed, records_failure)
         return await self._ask(call, timeout_s, limit_bytes, patient=patient, waited_for=waited_for)
+
+    @asynccontextmanager
+    async def stream(
+        self, destination: str, path: str, *, query: Sequence[tuple[str, str]] = (), timeout_s: float, limit_bytes: int
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """As `get`, but the body of the answer in pieces, as it comes in; nobody has looked at it.
+
+        Raises `RemoteError` and `Unreachable`, the latter also while the body is read: read it within the context, and
+        let that error pass.
+        """
+        call = _Call("GET", destination, _target(path, query), None)
+        self._check_federates(destination)
+        async with self._lanes.place(destination):
+            self._check_may_try(destination, patient=False)
+            try:
+                async with self._streamed(call, timeout_s, limit_bytes) as answer:
+                    if not 200 <= answer.status < 300:
+                        body = b"".join([piece async for piece in answer.chunks])
+                        await self._read(call, FederationAnswer(answer.status, answer.headers, body))
+                    yield answer.chunks
+            except FederationUnreachable as error:
+                self._failed(call)
+                raise Unreachable(str(error)) from error
+            self._health.succeeded(destination)
+
+    @asynccontextmanager
+    async def _streamed(self, call: _Call, timeout_s: float, limit_bytes: int) -> AsyncIterator[FederationStream]:
+        headers = self._headers(call)
+        if isinstance(self._transport, StreamingTransport):
+            async with self._transport.stream(
+                method=call.method,
+                destination=call.destination,
+                target=call.target,
+                headers=headers,
+                body=call.body,
+                timeout_s=timeout_s,
+                limit_bytes=limit_bytes,
+            ) as stream:
+                yield stream
+            return
+        whole = await self._transport.request(
+            method=call.method,
+            destination=call.destination,
+            target=call.target,
+            headers=headers,
+            body=call.body,
+            timeout_s=timeout_s,
+            limit_bytes=limit_bytes,
+        )
+        yield FederationStream(whole.status, whole.headers, _once(whole.body))
 
     async def put(
         self,
@@ -260,6 +318,10 @@ class FederationClient:
     def _failed(self, call: _Call) -> None:
         if call.records_failure:
             self._health.failed(call.destination)
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
 
 
 def _target(path: str, query: Sequence[tuple[str, str]]) -> str:

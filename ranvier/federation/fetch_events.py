@@ -6,14 +6,18 @@ chains is stored as outliers.
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Collection, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ranvier.federation.client import FederationClient, RemoteError
 from ranvier.federation.paths import path
 from ranvier.federation.screening import Screened, Screens
+from ranvier.federation.split_events import NotEvents
+from ranvier.federation.state_stream import Batch, read_state
 from ranvier.proto.events import Event
+from ranvier.rooms.outlier_intake import OutlierIntake
 from ranvier.rooms.outliers import Outliers
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
@@ -28,6 +32,8 @@ EVENTS_ONE_BY_ONE: Final = 30
 AT_ONCE: Final = 5
 STATE_BYTES: Final = 256 << 20
 STATE_TIMEOUT_S: Final = 120.0
+WHOLE_STATE_TIMEOUT_S: Final = 600.0
+"""For all of a state; it is stored while it comes in, so that this holds our own work too."""
 STATE_EVENTS: Final = 500_000
 """The most events of a state and its auth chain; the greatest rooms have less than half of it."""
 LOOKED_UP: Final = 2_000
@@ -120,15 +126,33 @@ class EventFetch:
         return here
 
     async def _fetch_state(self, room: Room, event: Event, server: str) -> Collection[str]:
-        at = path("v1", "state", room.room_id)
-        answer = await self._client.get(
+        """Store what the server tells as it comes in: it may be a quarter of a million events."""
+        intake = OutlierIntake(room=room, rooms=self._rooms, outliers=self._outliers)
+        refused = set[str]()
+        streaming = self._client.stream(
             server,
-            at,
+            path("v1", "state", room.room_id),
             query=[("event_id", event.event_id)],
-            timeout_s=STATE_TIMEOUT_S,
+            timeout_s=WHOLE_STATE_TIMEOUT_S,
             limit_bytes=STATE_BYTES,
         )
-        return await self._store(room, [*_pdus(answer, "auth_chain"), *_pdus(answer, "pdus")])
+        try:
+            async with streaming as chunks, aclosing(self._batches(room, chunks)) as batches:
+                async for batch in batches:
+                    screening = batch.screening
+                    refused.update(screening.refused)
+                    await intake.add(
+                        [one.event for one in screening.passed], badly_authorised=screening.badly_authorised
+                    )
+        except NotEvents as error:
+            raise GapError(f"{server} does not tell a state: {error}") from error
+        await intake.finish()
+        return refused
+
+    def _batches(self, room: Room, chunks: AsyncIterable[bytes]) -> AsyncGenerator[Batch, None]:
+        return read_state(
+            chunks, room.version, room_id=room.room_id, screens=self._screens, most_events=2 * STATE_EVENTS
+        )
 
     async def _fetch_events(self, room: Room, event_ids: Sequence[str], server: str) -> Collection[str]:
         slots = asyncio.Semaphore(AT_ONCE)
