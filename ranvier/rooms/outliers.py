@@ -51,6 +51,10 @@ class Outliers:
         here = {event_id: stored for event_id, stored in known.items() if stored.room_nid == room.room_nid}
         found = {event_id: stored for event_id, stored in here.items() if not stored.is_outside}
         create = await self._create(room, found, events)
+        fresh = [event for event in events if event.event_id not in found and event.type == "m.room.member"]
+        await self._rooms.keys.intern_users(
+            self._rooms.db, {event.state_key for event in fresh if event.state_key is not None}
+        )
         for event in ancestors_first(by_id, lambda event: event.auth_events):
             if event.event_id in found or any(event_id not in found for event_id in event.auth_events):
                 continue

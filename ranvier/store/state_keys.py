@@ -56,13 +56,30 @@ class StateKeys:
         if key_id is None:
             # The look-up may have suspended: someone else can have numbered it meanwhile.
             key_id = self._ids.get(key)
-        if key_id is None:
-            if key[0] == "m.room.member":
-                key_id, self._next_member = self._next_member, self._next_member + 1
-            else:
-                key_id, self._next_other = self._next_other, self._next_other + 1
-            self._remember(key, key_id)
-            self._pending.add(key_id)
+        return self._number(key) if key_id is None else key_id
+
+    async def intern_users(self, db: Reader, user_ids: Collection[str]) -> None:
+        """Let `intern` find the keys of these users' memberships without a statement. At most one for all of them."""
+        missing = [user_id for user_id in user_ids if ("m.room.member", user_id) not in self._ids]
+        if not missing:
+            return
+        for key_id, type_, state_key in await db.all(
+            "SELECT key_id, type, state_key FROM state_keys WHERE state_key = ANY($1) AND type = 'm.room.member'",
+            [_escaped(user_id) for user_id in missing],
+        ):
+            self._remember((type_, _unescaped(state_key)), key_id)
+        for user_id in missing:
+            if ("m.room.member", user_id) not in self._ids:
+                self._number(("m.room.member", user_id))
+
+    def _number(self, key: StateKey) -> int:
+        """A new number."""
+        if key[0] == "m.room.member":
+            key_id, self._next_member = self._next_member, self._next_member + 1
+        else:
+            key_id, self._next_other = self._next_other, self._next_other + 1
+        self._remember(key, key_id)
+        self._pending.add(key_id)
         return key_id
 
     async def keys(self, db: Reader, key_ids: Collection[int]) -> Mapping[int, StateKey]:
