@@ -215,7 +215,13 @@ class _Finish:
         return {key_id: found.get(key_id, 0) for key_id in keys}
 
     async def _is_corrected(self, state_no: int) -> bool:
-        """Whether anything but members of other servers that were not known is different from what was shown."""
+        """Whether anything but members of other servers that were not known is different from what was shown.
+
+        Where branches have met it is not known any more what was.
+        """
+        later = [one for one, _ in self.replay.done.values() if one.event.event_id != self.partial.join_event_id]
+        if any(stored.head_before is not None for stored in later):
+            return True
         history = self.room.history
         before, after = await history.load_non_members(self.room.state_no), await history.load_non_members(state_no)
         return bool(self.replay.changed) or before != after

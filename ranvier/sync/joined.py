@@ -129,13 +129,15 @@ class JoinedRooms:
         brought_in: Entries = {}
         if query.state_after is None and branches(visible):
             shown, brought_in = await straightened(self._rooms, room, shown)
-            visible = shown.events
-        if query.state_after is not None or not visible:
+        if query.state_after is not None or not shown.events:
             state = await self._states.current(room, members=not query.lazy_members)
         else:
+            # Before all of them: what was brought in is told as a difference to that.
             state = await self._states.before(room, visible, members=not query.lazy_members) | brought_in
         shared = (
-            not ignored and self._is_shared(room, timeline.events) and not await self._serving.has_aggregations(visible)
+            not ignored
+            and self._is_shared(room, timeline.events)
+            and not await self._serving.has_aggregations(shown.events)
         )
         part = await self._part(room, query, shown, state, shared=shared, heroes=ahead.heroes)
         if shared:
