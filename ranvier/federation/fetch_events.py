@@ -6,7 +6,7 @@ chains is stored as outliers.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Collection, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
@@ -36,7 +36,7 @@ WHOLE_STATE_TIMEOUT_S: Final = 600.0
 """For all of a state; it is stored while it comes in, so that this holds our own work too."""
 STATE_EVENTS: Final = 500_000
 """The most events of a state and its auth chain; the greatest rooms have less than half of it."""
-LOOKED_UP: Final = 2_000
+LOOKED_UP: Final = 250
 """Events that are looked up in one statement."""
 
 
@@ -94,34 +94,49 @@ class EventFetch:
     async def state(
         self, room: Room, event: Event, ids: StateIds, server: str, *, without_refused: bool = False
     ) -> list[StoredEvent]:
+        """The same as `state_in_portions`, as a whole."""
+        portions = self.state_in_portions(room, event, ids, server, without_refused=without_refused)
+        return [stored async for portion in portions for stored in portion]
+
+    async def state_in_portions(
+        self, room: Room, event: Event, ids: StateIds, server: str, *, without_refused: bool = False
+    ) -> AsyncIterator[list[StoredEvent]]:
         """The events of the state before an event; those that are not known the server has to give.
 
         `without_refused`: those that it gives, but whose signatures do not prove them, are left out. There are such ones
-        in every large room: keys are gone with the servers that signed with them.
+        in every large room: keys are gone with the servers that signed with them. What is not given is noticed at the end.
         """
-        known = await self.known(room, ids.state | ids.auth_chain)
-        missing = [event_id for event_id in sorted(ids.state | ids.auth_chain) if event_id not in known]
+        missing = await self._missing(room, ids.state | ids.auth_chain)
         refused = set[str]()
         if 0 < len(missing) <= EVENTS_ONE_BY_ONE:
             refused.update(await self._fetch_events(room, missing, server))
-        known = await self.known(room, ids.state)
-        if len(missing) > EVENTS_ONE_BY_ONE or ids.state.difference(known, refused):
             # A server that has let us in and then left still tells the state at our join, but no single events.
+            lacks = bool(await self._missing(room, ids.state.intersection(missing).difference(refused)))
+        else:
+            lacks = bool(missing)
+        if lacks:
             refused.update(await self._fetch_state(room, event, server))
-            known = await self.known(room, ids.state)
-        absent = len(ids.state.difference(known, refused if without_refused else ()))
+        absent = 0
+        for portion in _portions(ids.state):
+            known = await self.known(room, portion)
+            absent += sum(one not in known and not (without_refused and one in refused) for one in portion)
+            yield list(known.values())
         if absent:
             raise GapError(f"{server} did not give {absent} events of the state before {event.event_id}")
-        return list(known.values())
+
+    async def _missing(self, room: Room, event_ids: Collection[str]) -> list[str]:
+        missing: list[str] = []
+        for portion in _portions(event_ids):
+            known = await self.known(room, portion)
+            missing += [event_id for event_id in portion if event_id not in known]
+        return missing
 
     async def known(self, room: Room, event_ids: Collection[str]) -> dict[str, StoredEvent]:
         """Those of these events that are in the room, in its graph or not."""
-        wanted = sorted(event_ids)
         here: dict[str, StoredEvent] = {}
-        for start in range(0, len(wanted), LOOKED_UP):
-            if start:
-                await asyncio.sleep(0)  # There may be very many, and reading may not have let others go on.
-            found = await self._rooms.cache.by_id(wanted[start : start + LOOKED_UP])
+        for portion in _portions(event_ids):
+            await asyncio.sleep(0)  # There may be very many, and reading may not let others go on.
+            found = await self._rooms.cache.by_id(portion)
             here |= {event_id: stored for event_id, stored in found.items() if is_in(stored, room)}
         return here
 
@@ -175,6 +190,11 @@ class EventFetch:
             room, [one.event for one in screening.passed], badly_authorised=screening.badly_authorised
         )
         return screening.refused
+
+
+def _portions(event_ids: Collection[str]) -> Iterator[list[str]]:
+    wanted = sorted(event_ids)
+    return (wanted[start : start + LOOKED_UP] for start in range(0, len(wanted), LOOKED_UP))
 
 
 def is_in(stored: StoredEvent, room: Room) -> bool:

@@ -5,7 +5,7 @@ of one event is bounded, whatever the other servers answer.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -188,6 +188,14 @@ class Gaps:
         """
         ids = await self._fetch.state_ids(room, event, server)
         return await self._fetch.state(room, event, ids, server, without_refused=without_refused)
+
+    async def portions_before(
+        self, room: Room, event: Event, server: str, *, without_refused: bool
+    ) -> AsyncIterator[list[StoredEvent]]:
+        """As `state_before`, in portions, for states of which nobody wants all events in memory."""
+        ids = await self._fetch.state_ids(room, event, server)
+        async for portion in self._fetch.state_in_portions(room, event, ids, server, without_refused=without_refused):
+            yield portion
 
     async def agreed_state(
         self, room: Room, event: Event, servers: Sequence[str], *, is_last: bool

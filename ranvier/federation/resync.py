@@ -20,7 +20,7 @@ from ranvier.ports import Clock
 from ranvier.proto.errors import MatrixError
 from ranvier.proto.events import Event
 from ranvier.rooms.become_full import BecomingFull, Questions
-from ranvier.rooms.full_state import DoubtfulState, FullStates, ToldState, told_state
+from ranvier.rooms.full_state import DoubtfulState, FullStates, ToldState, told_state, whole_state
 from ranvier.rooms.partial_rooms import PartialRoom
 from ranvier.rooms.replay import Replay, Told
 from ranvier.rooms.room import Room
@@ -209,10 +209,10 @@ class Resyncs:
         for server in servers:
             partial.asked.append(server)
             try:
-                state = await self._gaps.state_before(
+                portions = self._gaps.portions_before(
                     room, join.event, server, without_refused=partial.tries >= WITHOUT_REFUSED_AFTER
                 )
-                told = told_state(state)
+                told = whole_state([told_state(portion) async for portion in portions])
                 await self._check(partial, told)
             except (GapError, RemoteError, Unreachable, DoubtfulState) as error:
                 problem = f"{server}: {error}"

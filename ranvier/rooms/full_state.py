@@ -21,7 +21,7 @@ from ranvier.store import partial_state
 from ranvier.store.events import REJECTED, StoredEvent
 from ranvier.store.state_keys import MEMBER_KEYS
 
-AT_ONCE: Final = 2000
+AT_ONCE: Final = 500
 """How many members are stored in one transaction."""
 
 
@@ -48,6 +48,15 @@ def told_state(events: Sequence[StoredEvent]) -> ToldState:
         {stored.key_id: stored.event_nid for stored in standing if stored.key_id is not None},
         members_of(standing),
         frozenset(domain_of(stored.event.state_key or "") for stored in standing if stored.event.membership == "join"),
+    )
+
+
+def whole_state(parts: Sequence[ToldState]) -> ToldState:
+    """The state that these are parts of."""
+    return ToldState(
+        {key_id: event_nid for part in parts for key_id, event_nid in part.entries.items()},
+        [member for part in parts for member in part.members],
+        frozenset[str]().union(*(part.servers for part in parts)),
     )
 
 

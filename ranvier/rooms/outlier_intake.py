@@ -14,8 +14,8 @@ from ranvier.rooms.outliers import Outliers
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 
-AT_ONCE: Final = 250
-"""Events stored in one transaction: so many are judged without a pause, some ten milliseconds."""
+AT_ONCE: Final = 100
+"""Events stored in one transaction: so many are judged without a pause, some five milliseconds."""
 
 
 class OutlierIntake:

@@ -24,7 +24,7 @@ async def test_statements(s: Stage) -> None:
     transactions = s.ours.db.counters.write_transactions - before[1]
     await s.check_full(room)
     assert statements < MEMBERS / 10, statements
-    assert transactions < MEMBERS / 50, transactions
+    assert transactions < MEMBERS / 40, transactions
 
 
 @staged()
