@@ -6,10 +6,13 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 
+from tests.clients.conftest import open_encrypting_nio
 from tests.federation_tls.person import Person, open_person
 from tests.federation_tls.server import FederatingServer, issue
 from tests.interop.environment import synapse_python
 from tests.interop.synapse import SynapseServer
+
+__all__ = ["both", "neighbours", "open_encrypting_nio"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,16 @@
 Synapse comes from the Python Package Index (`environment.py`), so this file is not among those that `make test` collects.
 """
 
+import secrets
 from http import HTTPStatus
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from tests.clients.conftest import OpenEncryptingNio
+from tests.clients.encryption_story import tell_story
 from tests.federation_tls.person import Person, Refused, patiently
 from tests.interop.conftest import Neighbours
 
@@ -150,3 +155,45 @@ async def _wait_for_membership(watcher: Person, room_id: str, person: Person, me
         return bool(content["membership"] == membership)
 
     await patiently(there, lambda: f"{watcher.user_id} does not see {membership} of {person.user_id}")
+
+
+@either_host
+async def test_moments_and_messages_to_devices(neighbours: Neighbours, host: str) -> None:
+    """Who types, who has read, and what is sent to devices."""
+    one, other = neighbours.host_and_guest(host)
+    room_id = await one.create_room()
+    await other.join(room_id, neighbours.server_of(one).server_name)
+    await one.wait_for_members(room_id, {one.user_id, other.user_id})
+    event_id = await one.say(room_id, "read me")
+    await other.wait_for_texts(room_id, ["read me"])
+    since = (await one.sync())["next_batch"]
+    await other.ask("POST", f"/rooms/{quote(room_id)}/receipt/m.read/{quote(event_id)}", {})
+    typing = f"/rooms/{quote(room_id)}/typing/{quote(other.user_id)}"
+    await other.ask("PUT", typing, {"typing": True, "timeout": 60_000})
+    secret = {"messages": {one.user_id: {"*": {"secret": "knock"}}}}
+    await other.ask("PUT", "/sendToDevice/org.example.test/1", secret)
+    seen: dict[str, Any] = {}
+
+    async def all_seen() -> bool:
+        sync = await one.ask("GET", f"/sync?since={quote(since)}")
+        ephemeral = sync.get("rooms", {}).get("join", {}).get(room_id, {}).get("ephemeral", {}).get("events", [])
+        for event in [*ephemeral, *sync.get("to_device", {}).get("events", [])]:
+            seen[event["type"]] = event["content"]
+        return {"m.receipt", "m.typing", "org.example.test"} <= seen.keys()
+
+    await patiently(all_seen, lambda: f"{one.user_id} saw only {sorted(seen)}")
+    assert other.user_id in seen["m.receipt"][event_id]["m.read"]
+    assert seen["m.typing"] == {"user_ids": [other.user_id]}
+    assert seen["org.example.test"] == {"secret": "knock"}
+
+
+async def test_unmodified_clients_encrypt(
+    neighbours: Neighbours, node: Path, open_encrypting_nio: OpenEncryptingNio
+) -> None:
+    """Alice with matrix-js-sdk on Ranvier; Bob with it, and Carol with matrix-nio, on Synapse."""
+    one, other = neighbours.ranvier, neighbours.synapse
+    suffix = secrets.token_hex(4)
+    carol = open_encrypting_nio(other.url, f"carol-{suffix}")
+    await carol.register()
+    alice_id, bob_id = f"@alice-{suffix}:{one.server_name}", f"@bob-{suffix}:{other.server_name}"
+    await tell_story(node, carol, alice_id=alice_id, bob_id=bob_id, urls=(one.url, other.url))
