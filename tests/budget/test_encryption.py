@@ -101,7 +101,7 @@ async def test_an_upload(homeserver: Homeserver, alice_device: Person) -> None:
     async with spending(homeserver.db) as spent:
         (await alice_device.upload(device_keys=alice_device.device_keys, one_time_keys=keys)).ok()
     assert spent.write_transactions == 1
-    assert spent.statements <= 7
+    assert spent.statements <= 8
 
 
 async def test_a_sync_with_nothing_new(homeserver: Homeserver, alice_device: Person) -> None:
