@@ -142,10 +142,15 @@ class _Batch:
         guesses = partial is not None and arrival.guesses_state and len(placed) < len(parents)
         if len(auth) < len(event.auth_events) or (len(placed) < len(parents) and arrival.state is None and not guesses):
             return None
+        guessed = set[int]()
         if partial is not None and guesses:
-            placed += (await self.rooms.cache.by_id([partial.join_event_id])).values()
-        is_partial = partial is not None and partial.is_partial(parent.event_nid for parent in placed)
-        state_no = await self._state_before(arrival, placed)
+            join = (await self.rooms.cache.by_id([partial.join_event_id]))[partial.join_event_id]
+            if arrival.below is None and event.event_id not in self.missing:
+                placed.append(join)
+            else:  # History is from before we came.
+                guessed.add(join.state_before or 0)
+        is_partial = guesses or (partial is not None and partial.is_partial(parent.event_nid for parent in placed))
+        state_no = await self._state_before(arrival, placed, guessed)
         stored = await self._judged(arrival, auth, known, state_no, is_partial=is_partial)
         if partial is not None and is_partial:
             partial.events.add(stored.event_nid)
@@ -176,15 +181,15 @@ class _Batch:
             if event_id not in self.known or self.known[event_id].state_before is None
         ]
 
-    async def _state_before(self, arrival: Arrival, parents: Sequence[StoredEvent]) -> int:
-        """The number of the state before the event."""
+    async def _state_before(self, arrival: Arrival, parents: Sequence[StoredEvent], guessed: set[int]) -> int:
+        """The number of the state before the event. `guessed` stands for parents that are not known."""
         if arrival.state is not None:
             state_no, rows = await self.graph.known_state(self.room, arrival.state)
             if rows is not None:
                 self.append.states.append(rows)
             # What one server tells does not simply stand where we know better ourselves.
             return await self._merge(parents, {state_no})
-        return await self._merge(parents, set())
+        return await self._merge(parents, guessed)
 
     async def _merge(self, events: Sequence[StoredEvent], states: set[int]) -> int:
         """The number of the resolution of `states` and the states after these events."""

@@ -39,7 +39,7 @@ async def own_membership(rooms: Rooms, viewer: Viewer, *, oldest: int) -> OwnMem
             changes.append((change.pos, change.event.membership or "leave"))
             if change.pos <= oldest:
                 break
-        if change.replaces is None:
-            break
+        if change.replaces is None or change.replaces == change.event_nid:
+            break  # What claims to replace itself would be followed without end.
         change = (await rooms.cache.get([change.replaces])).get(change.replaces)
     return OwnMembership(changes)

@@ -55,11 +55,11 @@ class Replay:
     what it was, and they stay marked."""
 
     async def waiting(self) -> list[StoredEvent]:
-        """The events that are not done, each after those that it cites. Reads what is not in memory."""
-        left = [nid for nid in self.partial.events if nid not in self.done]
-        found = await self.rooms.cache.get(left)
-        # An event that could not be stored has left its number behind.
-        self.partial.events.difference_update(nid for nid in left if nid not in found)
+        """The events that are not done, each after those that it cites. Reads what is not in memory.
+
+        Those that are about to be stored are found once they are, and those that could not be stored never.
+        """
+        found = await self.rooms.cache.get([nid for nid in self.partial.events if nid not in self.done])
         by_id = {stored.event.event_id: stored for stored in found.values()}
         events = {event_id: stored.event for event_id, stored in by_id.items()}
         return [by_id[event.event_id] for event in ancestors_first(events, lambda event: event.prev_events)]

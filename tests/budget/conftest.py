@@ -10,13 +10,14 @@ from tests.api.homeserver import Homeserver
 __all__ = ["alice", "bob", "homeserver_on_each"]
 
 
-BACKGROUND = frozenset({"last seen", "transactions", "guests", "unread", "health of servers"})
+BACKGROUND = frozenset({"last seen", "transactions", "guests", "unread", "health of servers", "sender", "inboxes"})
 """Jobs that write now and then: what they spend is nobody's who is measured."""
 
 
 @pytest.fixture
 async def homeserver(homeserver_on_each: Homeserver) -> Homeserver:
+    background = BACKGROUND | homeserver_on_each.server.federation.edus.jobs.keys()
     for task in asyncio.all_tasks():
-        if task.get_name() in BACKGROUND:
+        if task.get_name() in background:
             task.cancel()
     return homeserver_on_each

@@ -7,7 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 
 from ranvier.ports import FederationAnswer
+from tests.api.asgi import Client
 from tests.federation.test_join_plays import ONE, THREE, TWO, Cast, played
+from tests.plays.invariants import check_verdicts
 from tests.plays.world import heard, say
 
 HELD = 403
@@ -78,3 +80,34 @@ def test_a_room_is_used_at_once_and_becomes_full(tmp_path: Path) -> None:
             assert await cast.w.servers[TWO].db.value(f"SELECT COUNT(*) FROM partial_state_{table}") == 0
 
     played(tmp_path, play)
+
+
+def test_history_is_not_placed_after_the_join(tmp_path: Path) -> None:
+    async def play(cast: Cast) -> None:
+        alice, bob = cast.alice, cast.bob
+        room_id = await alice.create_room(preset="public_chat")
+        for number in range(150):
+            await say(alice, room_id, f"{number}")
+        holding = cast.w.network.tamper = Holding(ONE)
+        (await bob.post(f"/join/{room_id}?via={ONE}")).ok()
+        assert len(await heard(bob, room_id)) == 99  # And the join.
+        assert await is_partial(cast, TWO, room_id)
+        await check_states_before(cast, room_id, bob)
+        holding.holds = False
+        await asyncio.sleep(600)
+        assert not await is_partial(cast, TWO, room_id)
+        await check_states_before(cast, room_id, bob)
+        await check_verdicts(cast.w, room_id)
+
+    played(tmp_path, play)
+
+
+async def check_states_before(cast: Cast, room_id: str, joiner: Client) -> None:
+    """The join is in no state of what was there before it, and does not replace itself."""
+    db = cast.w.servers[TWO].db
+    room = await cast.w.servers[TWO].rooms.rooms.get(room_id)
+    own = room.get_stored(("m.room.member", joiner.user_id))
+    assert own is not None
+    assert own.replaces != own.event_nid
+    for (state_no,) in await db.all("SELECT DISTINCT state_before FROM events WHERE pos <= $1 AND pos > 0", own.pos):
+        assert own.event_nid not in (await room.history.load_state(state_no)).values()
