@@ -176,8 +176,10 @@ class RemoteDevices:
         """Ask for users who are not remembered; those who share a room are, from then on."""
         near = await self._whereabouts.who_meets_us([user_id for user_id in missing if is_storable(user_id)])
         others = {user_id: devices for user_id, devices in missing.items() if user_id not in near}
+        # Somebody else may have asked, and have had the answer, since these were looked up.
+        near = {user_id for user_id in near if not _is_good(self._known.get(user_id))}
         if not others:
-            return QueriedKeys(failures=await self.fetch(near, timeout_ms=timeout_ms))
+            return QueriedKeys(failures=await self.fetch(near, timeout_ms=timeout_ms)) if near else QueriedKeys()
         if not near:
             return await self._keys.query(others, timeout_ms=timeout_ms)
         fetching = asyncio.ensure_future(self.fetch(near, timeout_ms=timeout_ms))

@@ -10,6 +10,7 @@ import pytest
 
 from ranvier.store.events import StoredEvent
 from tests.api.asgi import Client
+from tests.budget.conftest import BACKGROUND, stop_background
 from tests.budget.test_calls import counting
 from tests.budget.test_statements import spending
 from tests.federation.peers import Place, place
@@ -27,6 +28,7 @@ def run(tmp_path: Path) -> Run:
     async def go(act: Act) -> None:
         async with place(tmp_path) as at:
             assert at.homeserver is not None
+            stop_background(*BACKGROUND - {"sender", "health of servers"})
             client = await at.homeserver.register("alice")
             room = await at.room(client.user_id, *(f"@u:{server}" for server in SERVERS))
             await client.say(room.room_id, "warm")

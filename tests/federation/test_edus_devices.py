@@ -1,6 +1,7 @@
 """Device lists of users of other servers: asked for, kept, changed by what is told, asked for again."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -119,6 +120,24 @@ class TestQueries:
 
     async def test_at_the_same_time_are_one(self, here: Here, bobs: Bobs) -> None:
         await asyncio.gather(*(keys(here.alice, BOB) for _ in range(5)))
+        assert bobs.asked == ["user/keys/query"]
+
+    async def test_are_not_asked_again_by_who_looked_before_the_answer_came(
+        self, here: Here, bobs: Bobs, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        whereabouts = here.server.server.federation.edus.devices._whereabouts
+        look, answered, is_first = whereabouts.who_meets_us, asyncio.Event(), iter([True, False])
+
+        async def look_slowly(user_ids: Collection[str]) -> set[str]:
+            if not next(is_first, True):
+                await answered.wait()
+            return await look(user_ids)
+
+        monkeypatch.setattr(whereabouts, "who_meets_us", look_slowly)
+        both = [asyncio.create_task(keys(here.alice, BOB)) for _ in range(2)]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+        answered.set()
+        assert await asyncio.gather(*both) == [{BOB: ["B"]}] * 2
         assert bobs.asked == ["user/keys/query"]
 
     async def test_for_strangers_are_always_asked(self, here: Here, bobs: Bobs) -> None:
