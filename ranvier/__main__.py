@@ -1,8 +1,8 @@
-"""`python -m ranvier`: the homeserver."""
+"""`python -m ranvier`: the homeserver and its commands."""
 
 import sys
 
-from ranvier.cli.start import main
+from ranvier.cli.commands import main
 
 if __name__ == "__main__":
     sys.exit(main())

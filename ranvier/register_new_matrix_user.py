@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 DEFAULT_URL = "http://localhost:8008"
 _PATH = "/_synapse/admin/v1/register"
@@ -204,8 +204,15 @@ def _ask_password() -> str:
     return password
 
 
+class _Parser(argparse.ArgumentParser):
+    """A mistake is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} ({self.prog} --help says more)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="register_new_matrix_user",
         description="Make an account on a homeserver. What is not given is asked for.",
         allow_abbrev=False,

@@ -1,10 +1,12 @@
-"""The flags of `python -m ranvier`."""
+"""The flags of the server: `ranvier`, `python -m ranvier`, `python -m ranvier.app.homeserver`."""
 
 import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from ranvier.cli.parser import CommandParser
 
 Mode = Literal["generate_config", "generate_keys", "run"]
 
@@ -71,7 +73,7 @@ def _directory_of(path: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m ranvier", description="A Matrix homeserver.", allow_abbrev=False)
+    parser = CommandParser("ranvier", "Run the homeserver, or write what it needs to run.")
     parser.add_argument(
         "-c",
         "--config-path",

@@ -50,15 +50,15 @@ log_config: {log_config}
 media_store_path: {media_store_path}
 
 {registration}# Who knows this secret can create accounts, also of admins: python -m ranvier.register_new_matrix_user
-registration_shared_secret: {registration_shared_secret}
+{registration_shared_secret}
 
 report_stats: {report_stats}
 
 # Signs short-lived tokens.
-macaroon_secret_key: {macaroon_secret_key}
+{macaroon_secret_key}
 
 # Protects the forms of the server's own web pages.
-form_secret: {form_secret}
+{form_secret}
 
 # The key by which other servers know this one. Keep a copy of the file.
 signing_key_path: {signing_key_path}
@@ -86,9 +86,10 @@ class NewConfig:
     log_config: str
     media_store_path: str
     signing_key_path: str
-    registration_shared_secret: str
-    macaroon_secret_key: str
-    form_secret: str
+    registration_shared_secret: str | None
+    """`None`, here and below: a line to fill in."""
+    macaroon_secret_key: str | None
+    form_secret: str | None
     report_stats: bool
     bind_addresses: tuple[str, ...]
     x_forwarded: bool
@@ -107,12 +108,16 @@ def config_text(new: NewConfig) -> str:
         log_config=_quoted(new.log_config),
         media_store_path=_quoted(new.media_store_path),
         registration=_OPEN_REGISTRATION if new.enable_registration else "",
-        registration_shared_secret=_quoted(new.registration_shared_secret),
+        registration_shared_secret=_secret("registration_shared_secret", new.registration_shared_secret),
         report_stats="true" if new.report_stats else "false",
-        macaroon_secret_key=_quoted(new.macaroon_secret_key),
-        form_secret=_quoted(new.form_secret),
+        macaroon_secret_key=_secret("macaroon_secret_key", new.macaroon_secret_key),
+        form_secret=_secret("form_secret", new.form_secret),
         signing_key_path=_quoted(new.signing_key_path),
     )
+
+
+def _secret(option: str, secret: str | None) -> str:
+    return f"#{option}: <PRIVATE STRING>" if secret is None else f"{option}: {_quoted(secret)}"
 
 
 def _quoted(text: str) -> str:
