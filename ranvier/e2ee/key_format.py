@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ranvier.proto.canonical_json import NotCanonical, encode, encode_checked
 from ranvier.proto.errors import MatrixError, bad_json, invalid_param
@@ -29,19 +30,30 @@ class _DeviceKeys(msgspec.Struct):
 class _KeyObject(msgspec.Struct):
     key: str
     signatures: dict[str, dict[str, str]]
-    fallback: bool = False
+    fallback: bool | UnsetType = UNSET
 
 
 class _PlainKeyObject(_KeyObject, forbid_unknown_fields=True):
     """What most keys are."""
 
 
+class _PlainUpload(msgspec.Struct, forbid_unknown_fields=True):
+    """What most uploads are: nothing in them can be a float, or nested deeply."""
+
+    one_time_keys: dict[str, _PlainKeyObject]
+    fallback_keys: dict[str, _PlainKeyObject] = {}
+
+
 _ENCODED: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_PLAIN: Final = msgspec.json.Decoder(_PlainUpload)
+_encode_plain: Final = msgspec.json.Encoder(order="sorted").encode
 
 
 class NamedKey(NamedTuple):
     """A one-time or fallback key."""
 
+    name: str
+    """`algorithm:id`."""
     algorithm: str
     key_id: str
     key: bytes
@@ -72,13 +84,26 @@ def parse_keys(
     fallback_keys: Mapping[str, Any] | None,
 ) -> UploadedKeys:
     """The keys of one device of one user. Raises 400 `M_BAD_JSON` or `M_INVALID_PARAM`, 413 `M_TOO_LARGE`."""
-    fallback = _named_keys(fallback_keys or {}, "fallback_keys")
-    if len({key.algorithm for key in fallback}) < len(fallback):
-        raise invalid_param("fallback_keys: one key of each algorithm at most")
     return UploadedKeys(
         None if device_keys is None else _device_keys(device_keys, user_id, device_id),
         _named_keys(one_time_keys or {}, "one_time_keys"),
-        fallback,
+        _one_of_each(_named_keys(fallback_keys or {}, "fallback_keys")),
+    )
+
+
+def parse_plain(body: bytes) -> UploadedKeys | None:
+    """The body of an upload with nothing but signed one-time and fallback keys, read once and in one go.
+
+    `None` if there is anything else in it, or anything wrong with its form. Raises as `parse_keys`.
+    """
+    try:
+        upload = _PLAIN.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return UploadedKeys(
+        None,
+        _plain_keys(upload.one_time_keys, "one_time_keys"),
+        _one_of_each(_plain_keys(upload.fallback_keys, "fallback_keys")),
     )
 
 
@@ -118,7 +143,22 @@ def _named_keys(values: Mapping[str, Any], where: str) -> list[NamedKey]:
         encoded = _ENCODED.decode(encode_checked(values))
     except (msgspec.ValidationError, NotCanonical) as error:
         raise bad_json(f"{where}: {error}") from None
+    if not is_storable("".join(values)):
+        raise _bad_name(where)
     return [_named_key(name, _small(bytes(encoded[name]), where), where) for name in values]
+
+
+def _plain_keys(values: Mapping[str, _PlainKeyObject], where: str) -> list[NamedKey]:
+    """Like `_named_keys`. Fields and members in order and nothing but strings in them: that is canonical."""
+    if not is_storable("".join(values)):
+        raise _bad_name(where)
+    return [_named_key(name, _small(_encode_plain(key), where), where) for name, key in values.items()]
+
+
+def _one_of_each(keys: list[NamedKey]) -> list[NamedKey]:
+    if len({key.algorithm for key in keys}) < len(keys):
+        raise invalid_param("fallback_keys: one key of each algorithm at most")
+    return keys
 
 
 def _is_plain(values: Mapping[str, Any]) -> bool:
@@ -132,9 +172,13 @@ def _is_plain(values: Mapping[str, Any]) -> bool:
 
 def _named_key(name: str, key: bytes, where: str) -> NamedKey:
     algorithm, _, key_id = name.partition(":")
-    if not algorithm or not key_id or len(name) > MAX_NAME_LENGTH or not is_storable(name):
-        raise invalid_param(f"{where}: the names must be an algorithm, a colon and an id")
-    return NamedKey(algorithm, key_id, key)
+    if not algorithm or not key_id or len(name) > MAX_NAME_LENGTH:
+        raise _bad_name(where)
+    return NamedKey(name, algorithm, key_id, key)
+
+
+def _bad_name(where: str) -> MatrixError:
+    return invalid_param(f"{where}: the names must be an algorithm, a colon and an id")
 
 
 def _small(encoded: bytes, name: str) -> bytes:

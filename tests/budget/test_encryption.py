@@ -100,8 +100,23 @@ async def test_an_upload(homeserver: Homeserver, alice_device: Person) -> None:
     keys = alice_device.one_time_keys(*(f"k{n}" for n in range(50)))
     async with spending(homeserver.db) as spent:
         (await alice_device.upload(device_keys=alice_device.device_keys, one_time_keys=keys)).ok()
-    assert spent.write_transactions == 1
-    assert spent.statements <= 8
+    assert (spent.statements, spent.write_transactions) == (6, 1)
+
+
+async def test_more_one_time_keys(homeserver: Homeserver, alice_device: Person) -> None:
+    """The device is known: nothing is read."""
+    (await alice_device.upload(one_time_keys=alice_device.one_time_keys("first"))).ok()
+    keys = alice_device.one_time_keys(*(f"k{n}" for n in range(50)))
+    async with spending(homeserver.db) as spent:
+        (await alice_device.upload(one_time_keys=keys)).ok()
+    assert (spent.statements, spent.write_transactions) == (2, 1)
+
+
+async def test_uploads_at_once_share_transactions(homeserver: Homeserver, bob_devices: Sequence[Person]) -> None:
+    async with spending(homeserver.db) as spent:
+        await asyncio.gather(*(device.upload(one_time_keys=device.one_time_keys("more")) for device in bob_devices))
+    if homeserver.db.dialect == "sqlite":
+        assert spent.write_transactions <= 4
 
 
 async def test_a_sync_with_nothing_new(homeserver: Homeserver, alice_device: Person) -> None:

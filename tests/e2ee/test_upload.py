@@ -1,9 +1,11 @@
 """`POST /keys/upload`. Spec: client-server API, "Uploading keys", "One-time and fallback keys"."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from ranvier.e2ee.upload_keys import MAX_ONE_TIME_KEYS
 from tests.api.homeserver import Homeserver
 from tests.e2ee.person import Person, log_in
 
@@ -45,6 +47,31 @@ async def test_another_key_under_a_used_name_is_refused(alice: Person) -> None:
     other = {"signed_curve25519:a": alice.one_time_key("other"), **alice.one_time_keys("b")}
     (await alice.upload(one_time_keys=other)).refused(400, "M_INVALID_PARAM")
     assert (await alice.upload()).ok()["one_time_key_counts"] == {"signed_curve25519": 1}
+
+
+async def test_keys_come_again_at_once_and_later(homeserver: Homeserver, alice: Person, bob: Person) -> None:
+    """A client that got no answer repeats its request, even while the first is under way."""
+    (await alice.upload(one_time_keys=alice.one_time_keys("a", "b"))).ok()
+    for names in (("c", "d"), ("d", "c"), ("e", "a", "f")):
+        keys = alice.one_time_keys(*names)
+        answers = await asyncio.gather(*(alice.upload(one_time_keys=keys) for _ in range(3)))
+        assert {answer.status for answer in answers} == {200}
+    (await alice.upload(one_time_keys={**alice.one_time_keys("b"), "curve25519:g": "plain"})).ok()
+    assert [await bob.claim_name(alice) for _ in range(7)] == ["a", "b", "c", "d", "e", "f", None]
+    answer = await alice.upload(one_time_keys=alice.one_time_keys("a", "f"))
+    assert answer.ok()["one_time_key_counts"] == {"signed_curve25519": 0, "curve25519": 1}
+    assert await bob.claim_name(alice) is None
+
+
+async def test_a_device_cannot_store_keys_without_end(alice: Person, bob: Person) -> None:
+    keys = {f"signed_curve25519:{n}": {"key": "k", "signatures": {}} for n in range(MAX_ONE_TIME_KEYS)}
+    (await alice.upload(one_time_keys=keys)).ok()
+    (await alice.upload(one_time_keys=alice.one_time_keys("more"))).refused(413, "M_TOO_LARGE")
+    (await alice.upload(one_time_keys={"other:more": "key"})).refused(413, "M_TOO_LARGE")
+    counts = {"signed_curve25519": MAX_ONE_TIME_KEYS}
+    assert (await alice.upload(one_time_keys=keys)).ok()["one_time_key_counts"] == counts
+    assert await bob.claim_name(alice) == "0"
+    assert (await alice.upload(one_time_keys=alice.one_time_keys("more"))).ok()["one_time_key_counts"] == counts
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ranvier.e2ee.claim_keys import Claims
+from ranvier.e2ee.key_format import UploadedKeys, parse_keys, parse_plain
 from ranvier.e2ee.query_keys import KeyQueries
 from ranvier.e2ee.upload_keys import KeyUpload
 from ranvier.http.request import Request
@@ -13,6 +14,7 @@ from ranvier.http.response import Response, json_bytes, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.sync.device_list_stream import DeviceListStream
 from ranvier.sync.token import parse_sync_token
+from ranvier.users.requester import Requester
 
 MAX_UPLOAD_BYTES = 4 << 20
 """Enough for ten thousand one-time keys."""
@@ -142,14 +144,10 @@ class KeysApi:
 
     async def upload(self, request: Request) -> Response:
         """Publish keys of this device."""
-        body = request.json(KeysUpload)
-        counts = await self._upload.upload(
-            request.requester,
-            device_keys=body.device_keys,
-            one_time_keys=body.one_time_keys,
-            fallback_keys=body.fallback_keys or body.unstable_fallback_keys,
-        )
-        return json_response(KeysUploaded(counts))
+        keys = parse_plain(request.content)
+        if keys is None:
+            keys = _uploaded(request.requester, request.json(KeysUpload))
+        return json_response(KeysUploaded(await self._upload.upload(request.requester, keys)))
 
     async def query(self, request: Request) -> Response:
         """Devices and identity keys of users."""
@@ -167,6 +165,16 @@ class KeysApi:
         params = request.query(KeyChangesParams)
         since, upto = parse_sync_token(params.from_), parse_sync_token(params.to)
         return json_bytes((await self._device_lists.of_user(request.requester.user_id, since, upto)).json)
+
+
+def _uploaded(requester: Requester, body: KeysUpload) -> UploadedKeys:
+    return parse_keys(
+        requester.user_id,
+        requester.device_id or "",
+        device_keys=body.device_keys,
+        one_time_keys=body.one_time_keys,
+        fallback_keys=body.fallback_keys or body.unstable_fallback_keys,
+    )
 
 
 def _timeout_ms(wanted: int) -> int:
