@@ -8,7 +8,7 @@ from ranvier.db.sqlite import open_sqlite
 
 async def open_database(config: DatabaseConfig, *, now_ms: int) -> Database:
     """An open, migrated database. Raises `DatabaseError` with a sentence for the operator."""
-    db = await _open_engine(config)
+    db = await open_unmigrated(config)
     try:
         await migrate(db, now_ms=now_ms)
     except BaseException:
@@ -17,7 +17,8 @@ async def open_database(config: DatabaseConfig, *, now_ms: int) -> Database:
     return db
 
 
-async def _open_engine(config: DatabaseConfig) -> Database:
+async def open_unmigrated(config: DatabaseConfig) -> Database:
+    """An open database as it is, or as it was just made. Raises `DatabaseError` with a sentence for the operator."""
     if config.engine == "sqlite":
         return await open_sqlite(str(config.args.get("database", ":memory:")))
     try:
