@@ -8,6 +8,7 @@ from ranvier.ports import Clock, Random
 from ranvier.ratelimit import OwnLimits, RateLimiter
 from ranvier.users.account import AccountChanges
 from ranvier.users.account_data import AccountData
+from ranvier.users.administration import Administration
 from ranvier.users.consent import Consent
 from ranvier.users.create_account import Accounts
 from ranvier.users.device_removal import DeviceRemoval
@@ -51,6 +52,7 @@ class UserServices:
     accounts: Accounts
     account_changes: AccountChanges
     account_data: AccountData
+    administration: Administration
     consent: Consent | None
     devices: Devices
     filters: Filters
@@ -67,6 +69,7 @@ class UserServices:
     reauthentication: Reauthentication
     refreshing: Refreshing
     registration: Registration
+    registration_tokens: RegistrationTokens
     removal: DeviceRemoval
     sessions: Sessions
     shared_secret: SharedSecretRegistration
@@ -137,6 +140,17 @@ async def build_users(
         accounts=accounts,
         account_changes=account_changes,
         account_data=account_data,
+        administration=Administration(
+            db=db,
+            clock=clock,
+            server_name=config.server_name,
+            accounts=accounts,
+            changes=account_changes,
+            issuer=issuer,
+            last_seen=last_seen,
+            passwords=passwords,
+            profiles=profiles,
+        ),
         consent=_consent(db, clock, config),
         devices=Devices(db=db, last_seen=last_seen, removal=removal, reauthentication=reauthentication),
         filters=Filters(db=db),
@@ -172,6 +186,7 @@ async def build_users(
             sessions=sessions,
             clock=clock,
         ),
+        registration_tokens=tokens,
         removal=removal,
         sessions=sessions,
         shared_secret=SharedSecretRegistration(

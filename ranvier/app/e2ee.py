@@ -61,7 +61,9 @@ async def build_e2ee(*, db: Database, clock: Clock, config: Config, users: UserS
         backups=KeyBackups(db=db),
         claims=Claims(db=db, counts=counts, server_name=config.server_name),
         counts=counts,
-        cross_signing=CrossSigning(db=db, device_lists=device_lists, reauthentication=users.reauthentication),
+        cross_signing=CrossSigning(
+            db=db, clock=clock, device_lists=device_lists, reauthentication=users.reauthentication
+        ),
         dehydrated=DehydratedDevices(
             db=db,
             removal=users.removal,

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from ranvier.app.accounts import UserServices, build_users
+from ranvier.app.admin import AdminServices, admin_routes, build_admin
 from ranvier.app.departures import build_departures
 from ranvier.app.directory import build_directory, directory_routes
 from ranvier.app.e2ee import E2eeServices, build_e2ee, e2ee_routes
@@ -50,6 +51,7 @@ class Homeserver:
         rooms: RoomServices,
         e2ee: E2eeServices,
         federation: FederationServices,
+        admin: AdminServices,
         routes: Sequence[Route],
     ) -> None:
         self.config = config
@@ -58,6 +60,7 @@ class Homeserver:
         self.rooms = rooms
         self.e2ee = e2ee
         self.federation = federation
+        self.admin = admin
         self.routes = routes
         self.limiters = rate_limiters(config, clock=SystemClock())
         self._listeners: HttpListeners | None = None
@@ -116,6 +119,7 @@ class Homeserver:
                 uses_threads=own_transport is not None,
             )
         )
+        admin = build_admin(clock=clock, random=random, users=users, rooms=rooms)
         server = cls(
             config=config,
             db=db,
@@ -123,6 +127,7 @@ class Homeserver:
             rooms=rooms,
             e2ee=e2ee,
             federation=federation,
+            admin=admin,
             routes=[
                 *all_routes(
                     config=config,
@@ -136,6 +141,16 @@ class Homeserver:
                 *federation.routes,
                 *e2ee_routes(e2ee, rooms.device_lists),
                 *directory_routes(config=config, directory=directory, rooms=rooms),
+                *admin_routes(
+                    admin=admin,
+                    clock=clock,
+                    users=users,
+                    rooms=rooms,
+                    e2ee=e2ee,
+                    directory=directory,
+                    federation=federation,
+                    leave_rooms=departures.finish,
+                ),
             ],
         )
         server.limiters = limiters
@@ -154,6 +169,8 @@ class Homeserver:
             asyncio.create_task(_watched(federation.health.run), name="health of servers"),
             asyncio.create_task(_watched(federation.tidying.run), name="ends of rooms"),
             asyncio.create_task(_watched(federation.resyncs.run), name="resyncs"),
+            asyncio.create_task(_watched(admin.tasks.run), name="tasks of administrators"),
+            asyncio.create_task(_watched(admin.updates.run), name="background updates"),
             *(asyncio.create_task(_watched(job), name=name) for name, job in federation.edus.jobs.items()),
         ]
         await federation.start()

@@ -8,7 +8,8 @@ import msgspec
 from ranvier.db.engine import Database
 from ranvier.e2ee.device_lists import DeviceLists
 from ranvier.e2ee.key_format import canonical
-from ranvier.proto.errors import MatrixError, bad_json, forbidden, invalid_param, missing_param
+from ranvier.ports import Clock
+from ranvier.proto.errors import MatrixError, bad_json, forbidden, invalid_param, missing_param, not_found
 from ranvier.proto.signing import SignatureError, check_json
 from ranvier.proto.unpadded_base64 import decode_base64
 from ranvier.store import cross_signing as store
@@ -21,6 +22,8 @@ MASTER: Final = "master"
 SELF_SIGNING: Final = "self_signing"
 USER_SIGNING: Final = "user_signing"
 ED25519: Final = "ed25519:"
+REPLACEABLE_MS: Final = 600_000
+"""For so long after an administrator has allowed it keys may be replaced without further proof."""
 _KEY_BYTES: Final = 32
 
 
@@ -34,10 +37,22 @@ class _Key(msgspec.Struct):
 class CrossSigning:
     """Stores cross-signing keys."""
 
-    def __init__(self, *, db: Database, device_lists: DeviceLists, reauthentication: Reauthentication) -> None:
+    def __init__(
+        self, *, db: Database, clock: Clock, device_lists: DeviceLists, reauthentication: Reauthentication
+    ) -> None:
         self._db = db
+        self._clock = clock
         self._device_lists = device_lists
         self._reauthentication = reauthentication
+        self._replaceable_until: dict[str, int] = {}
+        """Who may replace their keys without proving who they are, and how long. Gone with the process."""
+
+    async def allow_replacement(self, user_id: str) -> int:
+        """Let a user replace their keys once without proving who they are; until when. Raises 404 without a master key."""
+        if all(row.usage != MASTER for row in await store.of_users(self._db, [user_id])):
+            raise not_found("The user has no cross-signing keys")
+        until = self._replaceable_until[user_id] = self._clock.now_ms() + REPLACEABLE_MS
+        return until
 
     async def upload(
         self, requester: Requester, uploaded: Mapping[str, Mapping[str, Any]], auth: Mapping[str, Any] | None
@@ -62,12 +77,14 @@ class CrossSigning:
         if not new:
             return
         session = None
-        if MASTER in current:
+        is_allowed = self._clock.now_ms() < self._replaceable_until.get(user_id, 0)
+        if MASTER in current and not is_allowed:
             session = await self._reauthentication.require(
                 requester, auth, operation="POST /keys/device_signing/upload"
             )
         await self._refuse_device_ids(user_id, new)
-        await self._store(user_id, new, current, is_confirmed=session is not None)
+        await self._store(user_id, new, current, is_confirmed=is_allowed or session is not None)
+        self._replaceable_until.pop(user_id, None)
         self._reauthentication.end(session)
 
     async def _refuse_device_ids(self, user_id: str, new: Mapping[str, CrossSigningRow]) -> None:

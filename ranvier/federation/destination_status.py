@@ -11,6 +11,7 @@ from ranvier.store import destinations as store
 from ranvier.store import rooms as room_store
 from ranvier.store.destinations import Destination, Order
 from ranvier.store.events import FIRST_POS
+from ranvier.users.text import is_storable
 
 _ROOMS_AT_ONCE: Final = 100
 
@@ -34,10 +35,23 @@ class DestinationStatus:
         self._sender = sender
 
     async def page(
-        self, *, order: Order = "destination", offset: int = 0, limit: int = 100, backwards: bool = False
+        self,
+        *,
+        order: Order = "destination",
+        offset: int = 0,
+        limit: int = 100,
+        backwards: bool = False,
+        name: str | None = None,
     ) -> tuple[list[Destination], int]:
-        """Some servers in this order, and how many there are in all. What changed last may not be in its place yet."""
-        rows, total = await store.page(self._db, order=order, offset=offset, limit=limit, backwards=backwards)
+        """Some servers in this order, and how many there are in all. What changed last may not be in its place yet.
+
+        `name` is a part of the names they are to have.
+        """
+        if name is not None and not is_storable(name):
+            return [], 0
+        rows, total = await store.page(
+            self._db, order=order, offset=offset, limit=limit, backwards=backwards, name=name or ""
+        )
         return [self._newest(row) for row in rows], total
 
     async def one(self, destination: str) -> Destination | None:

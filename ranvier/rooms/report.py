@@ -12,13 +12,16 @@ from ranvier.rooms.history import History, event_not_found
 from ranvier.rooms.rooms import Rooms
 from ranvier.store import reports as store
 from ranvier.store import users as user_store
+from ranvier.store.events import StoredEvent
+from ranvier.store.reports import EventReport
 from ranvier.users.requester import Requester
+from ranvier.users.text import is_storable
 
 REASON_BYTES: Final = 8192
 
 
 class Reports:
-    """Takes reports."""
+    """Takes reports, and shows them to administrators."""
 
     def __init__(self, *, rooms: Rooms, history: History, clock: Clock, server_name: str) -> None:
         self._rooms = rooms
@@ -35,7 +38,7 @@ class Reports:
         if room is None or await self._rooms.membership(room, requester.user_id) != "join":
             raise event_not_found()
         viewer = await self._history.viewer(requester.user_id, room_id)
-        await self._history.require(viewer, (await self._rooms.cache.by_id([event_id])).get(event_id))
+        reported = await self._history.require(viewer, (await self._rooms.cache.by_id([event_id])).get(event_id))
         async with self._rooms.db.write() as tx:
             await store.insert_event(
                 tx,
@@ -44,9 +47,47 @@ class Reports:
                 score=score if score is not None and -100 <= score <= 0 else None,
                 room_id=room_id,
                 event_id=event_id,
+                sender=reported.event.sender,
                 reporter=requester.user_id,
                 reason=reason,
             )
+
+    async def event_reports(
+        self,
+        *,
+        reporter: str | None,
+        room_id: str | None,
+        sender: str | None,
+        offset: int,
+        limit: int,
+        newest_first: bool,
+    ) -> tuple[list[EventReport], int]:
+        """Reports about events, for administrators, and how many there are in all."""
+        if not all(text is None or is_storable(text) for text in (reporter, room_id, sender)):
+            return [], 0
+        return await store.event_reports(
+            self._rooms.db,
+            reporter=reporter,
+            room_id=room_id,
+            sender=sender,
+            offset=offset,
+            limit=limit,
+            newest_first=newest_first,
+        )
+
+    async def event_report(self, report_nid: int) -> tuple[EventReport, StoredEvent | None]:
+        """One of them, and the event if it is still here. Raises 404 `M_NOT_FOUND`."""
+        report = await store.event_report(self._rooms.db, report_nid)
+        if report is None:
+            raise not_found("Event report not found")
+        found = await self._rooms.cache.by_id([report.event_id])
+        return report, found.get(report.event_id)
+
+    async def delete_event_report(self, report_nid: int) -> None:
+        """Raises 404 `M_NOT_FOUND`."""
+        async with self._rooms.db.write() as tx:
+            if not await store.delete_event_report(tx, report_nid):
+                raise not_found("Event report not found")
 
     async def report_room(self, requester: Requester, room_id: str, *, reason: str) -> None:
         """Report a room, whether one is in it or not. Raises 404 for a room that is not known here, 413."""

@@ -44,16 +44,24 @@ async def one(db: Reader, destination: str) -> Destination | None:
     return None if row is None else Destination(*row)
 
 
-async def page(db: Reader, *, order: Order, offset: int, limit: int, backwards: bool) -> tuple[list[Destination], int]:
-    """Rows in this order, those with the same value by name; and how many there are in all. Two statements."""
+async def page(
+    db: Database, *, order: Order, offset: int, limit: int, backwards: bool, name: str = ""
+) -> tuple[list[Destination], int]:
+    """Rows in this order, those with the same value by name; and how many there are in all. Two statements.
+
+    `name` is a part of the server's name.
+    """
     direction = "DESC" if backwards else "ASC"
+    position = "instr" if db.dialect == "sqlite" else "strpos"
+    where = f"$1 = '' OR {position}(destination, $1) > 0"
     rows = await db.all(
-        f"SELECT {_COLUMNS} FROM destinations ORDER BY {order} {direction} NULLS LAST, destination ASC"
-        " LIMIT $1 OFFSET $2",
+        f"SELECT {_COLUMNS} FROM destinations WHERE {where} ORDER BY {order} {direction} NULLS LAST, destination ASC"
+        " LIMIT $2 OFFSET $3",
+        name,
         limit,
         offset,
     )
-    total: int = await db.value("SELECT COUNT(*) FROM destinations")
+    total: int = await db.value(f"SELECT COUNT(*) FROM destinations WHERE {where}", name)
     return [Destination(*row) for row in rows], total
 
 

@@ -117,3 +117,9 @@ async def set_user_type(tx: Tx, user_id: str, user_type: str | None) -> bool:
 async def any_user(db: Reader) -> bool:
     """Whether there is an account at all."""
     return await db.value("SELECT 1 FROM users LIMIT 1") is not None
+
+
+async def consent_of(db: Reader, user_id: str) -> tuple[str | None, int | None]:
+    """The version of the policy that a user has agreed to last, and when."""
+    row = await db.one("SELECT consent_version, consent_ts FROM users WHERE name = $1", user_id)
+    return (None, None) if row is None else (row[0], row[1])

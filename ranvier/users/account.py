@@ -9,7 +9,17 @@ from typing import Any
 from ranvier.config.sections import PasswordConfig
 from ranvier.db.engine import Database, Tx
 from ranvier.proto.errors import forbidden, not_found
-from ranvier.store import account_data, devices, filters, login_tokens, profiles, push_rules, tokens, users
+from ranvier.store import (
+    account_data,
+    devices,
+    filters,
+    login_tokens,
+    profiles,
+    push_rules,
+    tokens,
+    user_identities,
+    users,
+)
 from ranvier.store.users import Flag, UserRow
 from ranvier.users.device_removal import DeviceRemoval
 from ranvier.users.interactive_auth import AuthSession
@@ -57,6 +67,10 @@ class AccountChanges:
         if user is None:
             raise not_found("User not found")
         return user
+
+    def check_password(self, password: str) -> None:
+        """Raises 400 `M_INVALID_PARAM` or `M_WEAK_PASSWORD` for one that may not be chosen."""
+        check_password(password, self._config.policy)
 
     async def change_password(
         self,
@@ -115,6 +129,7 @@ class AccountChanges:
                 for step in self.erasure_steps:
                     await step(tx, user_id)
             await profiles.save(tx, user_id, {})
+            await user_identities.delete_of_user(tx, user_id)
             await removal.remove(await devices.ids_of_user(tx, user_id))
             await tokens.delete_of_user(tx, user_id)
             await login_tokens.delete_of_user(tx, user_id)

@@ -41,14 +41,22 @@ class Devices:
 
     async def all(self, user_id: str) -> list[DeviceInfo]:
         """Every device of a user. One statement."""
-        return [self._info(user_id, device) for device in await store.of_user(self._db, user_id)]
+        return [_info(device) for device in await self.all_seen(user_id)]
 
     async def get(self, user_id: str, device_id: str) -> DeviceInfo:
         """One device. Raises 404 `M_NOT_FOUND`."""
+        return _info(await self.get_seen(user_id, device_id))
+
+    async def all_seen(self, user_id: str) -> list[Device]:
+        """Every device of a user, with all that is known about when it was last seen. One statement."""
+        return [self._newest(user_id, device) for device in await store.of_user(self._db, user_id)]
+
+    async def get_seen(self, user_id: str, device_id: str) -> Device:
+        """One device, as `all_seen`. Raises 404 `M_NOT_FOUND`."""
         device = await store.one(self._db, user_id, device_id) if is_storable(device_id) else None
         if device is None:
             raise _unknown()
-        return self._info(user_id, device)
+        return self._newest(user_id, device)
 
     async def rename(self, user_id: str, device_id: str, display_name: str | None) -> None:
         """Give a device a name; `None` changes nothing. Raises 404 `M_NOT_FOUND`, 400 `M_INVALID_PARAM`."""
@@ -71,26 +79,40 @@ class Devices:
 
         Raises 401 `InteractiveAuthRequired`. `operation` names the request, for instance `DELETE /devices/ABC`.
         """
-        for device_id in device_ids:
-            storable(device_id, name="A device id", max_length=MAX_DEVICE_ID_LENGTH)
+        _check_ids(device_ids)
         session = await self._reauthentication.require(requester, auth, operation=operation, lately_is_enough=True)
         await self.delete_now(requester.user_id, device_ids)
         self._reauthentication.end(session)
 
     async def delete_now(self, user_id: str, device_ids: Sequence[str]) -> None:
-        """Delete devices without asking (for administrators). One transaction."""
+        """Delete devices without asking (for administrators). One transaction. Raises 400 `M_INVALID_PARAM`."""
+        _check_ids(device_ids)
         unique = list(dict.fromkeys(device_ids))
         async with self._removal.transaction(user_id) as removal:
             await removal.remove(unique)
 
-    def _info(self, user_id: str, device: Device) -> DeviceInfo:
+    async def create(self, user_id: str, device_id: str, display_name: str | None) -> None:
+        """Make a device without a login, which one that exists stays as it is. Raises 400 `M_INVALID_PARAM`."""
+        _check_ids([device_id])
+        if display_name is not None:
+            storable(display_name, name="display_name", max_length=MAX_DISPLAY_NAME_LENGTH)
+        async with self._db.write() as tx:
+            await store.insert(tx, user_id, device_id, display_name)
+
+    def _newest(self, user_id: str, device: Device) -> Device:
         seen = self._last_seen.of(user_id, device.device_id)
-        return DeviceInfo(
-            device_id=device.device_id,
-            display_name=device.display_name,
-            last_seen_ip=device.last_seen_ip if seen is None else seen.ip,
-            last_seen_ts=device.last_seen_ts if seen is None else seen.ts,
-        )
+        if seen is None:
+            return device
+        return Device(device.device_id, device.display_name, seen.ts, seen.ip, seen.user_agent)
+
+
+def _info(device: Device) -> DeviceInfo:
+    return DeviceInfo(device.device_id, device.display_name, device.last_seen_ip, device.last_seen_ts)
+
+
+def _check_ids(device_ids: Sequence[str]) -> None:
+    for device_id in device_ids:
+        storable(device_id, name="A device id", max_length=MAX_DEVICE_ID_LENGTH)
 
 
 def _unknown() -> MatrixError:

@@ -18,6 +18,7 @@ from ranvier.users.token_text import random_letters
 
 MAX_TOKEN_LENGTH: Final = 64
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-"
+_GREATEST: Final = (1 << 63) - 1
 _is_token = re.compile(r"[A-Za-z0-9._~-]{1,64}").fullmatch
 
 
@@ -104,8 +105,9 @@ class RegistrationTokens:
 
     async def update(self, token: str, *, uses_allowed: int | None, expiry_time: int | None) -> RegistrationToken:
         """Set both limits. Raises 404 `M_NOT_FOUND`, 400 `M_INVALID_PARAM`."""
-        await self.get(token)
-        self._check(uses_allowed, expiry_time)
+        before = await self.get(token)
+        # A token that has expired may be given more uses, and stay expired.
+        self._check(uses_allowed, None if expiry_time == before.expiry_time else expiry_time)
         async with self._db.write() as tx:
             await store.update(tx, token, uses_allowed=uses_allowed, expiry_ts=expiry_time)
         return await self.get(token)
@@ -118,9 +120,9 @@ class RegistrationTokens:
         self._reserved.pop(token, None)
 
     def _check(self, uses_allowed: int | None, expiry_time: int | None) -> None:
-        if uses_allowed is not None and uses_allowed < 0:
+        if uses_allowed is not None and not 0 <= uses_allowed <= _GREATEST:
             raise invalid_param("uses_allowed must not be negative")
-        if expiry_time is not None and expiry_time < self._clock.now_ms():
+        if expiry_time is not None and not self._clock.now_ms() <= expiry_time <= _GREATEST:
             raise invalid_param("expiry_time must not be in the past")
 
     def _is_usable(self, row: RegistrationTokenRow, *, session_id: str | None) -> bool:

@@ -89,7 +89,7 @@ class Answers:
         if status == 401 and "flows" in answer:
             validator: jsonschema_rs.Validator | None = _AUTHENTICATION
         else:
-            validator = self._validator(route, "200" if status == 200 else "default")
+            validator = self._validator(route, "200" if status in (200, 201) else "default")
         where = f"{method} {route.path} answers {status}"
         assert validator is not None, f"{where}, about which its route says nothing"
         wrong = next(validator.iter_errors(answer), None)

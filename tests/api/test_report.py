@@ -42,9 +42,9 @@ async def test_an_event_is_reported_by_who_sees_it(tmp_path: Path) -> None:
         (await bob.post(path, {})).refused(404, "M_NOT_FOUND")
         about = (room_id, event_id, bob.user_id)
         assert await rows(homeserver, "event_reports") == [
-            (-100, *about, b"rude\0"),
-            (None, *about, None),
-            (None, *about, None),
+            (-100, *about, b"rude\0", alice.user_id),
+            (None, *about, None, alice.user_id),
+            (None, *about, None, alice.user_id),
         ]
 
 
