@@ -7,8 +7,8 @@ PY := $(VENV)/bin/python
 # Parts that are not installed unless asked for: make EXTRAS=postgres run
 EXTRAS ?=
 SERVER_NAME ?= localhost
-# How many processes run the tests.
-WORKERS ?= 2
+# How many processes run the tests: three keep two cores busy, since many tests wait for processes that they start.
+WORKERS ?= 3
 # What to give to pytest besides: make test ARGS="tests/proto -x"
 ARGS ?=
 
