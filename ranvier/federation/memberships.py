@@ -108,6 +108,8 @@ class RoomMemberships:
             raise invalid_param("Not a room id")
         if await self._resident.holds(room_id) is not None:
             return await self._local.knock(requester, room_id, reason=reason)
+        if requester.shadow_banned:
+            return room_id
         servers = await self._servers(requester.user_id, room_id, via)
         content = await self._member_content.of(requester.user_id, "knock", reason=reason)
         await self._knocks.knock(requester.user_id, room_id, servers, content)
@@ -125,6 +127,8 @@ class RoomMemberships:
         await self._invitations.check(requester, target)
         if await self._resident.holds(room_id) is None:
             raise forbidden("You are not in this room")
+        if requester.shadow_banned:
+            return
         content = await self._member_content.of(target, "invite", reason=reason)
         if is_direct:
             content["is_direct"] = True

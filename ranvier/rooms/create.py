@@ -118,6 +118,8 @@ class Creating:
         self._check_directory(requester, request, alias)
         for user_id in dict.fromkeys(request.invite):
             await self._invitations.check(requester, user_id)
+        if requester.shadow_banned:  # Nobody is to hear of it.
+            request = msgspec.structs.replace(request, invite=[], invite_3pid=[])
         members = [requester.user_id, *request.invite]
         room = await self._new_rooms.begin(version, self._new_rooms.room_id(version), members)
         drafts = await self._drafts(requester.user_id, request, preset, version, alias)

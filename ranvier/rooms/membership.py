@@ -15,7 +15,7 @@ from ranvier.rooms.member_content import MemberContent
 from ranvier.rooms.restricted_join import RestrictedJoins
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
-from ranvier.rooms.write import Draft, Writer
+from ranvier.rooms.write import Decide, Draft, Writer
 from ranvier.store import aliases
 from ranvier.store import rooms as store
 from ranvier.store.rooms import JOIN
@@ -79,7 +79,7 @@ class Memberships:
     async def knock(self, requester: Requester, room_id: str, *, reason: str | None = None) -> str:
         """Ask to be let in; the room id."""
         content = await self._member_content.of(requester.user_id, "knock", reason=reason)
-        await self._writer.write(room_id, [_member(requester.user_id, requester.user_id, content)])
+        await self._write(requester, room_id, [_member(requester.user_id, requester.user_id, content)])
         return room_id
 
     async def invite(
@@ -92,7 +92,7 @@ class Memberships:
         content = await self._member_content.of(target, "invite", reason=reason)
         if is_direct:
             content["is_direct"] = True
-        await self._writer.write(room_id, [_member(requester.user_id, target, content)])
+        await self._write(requester, room_id, [_member(requester.user_id, target, content)])
 
     async def leave(self, requester: Requester, room_id: str, *, reason: str | None = None) -> None:
         """Leave, reject an invitation, or take back a knock. Leaving a room again changes nothing."""
@@ -124,13 +124,13 @@ class Memberships:
                 raise forbidden("The user is not in this room")
             return [_member(requester.user_id, target, _content("leave", reason))]
 
-        await self._writer.write(room_id, decide)
+        await self._write(requester, room_id, decide)
 
     async def ban(self, requester: Requester, room_id: str, target: str, *, reason: str | None = None) -> None:
         """Ban a user, whether they are in the room or not."""
         if not is_user_id(target):
             raise invalid_param("user_id: not a user id")
-        await self._writer.write(room_id, [_member(requester.user_id, target, _content("ban", reason))])
+        await self._write(requester, room_id, [_member(requester.user_id, target, _content("ban", reason))])
 
     async def unban(self, requester: Requester, room_id: str, target: str, *, reason: str | None = None) -> None:
         """Lift a ban. Raises 403 if the user is not banned."""
@@ -141,7 +141,7 @@ class Memberships:
                 raise forbidden("The user is not banned from this room")
             return [_member(requester.user_id, target, _content("leave", reason))]
 
-        await self._writer.write(room_id, decide)
+        await self._write(requester, room_id, decide)
 
     async def forget(self, requester: Requester, room_id: str) -> None:
         """Stop seeing a room that one has left. Raises 400 `M_UNKNOWN` while still in it."""
@@ -175,6 +175,13 @@ class Memberships:
         old_id = predecessor.get("room_id") if isinstance(predecessor, dict) else None
         if isinstance(old_id, str) and is_room_id(old_id):
             await self._carry_over.carry_over(user_id, old_id, room.room_id)
+
+    async def _write(self, requester: Requester, room_id: str, decide: Decide | Sequence[Draft]) -> None:
+        """What shadow-banned users do to others or ask of them is not done; they do not notice."""
+        if requester.shadow_banned:
+            await self._writer.pretend(room_id, decide)
+        else:
+            await self._writer.write(room_id, decide)
 
     async def _check_joined(self, room: Room, user_id: str) -> None:
         if await self._rooms.membership(room, user_id) != "join":

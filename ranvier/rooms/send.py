@@ -4,6 +4,7 @@ Spec: client-server API, "Sending events to a room", "Redactions".
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ranvier.proto.errors import MatrixError, bad_json, invalid_param
@@ -61,8 +62,7 @@ class Sending:
         async def send(row: TxnRow) -> str:
             room = await self._rooms.get(room_id)
             draft = _draft(requester, room.version, type_, content, redacts=None)
-            stored = await self._writer.write(room_id, self._checked(draft, requester), txn=row)
-            return stored[0].event.event_id
+            return await self._write(requester, room_id, self._checked(draft, requester), row)
 
         _check_names(type_)
         if requester.suspended and not await self._is_own(requester, content.get("redacts")):
@@ -86,8 +86,7 @@ class Sending:
             room = await self._rooms.get(room_id)
             content: dict[str, Any] = {} if reason is None else {"reason": reason}
             draft = _draft(requester, room.version, "m.room.redaction", content, redacts=event_id)
-            stored = await self._writer.write(room_id, [draft], txn=row)
-            return stored[0].event.event_id
+            return await self._write(requester, room_id, [draft], row)
 
         return await self._once(requester, f"redact/{room_id}/{event_id}", txn_id, send)
 
@@ -106,10 +105,20 @@ class Sending:
         if type_ == "m.room.create":
             raise MatrixError(403, "M_FORBIDDEN", "A room is created only once")
         draft = Draft(sender=requester.user_id, type=type_, state_key=state_key, content=content)
-        if self.invite_elsewhere is not None and self._invites_elsewhere(draft):
+        if requester.shadow_banned and type_ == "m.room.member" and state_key == requester.user_id:
+            # They come and go as they like.
+            requester = replace(requester, shadow_banned=False)
+        if self.invite_elsewhere is not None and not requester.shadow_banned and self._invites_elsewhere(draft):
             return (await self.invite_elsewhere(room_id, draft)).event.event_id
-        stored = await self._writer.write(room_id, self._checked(draft, requester))
-        return stored[0].event.event_id
+        return await self._write(requester, room_id, self._checked(draft, requester), None)
+
+    async def _write(
+        self, requester: Requester, room_id: str, decide: Decide | Sequence[Draft], txn: TxnRow | None
+    ) -> str:
+        """The id of the one event; of a shadow-banned user an id that no event will ever have."""
+        if requester.shadow_banned:
+            return (await self._writer.pretend(room_id, decide))[0]
+        return (await self._writer.write(room_id, decide, txn=txn))[0].event.event_id
 
     def _invites_elsewhere(self, draft: Draft) -> bool:
         """Whether this invites a user of another server, which has to sign it first."""

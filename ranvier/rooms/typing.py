@@ -72,7 +72,7 @@ class Typing:
         if room is None or await self._rooms.membership(room, user_id) != "join":
             raise forbidden("You are not in this room")
         timeout_ms = DEFAULT_MS if timeout_ms is None else min(timeout_ms, LONGEST_MS)
-        if is_typing and timeout_ms > 0:
+        if is_typing and timeout_ms > 0 and not requester.shadow_banned:
             self.begin(room.room_nid, room_id, user_id, timeout_ms=timeout_ms)
         else:
             self.stop(room.room_nid, user_id)

@@ -211,6 +211,20 @@ class Writer:
             append.txns.append(txn.row(stored.event_nid, self._clock.now_ms()))
         return result, self._appender.submit(append)
 
+    async def pretend(self, room_id: str, decide: Decide | Sequence[Draft]) -> list[str]:
+        """Do everything that `write` does before anything is written: the ids that the events would have.
+
+        For users whose words go nowhere, and who are not to notice. Raises what `write` raises.
+        """
+        room = await self._rooms.get(room_id)
+        async with room.lock:
+            drafts = await decide(room) if callable(decide) else decide
+            made = [await self._prepare_unless_standing(room, draft) for draft in drafts]
+        return [
+            one.event.event_id if isinstance(one, StoredEvent) else one.built[0].event_id if one.built else ""
+            for one in made
+        ]
+
     async def prepare(self, room: Room, draft: Draft) -> Draft:
         """Make the event now, so that its id is known before it is written; under the room's lock, and as its next one.
 

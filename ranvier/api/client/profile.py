@@ -101,7 +101,7 @@ class ProfileApi:
         if key not in body:
             raise missing_param(f"{key} is missing")
         if await self._profiles.set(request.requester, user_id, key, body[key]):
-            await self._announce(user_id)
+            await self._tell(request.requester, user_id)
         return EMPTY_OBJECT
 
     async def delete_field(self, request: Request) -> Response:
@@ -109,8 +109,13 @@ class ProfileApi:
         user_id, key = request.params["user_id"], request.params["key"]
         _check_may_change(request.requester, key)
         if await self._profiles.delete(request.requester, user_id, key):
-            await self._announce(user_id)
+            await self._tell(request.requester, user_id)
         return EMPTY_OBJECT
+
+    async def _tell(self, requester: Requester, user_id: str) -> None:
+        """Tell the rooms, unless nothing that the user does is to be seen."""
+        if not requester.shadow_banned:
+            await self._announce(user_id)
 
     async def _check_may_read(self, request: Request) -> None:
         """Raises 400 `M_INVALID_PARAM`, 401 `M_MISSING_TOKEN`, 403 `M_FORBIDDEN`."""
