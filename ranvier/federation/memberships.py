@@ -25,6 +25,7 @@ from ranvier.rooms.membership import Memberships
 from ranvier.rooms.outside_membership import OutsideMemberships
 from ranvier.rooms.room import Room
 from ranvier.rooms.write import Draft
+from ranvier.store.events import StoredEvent
 from ranvier.users.requester import Requester
 
 
@@ -92,9 +93,7 @@ class RoomMemberships:
         try:
             return await self._local.join(requester, room_id, reason=reason)
         except MatrixError as error:
-            if error.errcode != "M_UNABLE_TO_GRANT_JOIN":
-                raise
-            servers = candidates([*_inviting_servers(room), *via], server_name=self._server_name)
+            servers = await self._who_may_let_in(requester.user_id, room, error, via)
             if not servers:
                 raise
         await self._join_through(requester, room_id, servers, reason)
@@ -141,9 +140,14 @@ class RoomMemberships:
         Invitations and knocks elsewhere are gone in any case, even if no server can be told.
         """
         standing = None
-        if is_room_id(room_id) and await self._resident.is_in(room_id) is None:
+        room = await self._resident.is_in(room_id) if is_room_id(room_id) else None
+        if room is not None:
+            standing = await self._invited_unseen(requester.user_id, room)
+        elif is_room_id(room_id):
             standing = await self._outside.of(requester.user_id, room_id)
-        if standing is None or standing[1].state_before is not None:
+            if standing is not None and standing[1].state_before is not None:
+                standing = None
+        if standing is None:
             await self._local.leave(requester, room_id, reason=reason)
             return
         if standing[0] == "leave":
@@ -155,7 +159,7 @@ class RoomMemberships:
 
     async def _is_for_others(self, room: Room, user_id: str) -> bool:
         """Whether others have to let the user in: of a partially joined room we do not know who is banned (MSC3902)."""
-        return room.partial is not None and not await self._local.is_joined(room, user_id)
+        return room.partial is not None and await self._local.membership(room, user_id) != "join"
 
     def _lock(self, room_id: str) -> asyncio.Lock:
         lock = self._entering.get(room_id)
@@ -174,6 +178,29 @@ class RoomMemberships:
         room = await self._resident.is_in(room_id)
         if room is not None:
             await self._local.follow(requester.user_id, room)
+
+    async def _who_may_let_in(self, user_id: str, room: Room, refusal: MatrixError, via: Sequence[str]) -> list[str]:
+        """Servers that may let a user into a room of which ours knows no reason to."""
+        if refusal.errcode == "M_UNABLE_TO_GRANT_JOIN":
+            return candidates([*_inviting_servers(room), *via], server_name=self._server_name)
+        if refusal.errcode != "M_FORBIDDEN":
+            return []
+        standing = await self._invited_unseen(user_id, room)
+        if standing is None:
+            return []
+        inviting = domain_of(standing[1].event.sender)
+        return candidates([inviting, *via, *await self._resident.others(room)], server_name=self._server_name)
+
+    async def _invited_unseen(self, user_id: str, room: Room) -> tuple[str, StoredEvent] | None:
+        """The invitation of a user of which the room here does not know.
+
+        It was handed to us while others of us were on their way into the room, and the room itself has not told us of it
+        yet; it may never do so before somebody cites it. Two statements, where the user is nobody in the room.
+        """
+        if await self._local.membership(room, user_id) != "leave":
+            return None
+        standing = await self._outside.of(user_id, room.room_id)
+        return standing if standing is not None and standing[0] == "invite" else None
 
     async def _servers(self, user_id: str, room_id: str, via: Sequence[str]) -> list[str]:
         """Whom to ask: those the client names, who invited the user, who was in the room, who named it."""

@@ -55,9 +55,9 @@ class Memberships:
             raise not_found("No room has this alias")
         return (await self._rooms.by_nid(nid)).room_id
 
-    async def is_joined(self, room: Room, user_id: str) -> bool:
-        """Whether a user is in the room."""
-        return await self._rooms.membership(room, user_id) == "join"
+    async def membership(self, room: Room, user_id: str) -> str:
+        """What a user is in the room by its state, `leave` for strangers."""
+        return await self._rooms.membership(room, user_id)
 
     async def join(self, requester: Requester, room_id: str, *, reason: str | None = None) -> str:
         """Join; the room id. Joining again changes nothing. Raises 403 if the join rules forbid it."""

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ranvier.proto.events import Event
-from tests.api.asgi import part
+from tests.api.asgi import Client, part
 from tests.faster_joins.room import MEMBER, ScriptedRoom
 from tests.faster_joins.stage import CHARLIE, DEREK, ELSIE, Stage, staged
 
@@ -18,13 +18,18 @@ def private(s: Stage, **how: Any) -> ScriptedRoom:
 
 async def invite(s: Stage, room: ScriptedRoom) -> Event:
     """Charlie invites alice, as servers do."""
-    event = room.make(MEMBER, {"membership": "invite"}, sender=CHARLIE, state_key=s.alice.user_id)
+    return room.hear(await announce(s, room, s.alice))
+
+
+async def announce(s: Stage, room: ScriptedRoom, invited: Client) -> Any:
+    """Charlie's server hands in an invitation that is no part of the room yet: the signed event."""
+    event = room.make(MEMBER, {"membership": "invite"}, sender=CHARLIE, state_key=invited.user_id)
     path = f"/_matrix/federation/v2/invite/{quote(room.room_id)}/{quote(event.event_id)}"
     name = {"type": "m.room.name", "sender": CHARLIE, "state_key": "", "content": {"name": "Square"}}
     body = {"room_version": room.version.identifier, "event": event.pdu, "invite_room_state": [name]}
     status, answer = await s.resident.ask("PUT", path, body)
     assert status == 200, answer
-    return room.hear(answer["event"])
+    return answer["event"]
 
 
 @staged()
@@ -128,3 +133,46 @@ async def test_an_encrypted_room_is_known_to_be_so_at_once(s: Stage) -> None:
     s.release()
     await s.until_full(room)
     await s.check_full(room)
+
+
+async def two_are_invited(s: Stage) -> tuple[ScriptedRoom, Client]:
+    """Alice and ben are, and alice has come in before ben's invitation is part of the room: nobody tells us that it is."""
+    room = private(s, members=[DEREK])
+    ben = await s.user("ben")
+    await invite(s, room)
+    signed = await announce(s, room, ben)
+    (await s.alice.act(room.room_id, "join")).ok()
+    room.hear(signed)
+    await s.until_full(room)
+    return room, ben
+
+
+@staged()
+async def test_who_is_invited_unseen_by_the_room_here_is_let_in_by_who_invites(s: Stage) -> None:
+    room, ben = await two_are_invited(s)
+    (await ben.act(room.room_id, "join")).ok()
+    await s.pause()
+    await s.check_joined(room, CHARLIE, DEREK, s.alice.user_id, ben.user_id)
+    await s.check_full(room)
+    assert room.room_id in (await s.sync(ben))["rooms"]["join"]
+    assert "invite" not in (await s.sync(ben))["rooms"]
+
+
+@staged()
+async def test_who_is_invited_unseen_by_the_room_here_may_decline(s: Stage) -> None:
+    room, ben = await two_are_invited(s)
+    assert room.room_id in (await s.sync(ben))["rooms"]["invite"]
+    (await ben.act(room.room_id, "leave")).ok()
+    await s.pause()
+    assert room.state[(MEMBER, ben.user_id)].membership == "leave"
+    assert "invite" not in (await s.sync(ben)).get("rooms", {})
+    await s.tell(room.say("he does not want to", sender=CHARLIE))
+    await s.check_full(room)
+
+
+@staged()
+async def test_an_invitation_that_was_taken_back_lets_nobody_in(s: Stage) -> None:
+    room, ben = await two_are_invited(s)
+    await s.tell(room.member(ben.user_id, "leave", by=CHARLIE))
+    assert (await ben.act(room.room_id, "join")).status == 403
+    assert len(s.resident.asked("make_join")) == 1
