@@ -34,6 +34,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, Command]]] = MappingProxyType(
             "hash_password": Command("ranvier.cli.hash_password", "print the hash of a password"),
             "export-data": Command("ranvier.cli.export_data", "write everything kept of a user into a folder"),
         },
+        "data": {
+            "backup": Command("ranvier.cli.backup", "copy a server, running or not, into a folder"),
+            "restore": Command("ranvier.cli.restore", "make a server out of a backup"),
+        },
     }
 )
 """What can be typed, as `ranvier --help` lists it. A command may have two words, as `rooms partial`."""

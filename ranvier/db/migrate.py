@@ -20,6 +20,8 @@ _FILE_NAME: Final = re.compile(r"(\d{4})_\w+\.sql")
 _COMPAT: Final = re.compile(r"^--\s*compat:\s*(\d+)\s*$", re.MULTILINE)
 _MACRO: Final = re.compile(r"\{\{\s*(\w+)((?:\s+\w+)*)\s*\}\}")
 _TOKEN: Final = re.compile(r"--[^\n]*|'(?:[^']|'')*'|\"[^\"]*\"|\$\$.*?\$\$|;|[^-'\"$;]+|.", re.DOTALL)
+UNFINISHED: Final = 999_999
+"""A version that stands in a database for as long as it is being filled: no server starts on it."""
 _LOCK_NUMBER: Final = 0x52616E76
 """The advisory lock of PostgreSQL under which only one process migrates."""
 
@@ -68,8 +70,10 @@ def _own_migrations() -> tuple[Migration, ...]:
     return tuple(load_migrations())
 
 
-async def migrate(db: Database, *, now_ms: int, migrations: Iterable[Migration] | None = None) -> list[int]:
-    """Apply what has not been applied yet; the versions applied.
+async def migrate(
+    db: Database, *, now_ms: int, migrations: Iterable[Migration] | None = None, even_unfinished: bool = False
+) -> list[int]:
+    """Apply what has not been applied yet; the versions applied. `even_unfinished` is for who fills the database.
 
     Raises `DatabaseError` if the database was changed by newer software in a way that this one does not know, or if a
     step fails; the steps before it stay applied.
@@ -84,7 +88,7 @@ async def migrate(db: Database, *, now_ms: int, migrations: Iterable[Migration] 
             " (version INTEGER NOT NULL PRIMARY KEY, compat_version INTEGER NOT NULL, applied BIGINT NOT NULL)"
         )
         applied, compat_version = await _applied(tx)
-    _refuse_newer(compat_version, known)
+    _refuse_newer(compat_version, known, even_unfinished=even_unfinished)
     for step in steps:
         if step.version not in applied and await _apply(db, step, now_ms=now_ms):
             done.append(step.version)
@@ -103,7 +107,7 @@ async def _apply(db: Database, step: Migration, *, now_ms: int) -> bool:
         await tx.run(
             "INSERT INTO schema_version (version, compat_version, applied) VALUES ($1, $2, $3)",
             step.version,
-            max(compat_version, step.compat_version),
+            max(compat_version if compat_version < UNFINISHED else 0, step.compat_version),
             now_ms,
         )
     return True
@@ -120,6 +124,20 @@ def statements(sql: str, dialect: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
+async def mark_unfinished(tx: Tx) -> None:
+    """No server is to start on the database until `mark_finished`."""
+    await tx.run(
+        "INSERT INTO schema_version (version, compat_version, applied) VALUES ($1, $1, 0)"
+        " ON CONFLICT (version) DO NOTHING",
+        UNFINISHED,
+    )
+
+
+async def mark_finished(tx: Tx) -> None:
+    """The database is whole."""
+    await tx.run("DELETE FROM schema_version WHERE version = $1", UNFINISHED)
+
+
 async def _lock(tx: Tx, dialect: str) -> None:
     if dialect == "postgres":
         await tx.value("SELECT pg_advisory_xact_lock($1)", _LOCK_NUMBER)
@@ -130,7 +148,13 @@ async def _applied(tx: Tx) -> tuple[set[int], int]:
     return {row[0] for row in rows}, max((row[1] for row in rows), default=0)
 
 
-def _refuse_newer(compat_version: int, known: int) -> None:
+def _refuse_newer(compat_version: int, known: int, *, even_unfinished: bool) -> None:
+    if compat_version == UNFINISHED:
+        if even_unfinished:
+            return
+        raise DatabaseError(
+            "The database is being restored or ported, or that was interrupted: let it be finished, or start it again."
+        )
     if compat_version > known:
         raise DatabaseError(
             f"The database has been changed by a newer version of Ranvier: it needs schema {compat_version},"

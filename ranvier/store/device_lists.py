@@ -6,6 +6,7 @@ Only the last change of a user is kept: a reader asks for everything after a pos
 from collections.abc import Collection
 
 from ranvier.db.engine import Reader, Tx
+from ranvier.store.reserved_positions import reserved_pos
 from ranvier.store.rooms import JOIN
 
 
@@ -36,7 +37,7 @@ async def greatest_pos(db: Reader) -> int:
         "SELECT MAX(stream_pos) FROM (SELECT MAX(stream_pos) AS stream_pos FROM device_list_changes"
         " UNION ALL SELECT MAX(stream_pos) FROM user_signature_changes) AS both_streams"
     )
-    return pos or 0
+    return max(pos or 0, await reserved_pos(db, "device_lists"))
 
 
 async def last_change(db: Reader, user_id: str) -> int:

@@ -13,6 +13,7 @@ from ranvier.proto.event_format import load_event
 from ranvier.proto.events import Event
 from ranvier.proto.redaction import redact_event
 from ranvier.proto.room_versions import RoomVersion
+from ranvier.store.reserved_positions import reserved_pos
 
 POS_BITS: Final = 20
 """A live event stands at `stream_pos << POS_BITS` in its room; the numbers below are for history fetched later."""
@@ -228,7 +229,7 @@ async def auth_edges(db: Reader, event_nids: Collection[int]) -> dict[int, tuple
 
 
 async def greatest_numbers(db: Reader) -> tuple[int, int]:
-    """The greatest `event_nid` and the greatest `stream_pos` in use."""
+    """The greatest `event_nid` in use and the greatest `stream_pos` that was given out."""
     nid = await db.value("SELECT MAX(event_nid) FROM events")
     pos = await db.value("SELECT MAX(last_pos) FROM room_heads")
     # Rooms that this server has only heard of have no heads.
@@ -236,7 +237,8 @@ async def greatest_numbers(db: Reader) -> tuple[int, int]:
         "SELECT MAX(e.pos) FROM rooms r LEFT JOIN room_heads h ON h.room_nid = r.room_nid"
         " JOIN events e ON e.room_nid = r.room_nid WHERE h.room_nid IS NULL"
     )
-    return nid or 0, max(pos or 0, outside or 0) >> POS_BITS
+    reserved = await reserved_pos(db, "events")
+    return nid or 0, max(max(pos or 0, outside or 0) >> POS_BITS, reserved)
 
 
 def encode_auth(event_nid: int, auth_nids: Iterable[int]) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ranvier.db.engine import Reader, Row, Tx
+from ranvier.store.reserved_positions import reserved_pos
 
 UNTHREADED: Final = ""
 MAIN: Final = "main"
@@ -105,7 +106,7 @@ async def greatest_pos(db: Reader) -> int:
     found = await db.value(
         "SELECT MAX((SELECT MAX(r.stream_pos) FROM receipts r WHERE r.room_nid = rooms.room_nid)) FROM rooms"
     )
-    return found or 0
+    return max(found or 0, await reserved_pos(db, "receipts"))
 
 
 async def delete_of_room(tx: Tx, room_nid: int) -> None:

@@ -1,7 +1,6 @@
 """`export-data`: everything that the server keeps of a user, while it runs (SR-55, SR-56)."""
 
 import json
-from collections.abc import AsyncIterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,6 @@ from ranvier.store.events import POS_BITS
 from tests.cli.programs import python_module, ranvier
 from tests.process.person import Person, open_person
 from tests.services.homeserver import HomeserverProcess
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
