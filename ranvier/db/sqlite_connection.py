@@ -19,6 +19,8 @@ _UNIQUE: Final = frozenset(
 _DRIVER_ERRORS: Final = (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError, msgspec.MsgspecError)
 _BUSY_TIMEOUT_S: Final = 5.0
 _MAX_TRANSLATIONS: Final = 4096
+_CHECKPOINT_PAGES: Final = 4000
+"""Pages that change again and again are written back once; the index of so long a journal is still one table."""
 
 
 class SqliteConnection:
@@ -42,6 +44,8 @@ class SqliteConnection:
             self.raw.execute("PRAGMA foreign_keys = OFF")
             self.raw.execute("PRAGMA temp_store = MEMORY")
             self.raw.execute("PRAGMA journal_size_limit = 67108864")
+            self.raw.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            self.raw.execute("PRAGMA secure_delete = FAST")  # Where it is built to, SQLite writes zeros over all it deletes.
             self.raw.execute(f"PRAGMA cache_size = -{cache_kib}")
         except sqlite3.Error as error:
             raise DatabaseError(f"cannot open {path}: {error}") from error

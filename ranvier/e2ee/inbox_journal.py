@@ -14,6 +14,8 @@ from ranvier.store.to_device import Device, Packet, Waiting
 PACKED_AT_ONCE: Final = 4 << 20
 """Bytes that are packed up together at most, or one request."""
 IN_A_PACKET: Final = 100
+KEPT_BYTES: Final = 32 << 20
+"""What is more is packed up however new it is: memory and the time that a start takes have their limits."""
 
 
 @dataclass(slots=True)
@@ -33,14 +35,23 @@ class InboxJournal:
     def __init__(self) -> None:
         self._requests: list[_Request] = []
         """In the order of their positions."""
+        self._newest: dict[Device, int] = {}
+        self._size_bytes = 0
 
     def add(self, position: int, events: Mapping[Device, bytes], now: float) -> None:
         """The messages of a request are durable."""
-        insort(self._requests, _Request(position, now, dict(events), sum(map(len, events.values()))), key=_position)
+        request = _Request(position, now, dict(events), sum(map(len, events.values())))
+        insort(self._requests, request, key=_position)
+        self._size_bytes += request.size_bytes
+        if request is self._requests[-1]:
+            self._newest.update(dict.fromkeys(events, position))
+        else:
+            for device in events:
+                self._newest[device] = max(position, self.newest(device))
 
     def newest(self, device: Device) -> int:
-        """The position of a device's last message, 0 if there is none."""
-        return next((request.position for request in reversed(self._requests) if device in request.events), 0)
+        """The position of a device's last message, 0 if there is none. Costs the same however much there is."""
+        return self._newest.get(device, 0)
 
     def positions(self, device: Device) -> list[int]:
         """Where there is something for a device."""
@@ -60,16 +71,21 @@ class InboxJournal:
 
     def forget(self, device: Device) -> None:
         """The device is gone."""
-        for request in self._requests:
-            request.events.pop(device, None)
+        if self._newest.pop(device, None) is not None:
+            for request in self._requests:
+                request.events.pop(device, None)
 
     def to_pack(self, *, sent_before: float, committed: int) -> int | None:
-        """Up to which position to pack up what was sent before a moment; `None` if there is nothing to do now."""
+        """Up to which position to pack up what was sent before a moment, or is too much to be kept.
+
+        `None` if there is nothing to do now.
+        """
         upto, size_bytes = None, 0
         for request in self._requests:
+            is_due = request.sent < sent_before or self._size_bytes - size_bytes > KEPT_BYTES
             size_bytes += request.size_bytes
             too_much = upto is not None and size_bytes > PACKED_AT_ONCE
-            if request.sent >= sent_before or request.position > committed or too_much:
+            if not is_due or request.position > committed or too_much:
                 break
             upto = request.position
         return upto
@@ -87,4 +103,10 @@ class InboxJournal:
 
     def drop(self, upto: int) -> None:
         """What waits up to a position is kept elsewhere now."""
-        del self._requests[: bisect_right(self._requests, upto, key=_position)]
+        count = bisect_right(self._requests, upto, key=_position)
+        for request in self._requests[:count]:
+            self._size_bytes -= request.size_bytes
+            for device in request.events:
+                if self._newest.get(device, upto + 1) <= upto:
+                    del self._newest[device]
+        del self._requests[:count]

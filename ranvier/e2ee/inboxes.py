@@ -1,8 +1,8 @@
 """What waits for each device, and what it has acknowledged.
 
 Spec: client-server API, "Send-to-Device messaging". A message is shown until a later sync says that it has arrived. New
-messages are in memory, and safe in the journal; those that nobody has fetched after a while go into the database by
-device, many in one transaction. So delivering to a hundred devices that listen writes one row.
+messages are in memory, and safe in the journal; those that nobody has fetched after a minute, or that are too many, go
+into the database by device, many in one transaction. So delivering to a hundred devices that listen writes one row.
 """
 
 import logging
@@ -26,8 +26,8 @@ logger = logging.getLogger(__name__)
 
 DEVICES: Final = 50_000
 FLUSH_EVERY_S: Final = 1.0
-PACKED_AFTER_S: Final = 5.0
-"""A device that listens has fetched its messages by then."""
+PACKED_AFTER_S: Final = 60.0
+"""A device that listens has fetched its messages by then, and they need not be written once more."""
 TXNS_KEPT_MS: Final = 24 * 3600 * 1000
 _EXPIRE_EVERY_S: Final = 3600
 RESERVED: Final = 100_000

@@ -4,7 +4,7 @@ Spec: client-server API, "Key algorithms", "Device keys", "One-time and fallback
 right is for those who use the key; a server can only spare them what nobody could use.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -143,16 +143,27 @@ def _named_keys(values: Mapping[str, Any], where: str) -> list[NamedKey]:
         encoded = _ENCODED.decode(encode_checked(values))
     except (msgspec.ValidationError, NotCanonical) as error:
         raise bad_json(f"{where}: {error}") from None
-    if not is_storable("".join(values)):
-        raise _bad_name(where)
-    return [_named_key(name, _small(bytes(encoded[name]), where), where) for name in values]
+    _check_names(values, where)
+    return _named(values, [bytes(encoded[name]) for name in values], where)
 
 
 def _plain_keys(values: Mapping[str, _PlainKeyObject], where: str) -> list[NamedKey]:
     """Like `_named_keys`. Fields and members in order and nothing but strings in them: that is canonical."""
-    if not is_storable("".join(values)):
-        raise _bad_name(where)
-    return [_named_key(name, _small(_encode_plain(key), where), where) for name, key in values.items()]
+    if not values:
+        return []
+    _check_names(values, where)
+    return _named(values, list(map(_encode_plain, values.values())), where)
+
+
+def _named(names: Collection[str], keys: Sequence[bytes], where: str) -> list[NamedKey]:
+    _small(max(keys, key=len), where)
+    named = []
+    for name, key in zip(names, keys, strict=True):
+        algorithm, _, key_id = name.partition(":")
+        if not algorithm or not key_id:
+            raise _bad_name(where)
+        named.append(NamedKey(name, algorithm, key_id, key))
+    return named
 
 
 def _one_of_each(keys: list[NamedKey]) -> list[NamedKey]:
@@ -170,11 +181,9 @@ def _is_plain(values: Mapping[str, Any]) -> bool:
     return True
 
 
-def _named_key(name: str, key: bytes, where: str) -> NamedKey:
-    algorithm, _, key_id = name.partition(":")
-    if not algorithm or not key_id or len(name) > MAX_NAME_LENGTH:
+def _check_names(names: Collection[str], where: str) -> None:
+    if len(max(names, key=len)) > MAX_NAME_LENGTH or not is_storable("".join(names)):
         raise _bad_name(where)
-    return NamedKey(name, algorithm, key_id, key)
 
 
 def _bad_name(where: str) -> MatrixError:

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from ranvier.db.engine import Database, Tx
 from ranvier.e2ee.inboxes import Inboxes
-from ranvier.e2ee.recipients import EVERY_DEVICE
+from ranvier.e2ee.olm_content import OlmContent
 from ranvier.ports import Clock
 from ranvier.proto.errors import MatrixError, bad_json, invalid_param
 from ranvier.proto.ids import domain_of
 from ranvier.store import to_device as store
+from ranvier.store.to_device import Device
 from ranvier.store.to_device_journal import Events
 from ranvier.users.requester import Requester
 from ranvier.users.text import is_storable
@@ -22,14 +24,14 @@ MAX_TYPE_LENGTH: Final = 255
 
 Messages = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """By user and device (or `*`) the content."""
-_Encoded = dict[str, dict[str, bytes]]
-"""The same, as events."""
+AnyMessages = Messages | Mapping[str, Mapping[str, OlmContent]]
 RemoteStep = Callable[[Tx, str, str, Messages], Awaitable[Callable[[], None]]]
 """`(tx, sender, type, messages)`: keeps what is for users of other servers, in the transaction of the request.
 
 What it returns is called when that has been committed.
 """
 _HEAD: Final = b'{"content":'
+_encode_olm: Final = msgspec.json.Encoder().encode
 RECEIVED: Final = ""
 """In the place of a device, where another server is the one that sends."""
 
@@ -58,7 +60,7 @@ class ToDevice:
         self._untold: list[tuple[int, set[str]]] = []
         """Who has got something at a position that is not committed yet, because an earlier one is still open."""
 
-    async def send(self, requester: Requester, type: str, txn_id: str, messages: Messages) -> None:
+    async def send(self, requester: Requester, type: str, txn_id: str, messages: AnyMessages) -> None:
         """Send messages as a client asks; a repetition of its request sends nothing. One transaction.
 
         Devices that do not exist are left out. Raises 400 `M_INVALID_PARAM` and `M_BAD_JSON`.
@@ -78,7 +80,7 @@ class ToDevice:
                 if not await store.begin(tx, sender, device_id, request, self._clock.now_ms()):
                     return
                 if local:
-                    events = _by_device(local, await self._inboxes.recipients.devices(tx, local))
+                    events = await self._inboxes.recipients.addressed(tx, local)
                 if events:
                     await self._inboxes.save(tx, position, events)
                 if remote:
@@ -109,7 +111,7 @@ class ToDevice:
                 for position, (one, local) in zip(positions, ready, strict=True):
                     request = blake2b(one.message_id.encode(), digest_size=16).digest()
                     if await store.begin(tx, origin, RECEIVED, request, now_ms):
-                        events = _by_device(local, await self._inboxes.recipients.devices(tx, local))
+                        events = await self._inboxes.recipients.addressed(tx, local)
                         if events:
                             await self._inboxes.save(tx, position, events)
                             sent.append((position, events))
@@ -121,15 +123,11 @@ class ToDevice:
                 self._inboxes.positions.close(position)
             self._tell()
 
-    def _storable(self, received: Received) -> _Encoded:
+    def _storable(self, received: Received) -> Events:
         """What can be kept, as events; nothing if one of them cannot be encoded."""
         events = _Events(received.sender, received.type)
         try:
-            return {
-                user_id: {device_id: events.encode(content) for device_id, content in by_device.items()}
-                for user_id, by_device in received.messages.items()
-                if domain_of(user_id) == self._server_name and is_storable(user_id)
-            }
+            return self._by_place(received.messages, events)[0]
         except MatrixError:
             return {}
 
@@ -141,16 +139,19 @@ class ToDevice:
             for listener in self.listeners if recipients else ():
                 listener(recipients)
 
-    def _by_place(self, messages: Messages, events: "_Events") -> tuple[_Encoded, Messages]:
+    def _by_place(self, messages: AnyMessages, events: "_Events") -> tuple[Events, Messages]:
         """Messages for users of this server and for others. All are encoded now, so that errors come before writing."""
-        local: _Encoded = {}
+        local: dict[Device, bytes] = {}
         remote = {}
+        encode = events.encode
         for user_id, by_device in messages.items():
-            encoded = {device_id: events.encode(content) for device_id, content in by_device.items()}
             if domain_of(user_id) != self._server_name:
-                remote[user_id] = by_device
+                for content in by_device.values():
+                    encode(content)
+                remote[user_id] = msgspec.to_builtins(by_device)
             elif is_storable(user_id):
-                local[user_id] = encoded
+                for device_id, content in by_device.items():
+                    local[user_id, device_id] = encode(content)
         return local, remote
 
 
@@ -160,22 +161,11 @@ class _Events:
     def __init__(self, sender: str, type: str) -> None:
         self._tail = b',"sender":%b,"type":%b}' % (orjson.dumps(sender), orjson.dumps(type))
 
-    def encode(self, content: Mapping[str, Any]) -> bytes:
+    def encode(self, content: Mapping[str, Any] | OlmContent) -> bytes:
         """Raises 400 `M_BAD_JSON` for what JSON of 64 bits cannot hold."""
+        if isinstance(content, OlmContent):
+            return b"".join((_HEAD, _encode_olm(content), self._tail))
         try:
             return b"".join((_HEAD, orjson.dumps(content), self._tail))
         except TypeError as error:
             raise bad_json("A message cannot be stored") from error
-
-
-def _by_device(messages: _Encoded, devices: Mapping[str, Collection[str]]) -> Events:
-    """What goes into which inbox: one message a device, that for the device itself before the one for all."""
-    found = {}
-    for user_id, by_device in messages.items():
-        known = devices.get(user_id, ())
-        everywhere = by_device.get(EVERY_DEVICE)
-        addressed = by_device if everywhere is None else dict.fromkeys(known, everywhere) | by_device
-        for device_id, event in addressed.items():
-            if device_id in known:
-                found[user_id, device_id] = event
-    return found

@@ -18,7 +18,10 @@ Device = tuple[str, str]
 Named = tuple[str, bytes]
 """`(key id, key as JSON)`."""
 
-IN_A_ROW: Final = 25
+IN_A_ROW: Final = 20
+"""A row of so many fills one page besides its own on SQLite; with more, giving out a key would read another."""
+_LONGEST_ROW: Final = 25
+"""Rows were longer once."""
 _NAMES: Final = msgspec.json.Decoder(list[str])
 _KEYS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -198,7 +201,7 @@ async def claim(tx: Tx, algorithm: str, devices: Sequence[Device]) -> list[Claim
         " AND b.first_no <= q.given AND b.first_no > q.given - $4 AND b.first_no + b.number > q.given",
         algorithm,
         *_texts([(row[0], row[1]) for row in claimed]),
-        IN_A_ROW,
+        _LONGEST_ROW,
     )
     return [
         ClaimedKey(row[0], row[1], algorithm, _name(row[4], row[2], row[3]), _key(row[5], row[2], row[3]))

@@ -53,10 +53,14 @@ def _without(events: Events, devices: Collection[Device]) -> Events:
 
 
 def _encode(events: Events) -> bytes:
-    """An event that goes to many devices is written once."""
-    indexes: dict[bytes, int] = {}
-    recipients = [(*device, indexes.setdefault(event, len(indexes))) for device, event in events.items()]
-    return b"[%b,[%b]]" % (msgspec.json.encode(recipients), b",".join(indexes))
+    """An event that goes to many devices is written once: the very same event, for to compare all would cost more."""
+    different = {id(event): event for event in events.values()}
+    if len(different) == len(events):
+        recipients = [(*device, index) for index, device in enumerate(events)]
+    else:
+        indexes = {identity: index for index, identity in enumerate(different)}
+        recipients = [(*device, indexes[id(event)]) for device, event in events.items()]
+    return b"[%b,[%b]]" % (msgspec.json.encode(recipients), b",".join(different.values()))
 
 
 def _decode(messages: bytes) -> Events:
