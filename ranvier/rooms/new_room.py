@@ -56,14 +56,25 @@ class NewRooms:
 
         Raises what the writer raises; then there is no room.
         """
-        if not room.room_id:
-            drafts = [replace(drafts[0], origin_server_ts=self._next_ts()), *drafts[1:]]
+        drafts = await self.named(room, drafts)
         async with room.lock:
             _, done = await self._writer.write_locked(room, drafts, new_room=True, is_public=is_public, also=also)
             if done is not None:
                 self._rooms.add(room)
         if done is not None:
             await durable(done)
+
+    async def named(self, room: Room, drafts: Sequence[Draft]) -> Sequence[Draft]:
+        """Its first events, of which the create event has been made if it gives the room its id; nothing is written.
+
+        The room has its id from then on. Raises what the writer raises.
+        """
+        if room.room_id:
+            return drafts
+        create = await self._writer.prepare(room, replace(drafts[0], origin_server_ts=self._next_ts()))
+        if create.built is not None:
+            room.room_id = create.built[0].room_id
+        return [create, *drafts[1:]]
 
     def _next_ts(self) -> int:
         """A time that no other create event has which names its room: those of two rooms may say the same otherwise."""

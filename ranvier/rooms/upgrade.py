@@ -74,8 +74,8 @@ class Upgrades:
     ) -> Room:
         """Both transactions, under the old room's lock."""
         new_id = self._new_rooms.room_id(version)
-        # Made first, for the new room names it and to know that the user may; but without an id to point to yet, only
-        # for the latter.
+        # Made first, for the new room names it and to know that the user may; where the new room's id comes from its
+        # create event, only for the latter.
         tombstone = await self._writer.prepare(old, _tombstone(user_id, new_id))
         if new_id:
             tombstone = await self._writer.policed(old, tombstone)
@@ -96,9 +96,11 @@ class Upgrades:
         members = [draft.state_key for draft in drafts if draft.type == "m.room.member" and draft.state_key]
         new = await self._new_rooms.begin(version, new_id, members)
         is_public = await public_rooms.is_published(self._rooms.db, old.room_nid)
-        await self._new_rooms.write(new, drafts, is_public=is_public)
+        named = await self._new_rooms.named(new, drafts)
         if not new_id:
+            # Whoever has a say about the old room says it before there is a new one.
             tombstone = await self._writer.policed(old, _tombstone(user_id, new.room_id))
+        await self._new_rooms.write(new, named, is_public=is_public)
 
         async def move(tx: Tx) -> None:
             await aliases.move(tx, old.room_nid, new.room_nid)

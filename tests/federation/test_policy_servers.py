@@ -38,6 +38,8 @@ class Policed(Peers):
     """The events that were to be signed."""
     refusal: FederationAnswer | None = None
     """What it answers to those whose body has `spam` in it."""
+    refuses_members: bool = False
+    """Whether it answers so to member events too."""
     key: SigningKey = KEY
     takes_s: float = 0.1
     deciding: int = 0
@@ -75,7 +77,10 @@ class Policed(Peers):
             self.deciding -= 1
         if POLICY in self.down or self.takes_s > timeout_s:
             raise FederationUnreachable("timed out")
-        if self.refusal is not None and "spam" in pdu["content"].get("body", ""):
+        is_refused = "spam" in pdu["content"].get("body", "") or (
+            self.refuses_members and "membership" in pdu["content"]
+        )
+        if self.refusal is not None and is_refused:
             return self.refusal
         return answer(200, {POLICY: {KEY_ID: self.key.sign(signed_bytes(pdu, VERSION))}})
 
@@ -360,13 +365,14 @@ def test_an_upgrade_that_it_refuses_leaves_no_room_behind(play: Run) -> None:
         assert await scene.accept(scene.room.tell("m.room.power_levels", levels, state_key="")) == [ACCEPTED]
         upgrade = f"/rooms/{scene.room.room_id}/upgrade"
         good, scene.peers.key = scene.peers.key, SigningKey(KEY_ID, b"q" * 32)
-        assert (await scene.alice.post(upgrade, {"new_version": "11"})).status == 403
+        for version in ("11", "12"):
+            assert (await scene.alice.post(upgrade, {"new_version": version})).status == 403
         assert (await scene.alice.get("/joined_rooms")).ok()["joined_rooms"] == [scene.room.room_id]
         scene.peers.key = good
         for version in ("11", "12"):
             (await scene.alice.post(upgrade, {"new_version": version})).ok()
         tombstones = [pdu for pdu in scene.peers.asked if pdu["type"] == "m.room.tombstone"]
-        assert len(tombstones) == 3
+        assert len(tombstones) == 4
 
     play(act)
 
@@ -380,5 +386,49 @@ def test_a_flood_is_asked_about_in_bounded_time(play: Run) -> None:
         assert loop.time() - began_s <= BATCH_TIMEOUT_S
         assert scene.peers.most_deciding <= AT_ONCE
         assert taken.count(ACCEPTED) == 2 * AT_ONCE and taken.count(SOFT_FAILED) == 50 - 2 * AT_ONCE
+
+    play(act)
+
+
+@pytest.mark.parametrize("hindrance", ["away", "error", "too often", "refusal", "wrong key"])
+def test_one_can_always_leave(play: Run, hindrance: str) -> None:
+    """The others are told without its signature, and of nothing but that."""
+
+    async def act(scene: Scene) -> None:
+        if hindrance == "away":
+            scene.peers.down = {POLICY}
+        elif hindrance == "wrong key":
+            scene.peers.key = SigningKey(KEY_ID, b"q" * 32)
+        else:
+            status = {"error": 500, "too often": 429, "refusal": 403}[hindrance]
+            scene.peers.refusal = answer(status, {"errcode": "M_FORBIDDEN", "error": "stay"})
+            scene.peers.refuses_members = True
+        leave = f"/rooms/{scene.room.room_id}/leave"
+        (await scene.alice.post(leave, {"reason": "You are all terrible"})).ok()
+        assert (await scene.alice.get("/joined_rooms")).ok()["joined_rooms"] == []
+        await asyncio.sleep(5)
+        (left,) = [pdu for sent in scene.peers.taken["one.test"] for pdu in sent.content["pdus"]]
+        assert left["content"] == {"membership": "leave"} and set(left["signatures"]) == {"ranvier.test"}
+
+    play(act)
+
+
+def test_whom_it_lets_leave_it_has_signed_for(play: Run) -> None:
+    async def act(scene: Scene) -> None:
+        (await scene.alice.post(f"/rooms/{scene.room.room_id}/leave", {"reason": "Bye"})).ok()
+        await asyncio.sleep(5)
+        (left,) = [pdu for sent in scene.peers.taken["one.test"] for pdu in sent.content["pdus"]]
+        assert left["content"]["reason"] == "Bye" and POLICY in left["signatures"]
+
+    play(act)
+
+
+def test_nobody_is_made_to_leave_without_its_signature(play: Run) -> None:
+    async def act(scene: Scene) -> None:
+        levels = {"users": {scene.room.creator: 100, scene.alice.user_id: 100}}
+        assert await scene.accept(scene.room.tell("m.room.power_levels", levels, state_key="")) == [ACCEPTED]
+        scene.peers.down = {POLICY}
+        kick = f"/rooms/{scene.room.room_id}/kick"
+        assert (await scene.alice.post(kick, {"user_id": "@u:one.test"})).status == 502
 
     play(act)
