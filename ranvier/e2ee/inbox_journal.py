@@ -11,10 +11,10 @@ from typing import Final
 
 from ranvier.store.to_device import Device, Packet, Waiting
 
-PACKED_AT_ONCE: Final = 4 << 20
-"""Bytes that are packed up together at most, or one request."""
+PACKED_AT_ONCE: Final = 1 << 20
+"""Bytes that are packed up together at most, or one request: others wait meanwhile."""
 IN_A_PACKET: Final = 100
-KEPT_BYTES: Final = 32 << 20
+KEPT_BYTES: Final = 64 << 20
 """What is more is packed up however new it is: memory and the time that a start takes have their limits."""
 
 

@@ -5,6 +5,7 @@ messages are in memory, and safe in the journal; those that nobody has fetched a
 into the database by device, many in one transaction. So delivering to a hundred devices that listen writes one row.
 """
 
+import asyncio
 import logging
 import math
 from collections import OrderedDict
@@ -58,6 +59,7 @@ class Inboxes:
         self._delivered: dict[Device, int] = {}
         self._removed: set[Device] = set()
         """Who has gone since packing began."""
+        self._flushing = asyncio.Lock()
         self._last_expiry = clock.monotonic()
 
     @classmethod
@@ -148,11 +150,12 @@ class Inboxes:
 
         If the database cannot do it, a later flush tries again.
         """
-        try:
-            await self._pack(sent_before)
-            await self._delete_delivered()
-        except DatabaseError as error:
-            logger.warning("Could not put messages to devices in order: %s", error)
+        async with self._flushing:  # What two pack up at once would be there twice, so that both fail.
+            try:
+                await self._pack(sent_before)
+                await self._delete_delivered()
+            except DatabaseError as error:
+                logger.warning("Could not put messages to devices in order: %s", error)
 
     async def run(self) -> None:
         """Flush, and forget old requests now and then, until cancelled."""
@@ -164,7 +167,7 @@ class Inboxes:
                 await self._expire()
 
     async def _pack(self, sent_before: float) -> None:
-        """One transaction for a few megabytes each."""
+        """One transaction for a megabyte each."""
         while True:
             upto = self._journal.to_pack(sent_before=sent_before, committed=self.positions.committed)
             if upto is None:

@@ -188,6 +188,18 @@ async def test_what_waits_longer_is_told_in_order(homeserver: Homeserver, alice:
     assert await left(homeserver) == 0
 
 
+async def test_what_two_put_aside_at_once(
+    homeserver: Homeserver, alice: Person, bob: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that stops does so while it is doing it anyway."""
+    for number in range(3):
+        (await alice.send({bob.user_id: {bob.device_id: {"n": number}}}, txn_id=str(number))).ok()
+    await asyncio.gather(*(homeserver.server.e2ee.inboxes.flush() for _ in range(3)))
+    assert not caplog.records
+    assert await left(homeserver) == 3
+    assert await bob.inbox() == [{"n": 0}, {"n": 1}, {"n": 2}]
+
+
 async def test_what_was_acknowledged_before_it_was_put_aside(
     homeserver: Homeserver, alice: Person, bob: Person
 ) -> None:
