@@ -6,9 +6,9 @@ position has been told.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
-from ranvier.db.engine import Database, Tx
+from ranvier.db.engine import Database, DatabaseError, Tx
 from ranvier.store import device_lists as store
 from ranvier.users.stream_positions import StreamPositions
 
@@ -48,9 +48,10 @@ class DeviceListTx:
         self._endings.append(ending)
 
     async def end(self, committed: bool) -> None:  # noqa: FBT001
-        """The transaction is over."""
-        for ending in self._endings:
-            await ending(committed)
+        """The transaction is over. Every position is closed, even if to tell of one fails."""
+        async with AsyncExitStack() as endings:
+            for ending in reversed(self._endings):
+                endings.push_async_callback(ending, committed)
 
 
 class DeviceLists:
@@ -80,6 +81,9 @@ class DeviceLists:
                 change = self.within(tx)
                 yield change
             committed = True
+        except DatabaseError:
+            committed = True  # Perhaps it was, if the connection broke: to tell too much does no harm.
+            raise
         finally:
             if change is not None:
                 await change.end(committed)

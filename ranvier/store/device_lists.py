@@ -11,10 +11,11 @@ from ranvier.store.rooms import JOIN
 
 
 async def save(tx: Tx, user_id: str, stream_pos: int) -> None:
-    """A user's devices or cross-signing keys have changed."""
+    """A user's devices or cross-signing keys have changed. Of changes that meet, the last position stays."""
     await tx.run(
         "INSERT INTO device_list_changes (user_id, stream_pos) VALUES ($1, $2)"
-        " ON CONFLICT (user_id) DO UPDATE SET stream_pos = excluded.stream_pos",
+        " ON CONFLICT (user_id) DO UPDATE SET stream_pos = excluded.stream_pos"
+        " WHERE device_list_changes.stream_pos < excluded.stream_pos",
         user_id,
         stream_pos,
     )
@@ -24,7 +25,8 @@ async def save_signed(tx: Tx, signer: str, target: str, stream_pos: int) -> None
     """A user has signed another one's key, which only the signer can see."""
     await tx.run(
         "INSERT INTO user_signature_changes (signer, target, stream_pos) VALUES ($1, $2, $3)"
-        " ON CONFLICT (signer, target) DO UPDATE SET stream_pos = excluded.stream_pos",
+        " ON CONFLICT (signer, target) DO UPDATE SET stream_pos = excluded.stream_pos"
+        " WHERE user_signature_changes.stream_pos < excluded.stream_pos",
         signer,
         target,
         stream_pos,

@@ -36,6 +36,7 @@ class Feed:
         "user_id",
         "user_nid",
         "waiters",
+        "wakes",
     )
 
     def __init__(self, user_id: str, user_nid: int) -> None:
@@ -55,6 +56,8 @@ class Feed:
         """By user, the same ones and themselves: the last change of their devices or cross-signing keys."""
         self.ready: asyncio.Future[None] | None = None
         self.waiters: set[asyncio.Future[None]] = set()
+        self.wakes = 0
+        """How often there has been news."""
 
     @property
     def joined(self) -> list[int]:
@@ -69,12 +72,15 @@ class Feed:
 
     def wake(self) -> None:
         """There is news."""
+        self.wakes += 1
         for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def wait(self, timeout_s: float) -> None:
-        """Until there is news, or time is up."""
+    async def wait(self, timeout_s: float, *, after: int) -> None:
+        """Until there is more news than at the wake of this number, or time is up."""
+        if self.wakes > after:
+            return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waiters.add(waiter)
         try:

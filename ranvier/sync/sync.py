@@ -59,6 +59,7 @@ class Sync:
         since = query.since
         end = self._clock.monotonic() + query.timeout_ms / 1000
         while True:
+            wakes = feed.wakes  # What comes while we look must not be waited for.
             now = self._now()
             if since is None or query.full_state:
                 body, _ = await self._build(query, feed, since, now)
@@ -75,7 +76,7 @@ class Sync:
             if left_s <= 0:
                 return b'{"next_batch":"%s",%s}' % (str(now).encode(), await self._encryption.idle(query))
             since = now
-            await feed.wait(left_s)
+            await feed.wait(left_s, after=wakes)
 
     def _now(self) -> SyncToken:
         return SyncToken(
