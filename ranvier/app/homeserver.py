@@ -15,6 +15,7 @@ from ranvier.app.federation import FederationNeeds, FederationServices, build_fe
 from ranvier.app.guests import build_guest_removal
 from ranvier.app.rooms import RoomServices, build_rooms
 from ranvier.app.routes import all_routes
+from ranvier.app.user_directory import UserDirectoryServices, build_user_directory
 from ranvier.config.model import Config
 from ranvier.db.engine import Database
 from ranvier.db.migrate import migrate
@@ -52,6 +53,7 @@ class Homeserver:
         e2ee: E2eeServices,
         federation: FederationServices,
         admin: AdminServices,
+        user_directory: UserDirectoryServices,
         routes: Sequence[Route],
     ) -> None:
         self.config = config
@@ -61,6 +63,7 @@ class Homeserver:
         self.e2ee = e2ee
         self.federation = federation
         self.admin = admin
+        self.user_directory = user_directory
         self.routes = routes
         self.limiters = rate_limiters(config, clock=SystemClock())
         self._listeners: HttpListeners | None = None
@@ -120,6 +123,7 @@ class Homeserver:
             )
         )
         admin = build_admin(clock=clock, random=random, users=users, rooms=rooms)
+        user_directory = build_user_directory(config=config, clock=clock, rooms=rooms, updates=admin.updates)
         server = cls(
             config=config,
             db=db,
@@ -128,6 +132,7 @@ class Homeserver:
             e2ee=e2ee,
             federation=federation,
             admin=admin,
+            user_directory=user_directory,
             routes=[
                 *all_routes(
                     config=config,
@@ -141,6 +146,7 @@ class Homeserver:
                 *federation.routes,
                 *e2ee_routes(e2ee, rooms.device_lists),
                 *directory_routes(config=config, directory=directory, rooms=rooms),
+                *user_directory.routes,
                 *admin_routes(
                     admin=admin,
                     clock=clock,
@@ -171,6 +177,7 @@ class Homeserver:
             asyncio.create_task(_watched(federation.resyncs.run), name="resyncs"),
             asyncio.create_task(_watched(admin.tasks.run), name="tasks of administrators"),
             asyncio.create_task(_watched(admin.updates.run), name="background updates"),
+            asyncio.create_task(_watched(user_directory.index.run), name="user directory"),
             *(asyncio.create_task(_watched(job), name=name) for name, job in federation.edus.jobs.items()),
         ]
         await federation.start()
@@ -215,6 +222,7 @@ class Homeserver:
             await self._appending
         self.users.passwords.close()
         await self.users.last_seen.flush()
+        await self.user_directory.index.finish()
         await self.rooms.ephemeral.unread_notes.flush()
         await self.e2ee.inboxes.flush()
         await self.federation.health.flush()

@@ -15,7 +15,7 @@ from ranvier.config.build_rates import (
     presence_rates,
 )
 from ranvier.config.build_rooms import build_turn, directory_rules
-from ranvier.config.build_sections import build_database, build_passwords, build_presence
+from ranvier.config.build_sections import build_database, build_passwords, build_presence, build_user_directory
 from ranvier.config.model import Config
 from ranvier.config.secret_files import SecretFiles
 from ranvier.config.signing_keys import derived_secret
@@ -112,6 +112,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         room_list_publication_rules=directory_rules(values, "room_list_publication_rules"),
         forget_rooms_on_leave=values.boolean("forget_rooms_on_leave"),
         turn=build_turn(values, files),
+        user_directory=build_user_directory(values),
         signing_keys=signing_keys,
         old_signing_keys=build_old_keys(values),
         key_refresh_interval_ms=values.integer("key_refresh_interval"),

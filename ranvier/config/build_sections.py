@@ -1,6 +1,6 @@
 """`database`, `password_config` and `presence` as typed objects."""
 
-from ranvier.config.sections import DatabaseConfig, PasswordConfig, PasswordPolicy, PresenceConfig
+from ranvier.config.sections import DatabaseConfig, PasswordConfig, PasswordPolicy, PresenceConfig, UserDirectoryConfig
 from ranvier.config.values import Values
 
 _POOL_MIN = 5
@@ -50,6 +50,17 @@ def build_passwords(values: Values) -> PasswordConfig:
             require_lowercase=values.boolean(f"{policy}.require_lowercase"),
             require_uppercase=values.boolean(f"{policy}.require_uppercase"),
         ),
+    )
+
+
+def build_user_directory(values: Values) -> UserDirectoryConfig:
+    """The `user_directory` options."""
+    return UserDirectoryConfig(
+        enabled=values.boolean("user_directory.enabled"),
+        search_all_users=values.boolean("user_directory.search_all_users"),
+        prefer_local_users=values.boolean("user_directory.prefer_local_users"),
+        exclude_remote_users=values.boolean("user_directory.exclude_remote_users"),
+        show_locked_users=values.boolean("user_directory.show_locked_users"),
     )
 
 

@@ -14,7 +14,15 @@ from ranvier.config.key_sections import KeyServersConfig
 from ranvier.config.outbound_sections import FederationConfig, OutboundConfig
 from ranvier.config.rates import FederationRates, InviteRates, JoinRates, LoginRates, PresenceRates, RateLimit
 from ranvier.config.room_sections import DirectoryRule, TurnConfig
-from ranvier.config.sections import DatabaseConfig, Listener, OldSigningKey, PasswordConfig, PresenceConfig, SigningKey
+from ranvier.config.sections import (
+    DatabaseConfig,
+    Listener,
+    OldSigningKey,
+    PasswordConfig,
+    PresenceConfig,
+    SigningKey,
+    UserDirectoryConfig,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +127,7 @@ class Config:
     """`None`: everybody may."""
     forget_rooms_on_leave: bool
     turn: TurnConfig
+    user_directory: UserDirectoryConfig
 
     # Keys and secrets
     signing_keys: tuple[SigningKey, ...]

@@ -123,3 +123,15 @@ class SigningKey:
 
     def __repr__(self) -> str:
         return f"SigningKey({self.key_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class UserDirectoryConfig:
+    """`user_directory`."""
+
+    enabled: bool
+    search_all_users: bool
+    """Whether everybody is found who is known here; else who shares a room with the searcher, or is in a public one."""
+    prefer_local_users: bool
+    exclude_remote_users: bool
+    show_locked_users: bool

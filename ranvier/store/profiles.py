@@ -10,7 +10,7 @@ from ranvier.db.engine import Reader, Tx
 _SAVE: Final = (
     "INSERT INTO profiles (user_id, fields, displayname, avatar_url, folded, listed) VALUES ($1, $2, $3, $4, $5, 1)"
     " ON CONFLICT (user_id) DO UPDATE SET fields = excluded.fields, displayname = excluded.displayname,"
-    " avatar_url = excluded.avatar_url, folded = excluded.folded, listed = 1"
+    " avatar_url = excluded.avatar_url, folded = excluded.folded, listed = 1, indexed = 0"
 )
 
 

@@ -25,7 +25,6 @@ REASONS = {
     "GET /_matrix/federation/v1/media/download/{mediaId}": "not yet: media",
     "GET /_matrix/federation/v1/media/thumbnail/{mediaId}": "not yet: media",
     "GET /.well-known/matrix/support": "no option says whom to ask; the web server of the domain can serve it",
-    "POST /_matrix/client/v3/user_directory/search": "not yet: user directory",
     "application-service-api": "not yet: application services",
     "content_repo": "not yet: media",
     "push": "not yet: push delivery",

@@ -4,14 +4,15 @@ from ranvier.config.kinds import BOOL, OBJECT, PATH, STRING, TEXT_OR_NUMBER
 from ranvier.config.option import Option
 
 OPTIONS = (
-    Option("user_directory.enabled", BOOL, True, "User directory search on"),
+    Option("user_directory.enabled", BOOL, True, "User directory search on", honoured=True),
     Option(
         "user_directory.search_all_users",
         BOOL,
         False,
         "true: everybody known to the server; false: public-room members and users sharing a room",
+        honoured=True,
     ),
-    Option("user_directory.prefer_local_users", BOOL, False, "Rank local users first"),
+    Option("user_directory.prefer_local_users", BOOL, False, "Rank local users first", honoured=True),
     Option("user_consent.template_dir", PATH, None, "Templates per language", honoured=True),
     Option("user_consent.version", TEXT_OR_NUMBER, None, "Current policy version", honoured=True),
     Option("user_consent.server_notice_content", OBJECT, None, "Notice asking for consent; %(consent_uri)s"),
@@ -24,8 +25,8 @@ OPTIONS = (
     Option("server_notices.system_mxid_display_name", STRING, None, "Display name"),
     Option("server_notices.system_mxid_avatar_url", STRING, None, "Avatar"),
     Option("server_notices.room_name", STRING, "Server Notices", "Room name"),
-    Option("user_directory.exclude_remote_users", BOOL, False, "Only local results"),
-    Option("user_directory.show_locked_users", BOOL, False, "Show locked users"),
+    Option("user_directory.exclude_remote_users", BOOL, False, "Only local results", honoured=True),
+    Option("user_directory.show_locked_users", BOOL, False, "Show locked users", honoured=True),
     Option("server_notices.room_avatar_url", STRING, None, "Room avatar"),
     Option("server_notices.room_topic", STRING, None, "Room topic"),
     Option("server_notices.auto_join", BOOL, False, "Join instead of invite"),

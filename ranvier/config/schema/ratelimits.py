@@ -108,5 +108,6 @@ OPTIONS = (
         RATE,
         {"per_second": 0.016, "burst_count": 200.0},
         "User directory search per user",
+        honoured=True,
     ),
 )
