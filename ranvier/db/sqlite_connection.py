@@ -45,7 +45,9 @@ class SqliteConnection:
             self.raw.execute("PRAGMA temp_store = MEMORY")
             self.raw.execute("PRAGMA journal_size_limit = 67108864")
             self.raw.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-            self.raw.execute("PRAGMA secure_delete = FAST")  # Where it is built to, SQLite writes zeros over all it deletes.
+            self.raw.execute(
+                "PRAGMA secure_delete = FAST"
+            )  # Where it is built to, SQLite writes zeros over all it deletes.
             self.raw.execute(f"PRAGMA cache_size = -{cache_kib}")
         except sqlite3.Error as error:
             raise DatabaseError(f"cannot open {path}: {error}") from error
