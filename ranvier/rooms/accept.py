@@ -366,10 +366,14 @@ class _Batch:
 
     async def _place_history(self) -> None:
         """Give old events their positions: right below what they came before."""
+        given: dict[int, int] = {}
         for below, events in self.history.items():
             lowest, highest = await band_below(self.rooms.db, self.room.room_nid, below)
+            # Two that are cited may stand in one band, and the database does not know what the first was given.
+            highest = min(highest, given.get(lowest, highest))
             for pos, stored in zip(range(highest, lowest - 1, -1), reversed(events), strict=False):
                 stored.pos = pos
+                given[lowest] = pos - 1
         self.history = {}
 
 

@@ -185,6 +185,30 @@ async def test_history_comes_below_what_is_there(homeserver_on_each: Homeserver)
     assert shown == [f"old {number}" for number in (4, 3, 2, 1, 0)]
 
 
+async def test_history_that_two_events_cite_has_places_of_its_own(homeserver_on_each: Homeserver) -> None:
+    """What comes in together stands before the join, and before what was placed before the join already."""
+    server = homeserver_on_each
+    alice = await server.register("alice")
+    room = RemoteRoom()
+    old = [room.tell("m.room.message", message(f"old {number}")) for number in range(3)]
+    joined = await room.let_in(server, alice.user_id)
+    known = await server.server.rooms.cache.by_id(
+        [event.event_id for event in room.after[old[0].prev_events[0]].values()]
+    )
+    accepting = server.server.rooms.accepting
+    state = list(known.values())
+    (first,) = await accepting.accept(room.room_id, [Arrival(event=old[2], below=joined.pos, state=state)])
+    assert first is not None
+    both = await accepting.accept(
+        room.room_id,
+        [
+            Arrival(event=old[0], below=first.pos, state=state),
+            Arrival(event=old[1], below=joined.pos, state=state),
+        ],
+    )
+    assert len({stored.pos for stored in (first, *both) if stored is not None}) == 3
+
+
 async def test_fifty_events_are_one_write(homeserver_on_each: Homeserver) -> None:
     server = homeserver_on_each
     alice = await server.register("alice")
