@@ -56,13 +56,14 @@ class DirectoryIndex:
             for change in append.members:
                 if change.membership == JOIN and not change.is_local:
                     self._members[change.user_id] = change.event_nid
-            self._has_rooms = self._has_rooms or _is_arrival(append)
+            if append.is_from_elsewhere and _is_arrival(append):
+                self._has_rooms = True
 
     async def step(self, tx: Tx, batch: Sequence[Append]) -> None:
         """Queue rooms whose members become known all at once. No statement for everything else."""
-        arrivals = [append.room.room_nid for append in batch if _is_arrival(append)]
-        if arrivals:
-            await store.queue_rooms(tx, arrivals)
+        for append in batch:
+            if append.is_from_elsewhere and _is_arrival(append):
+                await store.queue_rooms(tx, [append.room.room_nid])
 
     async def write(self) -> None:
         """Bring the directory up to date with all that has been noted. One statement if nothing has."""
@@ -192,9 +193,7 @@ class DirectoryIndex:
 
 
 def _is_arrival(append: Append) -> bool:
-    """Whether the members of a room become known with this other than by their own events."""
-    if not append.is_from_elsewhere:
-        return False
+    """Whether this, which is from elsewhere, makes members of a room known other than by their own events."""
     if append.makes_full is not None:
         return True
     return any(change.is_local and change.membership == JOIN != change.previous for change in append.members)

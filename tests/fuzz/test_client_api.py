@@ -89,7 +89,8 @@ def test_nothing_is_an_internal_error(target: Target, session: requests.Session,
             taken_s = target.cpu_s() - before_s
             if taken_s > LONGEST_S:
                 failures.append(f"{taken_s:.1f} s {case.as_curl_command()}")
-            if answer.status_code >= 500:
+            # 502: a server of this name could not be asked ("null" is a good name), which the client has to be told.
+            if answer.status_code >= 500 and answer.status_code != 502:
                 failures.append(f"{answer.status_code} {case.as_curl_command()}")
             elif answer.content and not "".join(answer.headers.get("content-type", [])).startswith("text/html"):
                 answer.json()
