@@ -6,7 +6,8 @@ import { extname, join, normalize } from "node:path";
 import { chromium } from "playwright-core";
 
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm" };
-const PATIENCE_MS = 20_000;
+// Time is not what is tested: a busy machine that starts Chromium for the first time needs much of it.
+const PATIENCE_MS = 90_000;
 
 /** What a client asks for without knowing whether it is there: method, path, status. Nothing else may fail. */
 const EXPECTED = [
@@ -57,7 +58,7 @@ export class Sessions {
     static async open(program, artefacts) {
         // A container's root has no user namespaces to put the browser's processes into, and a small /dev/shm.
         const args = ["--no-sandbox", "--disable-dev-shm-usage"];
-        return new Sessions(await chromium.launch({ executablePath: program, args }), artefacts);
+        return new Sessions(await chromium.launch({ executablePath: program, args, timeout: 2 * PATIENCE_MS }), artefacts);
     }
 
     /** A page in a session of its own; what it asks of `homeserver` is watched. */

@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 ARTEFACTS = HERE.parents[1] / "build" / "e2e"
 """Where the screenshots stay."""
 PASSWORD = "correct horse battery staple"
-_STORY_S = 240
+_STORY_S = 600
 
 
 def chromium() -> Path:
@@ -44,7 +44,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pages with both clients, bundled."""
     install_packages(HERE)
     folder = tmp_path_factory.mktemp("pages")
-    subprocess.run([str(node_program()), "build.mjs", str(folder)], cwd=HERE, check=True, timeout=120)
+    subprocess.run([str(node_program()), "build.mjs", str(folder)], cwd=HERE, check=True, timeout=300)
     return folder
 
 
