@@ -42,9 +42,11 @@ OPTIONS: Mapping[str, Any] = {
 class Homeserver:
     """A running server, and clients for it."""
 
-    def __init__(self, server: Server, app: App) -> None:
+    def __init__(self, server: Server, unchecked: App) -> None:
         self.server = server
-        self.app = app
+        self.unchecked = unchecked
+        """Its application as it is, for answers that are described elsewhere (those to other servers)."""
+        self.app = CheckedApp(unchecked, server.routes)
 
     @property
     def db(self) -> Database:
@@ -76,6 +78,6 @@ async def running(database: Mapping[str, Any], **options: object) -> AsyncIterat
             servers=server.federation.authentication,
             limiters=server.limiters,
         )
-        yield Homeserver(server, CheckedApp(app, server.routes))
+        yield Homeserver(server, app)
     finally:
         await server.close()
