@@ -14,6 +14,7 @@ from ranvier.rooms.receipts import Receipts
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.threads import Threads
 from ranvier.rooms.typing import Typing
+from ranvier.sync.default_outcomes import DefaultOutcomes
 from ranvier.sync.feed import Feeds
 from ranvier.sync.presence_stream import PresenceStream
 from ranvier.sync.receipt_stream import ReceiptStream
@@ -62,7 +63,17 @@ async def build_ephemeral(
     receipts = Receipts(rooms=rooms, threads=threads, writer=writer, clock=clock)
     notifying = Notifying(rooms=rooms, threads=threads, push_rules=push_rules, ignored_users=ignored_users)
     notes = UnreadNotes(db=db, clock=clock)
-    unread = Unread(rooms=rooms, feeds=feeds, timelines=timelines, notifying=notifying, receipts=receipts, notes=notes)
+    outcomes = DefaultOutcomes(notifying=notifying)
+    appender.listeners.append(outcomes.on_commit)
+    unread = Unread(
+        rooms=rooms,
+        feeds=feeds,
+        timelines=timelines,
+        notifying=notifying,
+        outcomes=outcomes,
+        receipts=receipts,
+        notes=notes,
+    )
     account_data.listeners.append(unread.on_account_data)
     # What is read is not unread any more when those who follow the room are woken.
     writer.listeners.append(unread.on_receipts)

@@ -26,6 +26,7 @@ from ranvier.rooms.graph import Graph
 from ranvier.rooms.history import History
 from ranvier.rooms.invite_rules import InviteRules
 from ranvier.rooms.member_content import MemberContent
+from ranvier.rooms.member_lists import MemberLists
 from ranvier.rooms.membership import Memberships
 from ranvier.rooms.messages import Messages
 from ranvier.rooms.new_room import NewRooms
@@ -172,6 +173,8 @@ async def build_rooms(
     outliers = Outliers(rooms=rooms, appender=appender)
     member_content = MemberContent(profile_of=profiles.of, server_name=config.server_name)
     access = Access(rooms=rooms)
+    member_lists = MemberLists(rooms=rooms)
+    appender.listeners.append(member_lists.on_commit)
     history = History(rooms=rooms, access=access)
     children = await Children.load(db, server_name=config.server_name)
     appender.listeners.append(children.on_commit)
@@ -308,7 +311,7 @@ async def build_rooms(
         ),
         profile_changes=ProfileChanges(rooms=rooms, writer=writer, member_content=member_content),
         event_reading=EventReading(rooms=rooms, history=history, messages=messages),
-        state_reading=StateReading(rooms=rooms, access=access),
+        state_reading=StateReading(rooms=rooms, access=access, member_lists=member_lists),
         notifications=Notifications(
             rooms=rooms, feeds=feeds, notifying=ephemeral.notifying, unread=ephemeral.unread, serving=serving
         ),

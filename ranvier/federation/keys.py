@@ -14,9 +14,8 @@ from typing import Any, Final, TypeVar
 from ranvier.federation.find_keys import KeyFinder, KeyIds
 from ranvier.federation.known_keys import KeyRing
 from ranvier.federation.own_keys import OwnKeys
-from ranvier.proto.canonical_json import NotCanonical
+from ranvier.proto.event_receipt import ReceivedEvent, received
 from ranvier.proto.events import Event
-from ranvier.proto.hashing import signed_bytes
 from ranvier.proto.ids import is_server_name
 from ranvier.proto.signing import (
     SignatureError,
@@ -24,6 +23,7 @@ from ranvier.proto.signing import (
     check_json,
     check_signatures,
     required_signers,
+    signatures_by,
     signatures_of,
 )
 
@@ -63,7 +63,7 @@ class _Claimed:
 class _Job:
     """One event to check."""
 
-    event: Event
+    signed: bytes
     claims: list[_Claimed]
 
 
@@ -77,12 +77,16 @@ class ServerKeys:
         self._uses_thread = uses_thread
 
     async def verify_events(self, events: Sequence[Event]) -> list[Verdict]:
+        """As `verify_received`, of events that have been received before."""
+        return await self.verify_received([received(event) for event in events])
+
+    async def verify_received(self, events: Sequence[ReceivedEvent]) -> list[Verdict]:
         """The verdict on each event, in order. Looks for all missing keys at once; never raises for what is in them."""
         jobs: list[_Job] = []
         needs: dict[str, dict[KeyIds, int]] = {}
         latest_ms = self._finder.latest_ms()
         for event in events:
-            job = _Job(event, _claims(event))
+            job = _Job(event.signed, _claims(event))
             jobs.append(job)
             self._add_needs(needs, job.claims, latest_ms)
             if len(jobs) % BREATH == 0:
@@ -124,8 +128,12 @@ class ServerKeys:
 
     def _add_needs(self, needs: dict[str, dict[KeyIds, int]], claims: Sequence[_Claimed], latest_ms: int) -> None:
         for claim in claims:
-            if claim.signatures and claim.server_name != self._own.server_name and is_server_name(claim.server_name):
-                of_server = needs.setdefault(claim.server_name, {})
+            if claim.signatures and claim.server_name != self._own.server_name:
+                of_server = needs.get(claim.server_name)
+                if of_server is None:
+                    if not is_server_name(claim.server_name):
+                        continue
+                    of_server = needs[claim.server_name] = {}
                 key_ids = frozenset(claim.signatures)
                 of_server[key_ids] = max(of_server.get(key_ids, 0), _reachable(claim.at_ms, latest_ms))
 
@@ -134,15 +142,11 @@ class ServerKeys:
         return [self._verdict(job, rings) for job in jobs]
 
     def _verdict(self, job: _Job, rings: Mapping[str, KeyRing]) -> Verdict:
-        try:
-            message = signed_bytes(job.event.pdu, job.event.version)
-        except NotCanonical as error:
-            return Verdict(str(error), authoriser_signed=False)
         wrong: str | None = None
         authoriser_signed = True
         for claim in job.claims:
             try:
-                check_signatures(message, claim.signatures, self._keys_for(claim, rings), claim.server_name)
+                check_signatures(job.signed, claim.signatures, self._keys_for(claim, rings), claim.server_name)
             except SignatureError as error:
                 if claim.is_authoriser:
                     authoriser_signed = False
@@ -163,22 +167,22 @@ class ServerKeys:
         return work()
 
 
-def _claims(event: Event) -> list[_Claimed]:
+def _claims(received: ReceivedEvent) -> list[_Claimed]:
     """Whose signatures the event must have, and whether the one that lets its sender in is among them."""
+    event, given = received.event, received.signatures
     at_ms = event.origin_server_ts if event.version.enforce_key_validity else None
-    pdu = event.pdu
     claims = [
-        _Claimed(server_name, _few(signatures_of(pdu, server_name)), at_ms, is_authoriser=False)
+        _Claimed(server_name, _few(signatures_by(given, server_name)), at_ms, is_authoriser=False)
         for server_name in sorted(required_signers(event))
     ]
     authoriser = authorising_server(event)
     if authoriser is not None:
-        claims.append(_Claimed(authoriser, _few(signatures_of(pdu, authoriser)), at_ms, is_authoriser=True))
+        claims.append(_Claimed(authoriser, _few(signatures_by(given, authoriser)), at_ms, is_authoriser=True))
     return claims
 
 
-def _few(signatures: Mapping[str, str]) -> dict[str, str]:
-    return dict(islice(signatures.items(), MAX_SIGNATURES))
+def _few(signatures: dict[str, str]) -> dict[str, str]:
+    return signatures if len(signatures) <= MAX_SIGNATURES else dict(islice(signatures.items(), MAX_SIGNATURES))
 
 
 def _reachable(at_ms: int | None, latest_ms: int) -> int:

@@ -4,16 +4,21 @@ Spec: server-server API, "Checks performed on receipt of a PDU", checks 1 to 3. 
 is dropped; one whose content is not what its server hashed goes on in its redacted form.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from ranvier.federation.keys import ServerKeys
-from ranvier.proto.event_format import InvalidEvent, parse_event
+from ranvier.proto.canonical_json import NotCanonical, decode_lenient, decode_plain
+from ranvier.proto.event_format import InvalidEvent
+from ranvier.proto.event_receipt import ReceivedEvent, receive_event
 from ranvier.proto.events import Event
-from ranvier.proto.hashing import content_hash_matches
-from ranvier.proto.redaction import redact
 from ranvier.proto.room_versions import RoomVersion
+
+BREATH: Final = 50
+"""After so many events that are decoded the event loop may do something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +54,29 @@ class Screens:
 
         Waits for keys of other servers.
         """
-        result = Screening()
-        events: dict[str, Event] = {}
+        intake = _Intake(version, room_id)
         for pdu in pdus:
+            intake.take(pdu, is_plain=False)
+        return await self._verified(intake)
+
+    async def screen_encoded(self, elements: Sequence[bytes], version: RoomVersion, *, room_id: str) -> Screening:
+        """As `screen`, of many events that nobody has decoded yet. Lets others go on in between."""
+        intake = _Intake(version, room_id)
+        for number, element in enumerate(elements, 1):
             try:
-                event = parse_pdu(pdu, version)
-            except InvalidEvent as error:
-                if isinstance(pdu, dict) and isinstance(pdu.get("event_id"), str):
-                    result.refused[pdu["event_id"]] = str(error)
-                continue
-            if event.room_id == room_id:
-                events[event.event_id] = event
-            else:
-                result.refused[event.event_id] = "The event is of another room"
-        listed = list(events.values())
-        for event, verdict in zip(listed, await self._keys.verify_events(listed), strict=True):
+                intake.take(decode_plain(element), is_plain=True)
+            except NotCanonical:
+                with suppress(NotCanonical):  # It is no event, like others that are malformed.
+                    intake.take(decode_lenient(element), is_plain=False)
+            if number % BREATH == 0:
+                await asyncio.sleep(0)
+        return await self._verified(intake)
+
+    async def _verified(self, intake: "_Intake") -> Screening:
+        result = intake.result
+        listed = list(intake.events.values())
+        for received, verdict in zip(listed, await self._keys.verify_received(listed), strict=True):
+            event = received.event
             if verdict.error is not None:
                 result.refused[event.event_id] = verdict.error
             else:
@@ -71,15 +84,33 @@ class Screens:
         return result
 
 
+@dataclass(slots=True)
+class _Intake:
+    """Events of a room whose signatures are still to be checked."""
+
+    version: RoomVersion
+    room_id: str
+    result: Screening = field(default_factory=Screening)
+    events: dict[str, ReceivedEvent] = field(default_factory=dict)
+
+    def take(self, pdu: Any, *, is_plain: bool) -> None:
+        """One more, if it has the form of one."""
+        try:
+            received = receive_event(pdu, self.version, is_plain=is_plain)
+        except InvalidEvent as error:
+            if isinstance(pdu, dict) and isinstance(pdu.get("event_id"), str):
+                self.result.refused[pdu["event_id"]] = str(error)
+            return
+        event = received.event
+        if event.room_id == self.room_id:
+            self.events[event.event_id] = received
+        else:
+            self.result.refused[event.event_id] = "The event is of another room"
+
+
 def parse_pdu(pdu: Mapping[str, Any], version: RoomVersion) -> Event:
     """The event that another server sent, without what it says beside it; redacted if its hash is wrong.
 
     Raises `InvalidEvent`.
     """
-    if not isinstance(pdu, dict):
-        raise InvalidEvent("not an object")
-    bare = {key: value for key, value in pdu.items() if key != "unsigned"}
-    event = parse_event(bare, version)
-    if content_hash_matches(bare, version):
-        return event
-    return parse_event(redact(bare, version), version)
+    return receive_event(pdu, version).event

@@ -8,17 +8,14 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from ranvier.federation.screening import Screening, Screens
 from ranvier.federation.split_events import PIECE_BYTES, Cut, EventSplitter, NotEvents
-from ranvier.proto.canonical_json import NotCanonical, decode_lenient
 from ranvier.proto.room_versions import RoomVersion
 
 BATCH: Final = 250
 """Events that are screened together."""
-BREATH: Final = 50
-"""After so many events that are decoded the event loop may do something else."""
 STATE: Final = "pdus"
 AUTH_CHAIN: Final = "auth_chain"
 
@@ -44,7 +41,7 @@ async def read_state(
     is_state = False
     try:
         async for name, elements in _batches(chunks, most_events):
-            begun = asyncio.ensure_future(_screen(elements, version, room_id=room_id, screens=screens))
+            begun = asyncio.ensure_future(screens.screen_encoded(elements, version, room_id=room_id))
             previous, screening = screening, begun
             was_state, is_state = is_state, name == STATE
             if previous is not None:
@@ -56,19 +53,6 @@ async def read_state(
             screening.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await screening
-
-
-async def _screen(elements: list[bytes], version: RoomVersion, *, room_id: str, screens: Screens) -> Screening:
-    result = Screening()
-    for start in range(0, len(elements), BREATH):
-        pdus: list[Any] = []
-        for element in elements[start : start + BREATH]:
-            with suppress(NotCanonical):  # It is no event, like others that are malformed.
-                pdus.append(decode_lenient(element))
-        part = await screens.screen(pdus, version, room_id=room_id)
-        result.passed += part.passed
-        result.refused |= part.refused
-    return result
 
 
 async def _batches(chunks: AsyncIterable[bytes], most_events: int) -> AsyncIterator[tuple[str, list[bytes]]]:

@@ -70,6 +70,14 @@ def decode_lenient(data: bytes | str) -> Any:
     return _decode(_lenient_decoder, data)
 
 
+def decode_plain(data: bytes | str) -> Any:
+    """Values that are nested within limits, and without a float in them, so that `encode_checked` may encode them.
+
+    Raises `NotCanonical` for all others, also if they are JSON.
+    """
+    return _decode(_plain_decoder, data)
+
+
 def _decode(decoder: msgspec.json.Decoder[Any], data: bytes | str) -> Any:
     try:
         value = decoder.decode(data)
@@ -119,6 +127,10 @@ def _integer_or_refuse(text: str) -> int:
     raise NotCanonical("Numbers must be integers")
 
 
+def _refuse(text: str) -> float:
+    raise NotCanonical("There is a number that is not written as an integer")
+
+
 def _float(text: str) -> float:
     value = float(text)
     if not isfinite(value):
@@ -127,4 +139,5 @@ def _float(text: str) -> float:
 
 
 _strict_decoder: Final = msgspec.json.Decoder(float_hook=_integer_or_refuse)
+_plain_decoder: Final = msgspec.json.Decoder(float_hook=_refuse)
 _lenient_decoder: Final = msgspec.json.Decoder(float_hook=_float)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 
 from ranvier.proto import limits
-from ranvier.proto.canonical_json import NotCanonical, decode_lenient, encode, encode_lenient
+from ranvier.proto.canonical_json import NotCanonical, decode_lenient, encode, encode_checked, encode_lenient
 from ranvier.proto.events import Event
 from ranvier.proto.hashing import event_id_of, signed_bytes
 from ranvier.proto.limits import is_too_long
@@ -37,19 +37,31 @@ _FIELDS: Final[tuple[tuple[str, type], ...]] = (
     ("auth_events", list),
 )
 
+_ANY_NAME: Final = limits.MAX_NAME_BYTES // 4
+"""So many characters are not too many bytes, whatever they are."""
+
 
 def parse_event(pdu: dict[str, Any], version: RoomVersion) -> Event:
     """An event that another server sent, in its federation form. Neither signatures nor hashes are checked.
 
-    Takes `pdu` over: it must not be changed afterwards. Raises `InvalidEvent`. Two encodings where ids are hashes.
+    Takes `pdu` over: it must not be changed afterwards. Raises `InvalidEvent`. Two encodings.
     """
+    return parse_with_signed(pdu, version)[0]
+
+
+def parse_with_signed(pdu: dict[str, Any], version: RoomVersion, *, is_plain: bool = False) -> tuple[Event, bytes]:
+    """As `parse_event`; also the `signed_bytes`. `is_plain`: it is of `canonical_json.decode_plain`."""
     check_format(pdu, version)
     try:
-        json = encode(pdu) if version.strict_canonical_json else encode_lenient(pdu)
+        if version.strict_canonical_json:
+            json = encode_checked(pdu) if is_plain else encode(pdu)
+        else:
+            json = encode_lenient(pdu)
     except NotCanonical as error:
         raise InvalidEvent(str(error)) from None
-    event_id = pdu["event_id"] if version.event_ids == "opaque" else event_id_of(signed_bytes(pdu, version), version)
-    return make_event(pdu, json, event_id, version)
+    signed = signed_bytes(pdu, version)
+    event_id = pdu["event_id"] if version.event_ids == "opaque" else event_id_of(signed, version)
+    return make_event(pdu, json, event_id, version), signed
 
 
 def load_event(json: bytes, event_id: str, version: RoomVersion) -> Event:
@@ -99,6 +111,14 @@ def _check_names(pdu: Mapping[str, Any], version: RoomVersion) -> None:
 
 def _check_name(value: object, field: str, *, sigil: str = "", has_grammar: bool = False) -> None:
     """`has_grammar`: it is an id, in which no grammar allows NUL."""
+    if (
+        type(value) is str
+        and len(value) <= limits.MAX_NAME_BYTES
+        and value.isascii()
+        and value.startswith(sigil)
+        and not (has_grammar and "\0" in value)
+    ):
+        return  # As nearly always.
     if type(value) is not str or not value.startswith(sigil) or (has_grammar and "\0" in value):
         raise InvalidEvent(f"{field}: missing, or not what it should be")
     try:
@@ -123,6 +143,8 @@ def _check_edges(pdu: Mapping[str, Any], field: str, most: int, version: RoomVer
     if len(edges) > most:
         raise InvalidEvent(f"{field}: more than {most} events")
     for edge in edges:
+        if not version.edge_hashes and type(edge) is str and len(edge) <= _ANY_NAME and "\0" not in edge:
+            continue  # As nearly always.
         if version.edge_hashes and (type(edge) is not list or len(edge) != 2 or type(edge[1]) is not dict):
             raise InvalidEvent(f"{field}: not a list of pairs of an event id and hashes")
         _check_name(edge[0] if version.edge_hashes else edge, field, has_grammar=True)

@@ -11,12 +11,11 @@ from typing import Any, Final
 
 from ranvier.proto.canonical_json import encode_for
 from ranvier.proto.events import Event
-from ranvier.proto.redaction import redact
+from ranvier.proto.redaction import redact_to_sign
 from ranvier.proto.room_versions import RoomVersion
 from ranvier.proto.unpadded_base64 import decode_base64, encode_base64, encode_base64_urlsafe
 
 _NOT_HASHED: Final = frozenset({"hashes", "signatures", "unsigned"})
-_NOT_SIGNED: Final = frozenset({"signatures", "unsigned"})
 
 
 def content_hash(pdu: Mapping[str, Any], version: RoomVersion) -> bytes:
@@ -34,10 +33,7 @@ def content_hash_matches(pdu: Mapping[str, Any], version: RoomVersion) -> bool:
 
 def signed_bytes(pdu: Mapping[str, Any], version: RoomVersion) -> bytes:
     """What servers sign, and what the reference hash covers: the redacted event without signatures. One encoding."""
-    redacted = redact(pdu, version)
-    for key in _NOT_SIGNED:
-        redacted.pop(key, None)
-    return encode_for(redacted, version)
+    return encode_for(redact_to_sign(pdu, version), version)
 
 
 def reference_hash(event: Event) -> bytes:

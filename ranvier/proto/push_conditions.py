@@ -17,10 +17,17 @@ from ranvier.proto.property_paths import split_path
 USER: Final = "\0user"
 """In a pattern or value: the id of the user whose rules are evaluated."""
 
+ANYBODY: Final = "\0anybody"
+"""Instead of a user's id: whoever it is. A condition that depends on that raises `DependsOnUserError`."""
+
 _ABSENT: Final = object()
 _EXACT: Final = frozenset({str, int, bool, type(None)})
 _MEMBER_COUNT: Final = re.compile(r"(==|<=|>=|<|>|)([0-9]{1,18})", re.ASCII)
 _COMPARE: Final[Mapping[str, Callable[[int, int], bool]]] = {"": eq, "==": eq, "<": lt, ">": gt, "<=": le, ">=": ge}
+
+
+class DependsOnUserError(Exception):
+    """A condition may hold for one user and not for another."""
 
 
 class EventFacts:
@@ -103,7 +110,7 @@ def _event_match(condition: Mapping[str, Any]) -> Condition:
         return _never
     path = split_path(key)
     if pattern == USER:
-        return lambda facts, user_id, display_name: facts.value(key, path) == user_id
+        return lambda facts, user_id, display_name: _is_user(facts.value(key, path), user_id)
     lowered = pattern.lower()
     if key == "content.body":
         matches = compile_word_glob(lowered)
@@ -117,6 +124,12 @@ def _event_match(condition: Mapping[str, Any]) -> Condition:
         return text is not None and matches(text)
 
     return event_match
+
+
+def _is_user(found: Any, user_id: str) -> bool:
+    if user_id is ANYBODY and isinstance(found, str):
+        raise DependsOnUserError
+    return bool(found == user_id)
 
 
 def _event_property_is(condition: Mapping[str, Any]) -> Condition:
@@ -140,7 +153,7 @@ def _event_property_contains(condition: Mapping[str, Any]) -> Condition:
 
     def contains_user(facts: EventFacts, user_id: str, display_name: str | None) -> bool:
         found = facts.value(key, path)
-        return type(found) is list and user_id in found
+        return type(found) is list and any(_is_user(item, user_id) for item in found)
 
     def event_property_contains(facts: EventFacts, user_id: str, display_name: str | None) -> bool:
         found = facts.value(key, path)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ranvier.proto.push_conditions import Condition, EventFacts, compile_condition
+from ranvier.proto.push_conditions import ANYBODY, Condition, DependsOnUserError, EventFacts, compile_condition
 from ranvier.proto.push_rules import NO_USER_RULES, Rule, UserRules, ruleset_to_compile
 
 
@@ -97,6 +97,16 @@ def evaluate(rules: CompiledRules, facts: EventFacts, user_id: str, display_name
         else:
             return actions
     return NOTHING
+
+
+def evaluate_for_anybody(rules: CompiledRules, facts: EventFacts) -> Actions | None:
+    """The actions for everybody with these rules but the sender; `None` if that depends on who it is."""
+    if rules.uses_display_name:
+        return None
+    try:
+        return evaluate(rules, facts, ANYBODY)
+    except DependsOnUserError:
+        return None
 
 
 def parse_actions(actions: Iterable[Any]) -> Actions:

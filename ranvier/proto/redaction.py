@@ -17,6 +17,8 @@ _MODERN_KEYS: Final = frozenset(
     }
 )  # fmt: skip
 _OLD_KEYS: Final = _MODERN_KEYS | {"prev_state", "origin", "membership"}
+_MODERN_SIGNED_KEYS: Final = _MODERN_KEYS - {"signatures"}
+_OLD_SIGNED_KEYS: Final = _OLD_KEYS - {"signatures"}
 
 _LEVELS: Final = ("ban", "events", "events_default", "kick", "redact", "state_default", "users", "users_default")
 
@@ -30,7 +32,15 @@ _PROTECTED_TYPES: Final = frozenset(
 
 def redact(pdu: Mapping[str, Any], version: RoomVersion) -> dict[str, Any]:
     """The redacted copy of an event in its federation form. Does not judge the format: `pdu` may be malformed."""
-    keys = _MODERN_KEYS if version.modern_redaction else _OLD_KEYS
+    return _redacted(pdu, version, _MODERN_KEYS if version.modern_redaction else _OLD_KEYS)
+
+
+def redact_to_sign(pdu: Mapping[str, Any], version: RoomVersion) -> dict[str, Any]:
+    """As `redact`, without `signatures`."""
+    return _redacted(pdu, version, _MODERN_SIGNED_KEYS if version.modern_redaction else _OLD_SIGNED_KEYS)
+
+
+def _redacted(pdu: Mapping[str, Any], version: RoomVersion, keys: frozenset[str]) -> dict[str, Any]:
     redacted = {key: value for key, value in pdu.items() if key in keys}
     if "content" in redacted:
         redacted["content"] = redact_content(redacted.get("type"), redacted["content"], version)

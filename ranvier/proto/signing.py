@@ -92,7 +92,11 @@ def check_event(event: Event, server_name: str, public_keys: Mapping[str, bytes]
 
 def signatures_of(value: Mapping[str, Any], server_name: str) -> dict[str, str]:
     """The Ed25519 signatures of one server by key id; others, and what is malformed, are left out."""
-    by_server = value.get("signatures")
+    return signatures_by(value.get("signatures"), server_name)
+
+
+def signatures_by(by_server: object, server_name: str) -> dict[str, str]:
+    """The same of the value of `signatures`."""
     by_key_id = by_server.get(server_name) if isinstance(by_server, dict) else None
     if not isinstance(by_key_id, dict):
         return {}

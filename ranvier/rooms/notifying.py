@@ -9,7 +9,14 @@ from typing import Final
 
 from ranvier.proto.auth.power_levels import power_levels
 from ranvier.proto.push_conditions import EventFacts
-from ranvier.proto.push_evaluate import NOTHING, Actions, CompiledRules, evaluate
+from ranvier.proto.push_evaluate import (
+    DEFAULT_COMPILED,
+    NOTHING,
+    Actions,
+    CompiledRules,
+    evaluate,
+    evaluate_for_anybody,
+)
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.threads import Threads
@@ -28,6 +35,11 @@ class Recipient:
     user_id: str
     rules: CompiledRules
     ignored: frozenset[str]
+
+    @property
+    def has_default_rules(self) -> bool:
+        """Whether the user has set none."""
+        return self.rules is DEFAULT_COMPILED
 
 
 class Notifying:
@@ -52,16 +64,25 @@ class Notifying:
         event = stored.event
         if stored.redacted_by is not None or event.sender == recipient.user_id or event.sender in recipient.ignored:
             return NOTHING
-        facts = self._facts.get(stored.event_nid)
-        if facts is None:
-            facts = EventFacts(event, member_count=_member_count(room), levels=power_levels(room))
-            self._facts[stored.event_nid] = facts
-            if len(self._facts) > FACTS:
-                self._facts.popitem(last=False)
         name = None
         if recipient.rules.uses_display_name:
             name = await self._display_name(room, recipient.user_id)
-        return evaluate(recipient.rules, facts, recipient.user_id, name)
+        return evaluate(recipient.rules, self._facts_of(room, stored), recipient.user_id, name)
+
+    def for_anybody(self, room: Room, stored: StoredEvent) -> Actions | None:
+        """What the default rules order for everybody but the sender, or `None` if that depends on who it is."""
+        if stored.redacted_by is not None:
+            return NOTHING
+        return evaluate_for_anybody(DEFAULT_COMPILED, self._facts_of(room, stored))
+
+    def _facts_of(self, room: Room, stored: StoredEvent) -> EventFacts:
+        facts = self._facts.get(stored.event_nid)
+        if facts is None:
+            facts = EventFacts(stored.event, member_count=_member_count(room), levels=power_levels(room))
+            self._facts[stored.event_nid] = facts
+            if len(self._facts) > FACTS:
+                self._facts.popitem(last=False)
+        return facts
 
     async def thread_of(self, stored: StoredEvent) -> str:
         """The id of the root of the event's thread, or `MAIN`."""

@@ -6,12 +6,12 @@ Spec: client-server API, "Getting events for a room" (`/state`, `/members`, `/jo
 from collections.abc import Collection
 from typing import Any
 
-from ranvier.proto.client_events import client_members
 from ranvier.proto.errors import forbidden, not_found
 from ranvier.proto.events import StateKey
 from ranvier.proto.ids import domain_of
 from ranvier.rooms.access import Access, Now, Until
 from ranvier.rooms.full_room import FullRoom, all_members, full_room
+from ranvier.rooms.member_lists import MemberLists
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store import rooms as store
@@ -24,9 +24,10 @@ from ranvier.users.requester import Requester
 class StateReading:
     """Answers questions about state, as far as the asker may know."""
 
-    def __init__(self, *, rooms: Rooms, access: Access) -> None:
+    def __init__(self, *, rooms: Rooms, access: Access, member_lists: MemberLists) -> None:
         self._rooms = rooms
         self._access = access
+        self._member_lists = member_lists
 
     async def state(self, requester: Requester, room_id: str) -> list[StoredEvent]:
         """The whole state that the user may see. Raises 403, or 503 if not every member is known yet."""
@@ -100,8 +101,8 @@ class StateReading:
 
     async def present_members(
         self, requester: Requester, room_id: str, *, membership: str | None = None, not_membership: str | None = None
-    ) -> list[bytes] | None:
-        """The member events of now as clients see them, without making objects of thousands; one statement.
+    ) -> Collection[bytes] | None:
+        """The member events of now as clients see them. One statement the first time, then none.
 
         `None` if the user may not see what is now, or if one of the events is redacted: `members` is for that. Raises
         like `members`.
@@ -109,11 +110,7 @@ class StateReading:
         view, room = await self._all_of(requester.user_id, room_id)
         if not isinstance(view, Now):
             return None
-        numbers = [MEMBERSHIPS[name] for name in _wanted(membership, not_membership)]
-        rows = await store.current_members_json(self._rooms.db, all_members(room), numbers)
-        if any(row[2] is not None for row in rows):
-            return None
-        return client_members(((row[0], row[1]) for row in rows), room_id)
+        return await self._member_lists.of(room, [MEMBERSHIPS[name] for name in _wanted(membership, not_membership)])
 
     async def joined_members(self, requester: Requester, room_id: str) -> dict[str, dict[str, Any]]:
         """`user_id -> {"display_name", "avatar_url"}` of everyone in the room. Raises 403 unless the user is in it.

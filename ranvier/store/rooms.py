@@ -213,9 +213,9 @@ async def current_members(db: Reader, room_nid: AllMembersOf, memberships: Colle
 
 
 async def current_members_json(db: Reader, room_nid: AllMembersOf, memberships: Collection[int]) -> list[Row]:
-    """`(json, event_id, redacted_by)` of members with one of these memberships."""
+    """`(key_id, json, event_id, redacted_by)` of members with one of these memberships."""
     return await db.all(
-        "SELECT e.json, e.event_id, e.redacted_by FROM room_current c JOIN events e ON e.event_nid = c.event_nid"
+        "SELECT c.key_id, e.json, e.event_id, e.redacted_by FROM room_current c JOIN events e ON e.event_nid = c.event_nid"
         " WHERE c.room_nid = $1 AND c.key_id >= $2 AND c.membership = ANY($3)",
         room_nid,
         MEMBER_KEYS,

@@ -6,7 +6,7 @@ syncs costs nothing. What took long to count is written down now and then, so th
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,7 +18,18 @@ from ranvier.rooms.receipts import Receipts, RoomReceipts
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store.events import POS_BITS, StoredEvent
-from ranvier.store.receipts import UNTHREADED, Receipt
+from ranvier.store.receipts import MAIN, UNTHREADED, Receipt
+from ranvier.sync.default_outcomes import (
+    EVENTS,
+    HIGHLIGHTS,
+    LOOK,
+    MEMBER,
+    NOTIFIES,
+    RELATED,
+    DefaultOutcomes,
+    Outcome,
+    RoomOutcomes,
+)
 from ranvier.sync.feed import Feed, Feeds
 from ranvier.sync.timeline import Timelines
 from ranvier.sync.unread_entries import Counts, UnreadEntries
@@ -27,8 +38,6 @@ from ranvier.users.account_data import AccountDataChange
 from ranvier.users.ignored_users import TYPE as IGNORED_USER_LIST
 
 COUNTS: Final = 200_000
-SCANNED: Final = 1000
-"""How many events are looked at when a count has to begin: who is further behind sees this many at most."""
 WRITTEN_AFTER: Final = 100
 """So many events counted are worth writing down."""
 
@@ -56,6 +65,7 @@ class Unread:
         feeds: Feeds,
         timelines: Timelines,
         notifying: Notifying,
+        outcomes: DefaultOutcomes,
         receipts: Receipts,
         notes: UnreadNotes,
     ) -> None:
@@ -63,6 +73,7 @@ class Unread:
         self._rooms = rooms
         self._timelines = timelines
         self._notifying = notifying
+        self._outcomes = outcomes
         self._receipts = receipts
         self._notes = notes
         self._users: OrderedDict[int, dict[int, _Count]] = OrderedDict()
@@ -137,17 +148,50 @@ class Unread:
 
     async def _move_on(self, feed: Feed, room_nid: int, count: _Count, upto: int) -> None:
         """Count the events after `count.pos`. Another device of the user may be doing the same: each counts once."""
-        timeline = await self._timelines.newest(room_nid, after=count.pos, upto=upto, limit=SCANNED, wanted=_EVERYTHING)
         room = await self._rooms.by_nid(room_nid)
         recipient = await self._notifying.recipient(feed.user_id)
         receipts = await self._receipts.of_user(feed.user_nid, feed.user_id)
-        for stored in timeline.events:
-            await self._count_event(count, recipient, room, stored, receipts)
+        outcomes = self._outcomes.after(room_nid, count.pos) if recipient.has_default_rules else None
+        if outcomes is not None:
+            counted = await self._count_outcomes(count, recipient, room, outcomes, upto, receipts)
+        else:
+            timeline = await self._timelines.newest(
+                room_nid, after=count.pos, upto=upto, limit=EVENTS, wanted=_EVERYTHING
+            )
+            for stored in timeline.events:
+                await self._count_event(count, recipient, room, stored, receipts)
+            counted = len(timeline.events)
         count.pos = max(count.pos, upto)
-        count.unwritten += len(timeline.events)
+        count.unwritten += counted
         if count.unwritten >= WRITTEN_AFTER:
             count.unwritten = 0
             self._notes.note(feed.user_nid, room_nid, count.pos, count.entries)
+
+    async def _count_outcomes(
+        self,
+        count: _Count,
+        recipient: Recipient,
+        room: Room,
+        outcomes: RoomOutcomes,
+        upto: int,
+        receipts: Mapping[int, RoomReceipts],
+    ) -> int:
+        """Count by what the default rules order. How many events there were; no statement for those that are the same
+        to everybody.
+        """
+        found = list(outcomes.between(count.pos, upto))
+        own, ignored = outcomes.senders([recipient.user_id]), outcomes.senders(recipient.ignored)
+        looked_at = [nid for _, nid, sender, bits in found if _is_personal(bits, is_own=sender in own)]
+        events = await self._rooms.cache.get(looked_at) if looked_at else {}
+        rest: Sequence[Outcome] = found
+        while rest:
+            # Nothing is awaited in one stretch, so what has been read stays as it is.
+            plain = next((n for n, (_, nid, _, _) in enumerate(rest) if nid in events), len(rest))
+            _count_plain(count, rest[:plain], own, ignored, receipts.get(room.room_nid, {}))
+            if plain < len(rest):
+                await self._count_event(count, recipient, room, events[rest[plain][1]], receipts)
+            rest = rest[plain + 1 :]
+        return len(found)
 
     async def _count_event(
         self,
@@ -180,6 +224,33 @@ class Unread:
         target_id = redaction.event.redacts or ""
         target = (await self._rooms.cache.by_id([target_id])).get(target_id)
         return None if target is None or target.redacted_by is None else target.pos
+
+
+def _is_personal(bits: int, *, is_own: bool) -> bool:
+    """Whether an event has to be looked at for this user."""
+    return bool(bits & LOOK or (bits & RELATED and (is_own or bits & NOTIFIES)))
+
+
+def _count_plain(
+    count: _Count,
+    outcomes: Iterable[Outcome],
+    own: Collection[int],
+    ignored: Collection[int],
+    receipts: Mapping[tuple[bool, str], Receipt],
+) -> None:
+    """Count events that are the same to everybody, and in the main timeline."""
+    read_pos = max(_read_pos(receipts, UNTHREADED), _read_pos(receipts, MAIN))
+    entries = count.entries
+    for pos, _, sender, bits in outcomes:
+        if pos <= count.pos:
+            continue
+        count.pos = pos
+        if sender in own:
+            if not bits & MEMBER:
+                # Who says something has read what was said before.
+                entries.read(MAIN, pos)
+        elif bits & NOTIFIES and pos > read_pos and sender not in ignored:
+            entries.add(MAIN, pos, highlight=bool(bits & HIGHLIGHTS))
 
 
 def _read_pos(receipts: Mapping[tuple[bool, str], Receipt], thread: str) -> int:

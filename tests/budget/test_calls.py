@@ -49,20 +49,21 @@ async def room_id(alice: Client, bob: Client) -> str:
 async def test_a_message(alice: Client, room_id: str) -> None:
     with counting() as calls:
         await alice.say(room_id, "hello")
-    assert calls.number <= 405
+    # A tenth of them works out whom the message notifies, once for everybody who has the default rules.
+    assert calls.number <= 445
 
 
 async def test_a_state_event(alice: Client, room_id: str) -> None:
     with counting() as calls:
         (await alice.set_state(room_id, "m.room.topic", {"topic": "x"})).ok()
     # The topic is part of how the room looks from outside, which is written with it; the user directory looks at it twice.
-    assert calls.number <= 532
+    assert calls.number <= 572
 
 
 async def test_a_room(alice: Client, room_id: str) -> None:
     with counting() as calls:
         await alice.create_room(name="x")
-    assert calls.number <= 1600
+    assert calls.number <= 1790
 
 
 async def test_a_sync_with_nothing_new(bob: Client, room_id: str) -> None:

@@ -120,10 +120,22 @@ async def test_small_reads(homeserver: Homeserver, alice: Client, room_id: str, 
     assert spent.write_transactions == 0
 
 
-async def test_all_members_are_one_statement(homeserver: Homeserver, alice: Client, bob: Client, room_id: str) -> None:
+async def test_all_members_are_one_statement_and_then_none(
+    homeserver: Homeserver, alice: Client, bob: Client, room_id: str
+) -> None:
     path = f"/rooms/{quote(room_id)}/members"
-    await alice.get(path)
+    await alice.get("/account/whoami")
+    for statements in (1, 0):
+        async with spending(homeserver.db) as spent:
+            chunk = (await alice.get(path)).ok()["chunk"]
+        assert {event["state_key"] for event in chunk} == {alice.user_id, bob.user_id}
+        assert spent == Spent(statements=statements)
+    # A change of the members is followed in memory.
+    (await bob.act(room_id, "leave")).ok()
     async with spending(homeserver.db) as spent:
         chunk = (await alice.get(path)).ok()["chunk"]
-    assert {event["state_key"] for event in chunk} == {alice.user_id, bob.user_id}
-    assert spent == Spent(statements=1)
+    assert {event["state_key"]: event["content"]["membership"] for event in chunk} == {
+        alice.user_id: "join",
+        bob.user_id: "leave",
+    }
+    assert spent == Spent()
