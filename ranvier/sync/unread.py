@@ -32,7 +32,7 @@ from ranvier.sync.default_outcomes import (
 )
 from ranvier.sync.feed import Feed, Feeds
 from ranvier.sync.timeline import Timelines
-from ranvier.sync.unread_entries import Counts, UnreadEntries
+from ranvier.sync.unread_entries import Counts, UnreadEntries, entry_of
 from ranvier.sync.unread_notes import UnreadNotes
 from ranvier.users.account_data import AccountDataChange
 from ranvier.users.ignored_users import TYPE as IGNORED_USER_LIST
@@ -240,17 +240,20 @@ def _count_plain(
 ) -> None:
     """Count events that are the same to everybody, and in the main timeline."""
     read_pos = max(_read_pos(receipts, UNTHREADED), _read_pos(receipts, MAIN))
-    entries = count.entries
+    entries, known = count.entries, count.pos
+    unread: list[int] = []
     for pos, _, sender, bits in outcomes:
-        if pos <= count.pos:
+        if pos <= known:
             continue
         count.pos = pos
         if sender in own:
             if not bits & MEMBER:
                 # Who says something has read what was said before.
+                unread.clear()
                 entries.read(MAIN, pos)
         elif bits & NOTIFIES and pos > read_pos and sender not in ignored:
-            entries.add(MAIN, pos, highlight=bool(bits & HIGHLIGHTS))
+            unread.append(entry_of(pos, highlight=bool(bits & HIGHLIGHTS)))
+    entries.extend(MAIN, unread)
 
 
 def _read_pos(receipts: Mapping[tuple[bool, str], Receipt], thread: str) -> int:

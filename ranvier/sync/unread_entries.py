@@ -6,7 +6,7 @@ take eight kilobytes, and reading some of them is a search. Pure.
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -19,10 +19,12 @@ Counts = tuple[int, int]
 class UnreadEntries:
     """Grows by events in order, shrinks by reading."""
 
-    __slots__ = ("_threads",)
+    __slots__ = ("_highlights", "_threads")
 
     def __init__(self) -> None:
         self._threads: dict[str, array[int]] = {}
+        self._highlights: dict[str, int] = {}
+        """How many of a thread are highlighted, where there are any: a sync does not look at each entry again."""
 
     @property
     def is_empty(self) -> bool:
@@ -31,28 +33,31 @@ class UnreadEntries:
 
     def add(self, thread: str, pos: int, *, highlight: bool) -> None:
         """An event notifies; it is later than every other one."""
+        self.extend(thread, [entry_of(pos, highlight=highlight)])
+
+    def extend(self, thread: str, new: Sequence[int]) -> None:
+        """Events notify, given as `entry_of`; they are later than every other one, and in order."""
+        if not new:
+            return
         entries = self._threads.get(thread)
         if entries is None:
             entries = self._threads[thread] = array("q")
-        entries.append(pos << 1 | highlight)
+        entries.extend(new)
+        self._count(thread, sum(entry & 1 for entry in new))
 
     def read(self, thread: str, pos: int) -> None:
         """The thread (`UNTHREADED`: every one) has been read up to and including `pos`."""
         for name in list(self._threads) if thread == UNTHREADED else [thread]:
             entries = self._threads.get(name)
             if entries is not None:
-                del entries[: bisect_right(entries, pos << 1 | 1)]
-                if not entries:
-                    del self._threads[name]
+                self._delete(name, entries, 0, bisect_right(entries, pos << 1 | 1))
 
     def remove(self, pos: int) -> None:
         """The event at `pos` notifies nobody any more."""
         for name, entries in list(self._threads.items()):
             index = _index(entries, pos)
             if index is not None:
-                del entries[index]
-                if not entries:
-                    del self._threads[name]
+                self._delete(name, entries, index, index + 1)
 
     def holds(self, pos: int) -> bool:
         """Whether the event at `pos` is unread, and notifies."""
@@ -60,19 +65,15 @@ class UnreadEntries:
 
     def total(self) -> Counts:
         """The counts of all threads together."""
-        notify = highlight = 0
-        for entries in self._threads.values():
-            notify += len(entries)
-            highlight += _highlights(entries)
-        return notify, highlight
+        return sum(map(len, self._threads.values())), sum(self._highlights.values())
 
     def main(self) -> Counts:
         """The counts of the main timeline."""
-        return _counts(self._threads.get(MAIN))
+        return self._counts(MAIN)
 
     def threads(self) -> Mapping[str, Counts]:
         """The counts of the other threads, by the ids of their roots."""
-        return {name: _counts(entries) for name, entries in self._threads.items() if name != MAIN}
+        return {name: self._counts(name) for name in self._threads if name != MAIN}
 
     def encode(self) -> bytes:
         """For the database."""
@@ -83,19 +84,35 @@ class UnreadEntries:
         """The inverse of `encode`."""
         entries = cls()
         for name, positions in msgspec.json.decode(encoded, type=dict[str, list[int]]).items():
-            entries._threads[name] = array("q", positions)
+            entries.extend(name, positions)
         return entries
+
+    def _delete(self, thread: str, entries: "array[int]", start: int, end: int) -> None:
+        if thread in self._highlights:
+            self._count(thread, -sum(entry & 1 for entry in entries[start:end]))
+        del entries[start:end]
+        if not entries:
+            del self._threads[thread]
+
+    def _count(self, thread: str, highlights: int) -> None:
+        if highlights:
+            left = self._highlights.get(thread, 0) + highlights
+            if left:
+                self._highlights[thread] = left
+            else:
+                del self._highlights[thread]
+
+    def _counts(self, thread: str) -> Counts:
+        entries = self._threads.get(thread)
+        return (0, 0) if entries is None else (len(entries), self._highlights.get(thread, 0))
+
+
+def entry_of(pos: int, *, highlight: bool) -> int:
+    """The entry of an event."""
+    return pos << 1 | highlight
 
 
 def _index(entries: "array[int]", pos: int) -> int | None:
     """Where the event at `pos` stands, if it is there."""
     index = bisect_right(entries, pos << 1 | 1) - 1
     return index if index >= 0 and entries[index] >> 1 == pos else None
-
-
-def _highlights(entries: "array[int]") -> int:
-    return sum(entry & 1 for entry in entries)
-
-
-def _counts(entries: "array[int] | None") -> Counts:
-    return (0, 0) if entries is None else (len(entries), _highlights(entries))
