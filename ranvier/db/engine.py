@@ -53,6 +53,10 @@ class Tx(Reader, Protocol):
         """Execute one statement; the number of rows it changed."""
         ...
 
+    async def run_long(self, sql: str, *args: object) -> int:
+        """As `run`, for a statement about very many rows: others than writers may go on meanwhile."""
+        ...
+
     async def many(self, sql: str, rows: Sequence[Row]) -> None:
         """Execute one statement for each row, as one batch. No rows: nothing is executed."""
         ...

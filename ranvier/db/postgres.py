@@ -162,6 +162,9 @@ class PostgresTx:
         connection = self._usable()
         return _rows_changed(await self._guarded(connection.execute(sql, *_plain(args))))
 
+    async def run_long(self, sql: str, *args: object) -> int:
+        return await self.run(sql, *args)
+
     async def many(self, sql: str, rows: Sequence[Row]) -> None:
         if rows:
             connection = self._usable()

@@ -125,7 +125,7 @@ class SqliteDatabase:
         except DatabaseError:
             self._pass_on()
             raise
-        return SqliteTx(self._writer)
+        return SqliteTx(self._writer, uses_thread=self._thread is not None)
 
     def undo_unit(self) -> None:
         """Take back what the running unit did, and only that, then give up the turn."""
@@ -240,10 +240,11 @@ class _Unit(AbstractAsyncContextManager[Tx]):
 class SqliteTx:
     """The statements of one unit. After one has failed the others are refused, as PostgreSQL does."""
 
-    __slots__ = ("_connection", "_over")
+    __slots__ = ("_connection", "_over", "_uses_thread")
 
-    def __init__(self, connection: SqliteConnection) -> None:
+    def __init__(self, connection: SqliteConnection, *, uses_thread: bool) -> None:
         self._connection = connection
+        self._uses_thread = uses_thread
         self._over = False
         connection.failure = None
 
@@ -258,6 +259,18 @@ class SqliteTx:
 
     async def run(self, sql: str, *args: object) -> int:
         return self._usable().run(sql, args)
+
+    async def run_long(self, sql: str, *args: object) -> int:
+        execute = self._usable().prepared(sql, args)
+        if not self._uses_thread:
+            return execute()
+        running = asyncio.ensure_future(asyncio.to_thread(execute))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            # Whoever takes the transaction back has to have the connection for himself.
+            await asyncio.wait([running])
+            raise
 
     async def many(self, sql: str, rows: Sequence[Row]) -> None:
         self._usable().many(sql, rows)

@@ -4,7 +4,7 @@ Everything here runs inline and never suspends: a point read costs 5 us, a hop t
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -78,14 +78,22 @@ class SqliteConnection:
 
     def run(self, sql: str, args: Sequence[object]) -> int:
         """The number of rows changed."""
+        return self.prepared(sql, args)()
+
+    def prepared(self, sql: str, args: Sequence[object]) -> Callable[[], int]:
+        """What does the same when it is called, be it in another thread, as long as nobody else uses the connection."""
         statement = self._translated(sql)
-        try:
-            cursor = self.raw.execute(statement.sql, statement.bind(args))
-            changed = cursor.rowcount
-            cursor.close()
-            return max(changed, 0)
-        except _DRIVER_ERRORS as error:
-            raise self._failed(error) from error
+
+        def execute() -> int:
+            try:
+                cursor = self.raw.execute(statement.sql, statement.bind(args))
+                changed = cursor.rowcount
+                cursor.close()
+                return max(changed, 0)
+            except _DRIVER_ERRORS as error:
+                raise self._failed(error) from error
+
+        return execute
 
     def many(self, sql: str, rows: Sequence[Row]) -> None:
         """One statement for each row."""

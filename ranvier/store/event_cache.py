@@ -4,6 +4,7 @@ Bounded by count. An event that is still referenced elsewhere (a room's state, s
 redaction is seen by all at once.
 """
 
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 
 from ranvier.db.engine import Database, Row
@@ -18,7 +19,8 @@ class EventCache:
     def __init__(self, *, db: Database, size: int) -> None:
         self._db = db
         self._size = size
-        self._by_nid: dict[int, StoredEvent] = {}
+        # To find the first of a plain dict takes ever longer when those before it have been removed.
+        self._by_nid: OrderedDict[int, StoredEvent] = OrderedDict()
         self._nids: dict[str, int] = {}
         self._versions: dict[int, RoomVersion] = {}
 

@@ -1,6 +1,7 @@
 """What `Database` promises, on every engine."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -30,6 +31,60 @@ async def test_run_counts_changed_rows(db: Database) -> None:
         assert await tx.run("UPDATE t SET b = $1 WHERE a > $2", "x", 1) == 2
         assert await tx.run("DELETE FROM t WHERE a = $1", 9) == 0
         assert await tx.run("DELETE FROM t") == 3
+
+
+LONG = (
+    "INSERT INTO t (a, b) WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < $1)"
+    " SELECT i, 'long' FROM n"
+)
+ROWS = 300_000
+
+
+async def test_others_go_on_during_a_long_statement(db: Database) -> None:
+    turns = 0
+
+    async def go_on() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0.001)
+
+    going = asyncio.create_task(go_on())
+    async with db.write() as tx:
+        before = turns
+        assert await tx.run_long(LONG, 999 + ROWS) == ROWS
+        assert turns > before + 1
+        assert await tx.value("SELECT COUNT(*) FROM t") == ROWS
+    going.cancel()
+    assert await db.value("SELECT COUNT(*) FROM t") == ROWS
+
+
+async def test_a_long_statement_that_fails_ends_the_transaction(db: Database) -> None:
+    with pytest.raises(DatabaseError):
+        async with db.write() as tx:
+            await tx.run("INSERT INTO t (a, b) VALUES ($1, $2)", 1, "one")
+            with suppress(DatabaseError):
+                await tx.run_long("INSERT INTO t (a, b) VALUES ($1, $2)", 1, "again")
+    assert await db.all("SELECT a FROM t") == []
+
+
+async def test_a_long_statement_that_is_cancelled_leaves_nothing(db: Database) -> None:
+    begun = asyncio.Event()
+
+    async def write() -> None:
+        async with db.write() as tx:
+            begun.set()
+            await tx.run_long(LONG, 999 + ROWS)
+
+    writing = asyncio.create_task(write())
+    await begun.wait()
+    await asyncio.sleep(0.001)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    async with db.write() as tx:
+        await tx.run("INSERT INTO t (a, b) VALUES ($1, $2)", 1, "one")
+    assert await db.all("SELECT a FROM t") == [(1,)]
 
 
 async def test_a_parameter_may_be_used_twice_and_out_of_order(db: Database) -> None:
