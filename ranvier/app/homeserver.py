@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ranvier.app.accounts import UserServices, build_users
@@ -17,10 +17,12 @@ from ranvier.app.rooms import RoomServices, build_rooms
 from ranvier.app.routes import all_routes
 from ranvier.app.user_directory import UserDirectoryServices, build_user_directory
 from ranvier.config.model import Config
+from ranvier.config.sections import ListenerType
 from ranvier.db.engine import Database
 from ranvier.db.migrate import migrate
 from ranvier.db.open import open_database
 from ranvier.http.listeners import HttpListeners, serve_listeners, tls_context
+from ranvier.http.other_listeners import Opener, OpenListener, open_others, stop_others
 from ranvier.http.route import Route
 from ranvier.net.open import open_transport
 from ranvier.net.transport import NetTransport
@@ -67,6 +69,7 @@ class Homeserver:
         self.routes = routes
         self.limiters = rate_limiters(config, clock=SystemClock())
         self._listeners: HttpListeners | None = None
+        self._other_listeners: list[OpenListener] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._appending: asyncio.Task[None] | None = None
         self._transport: NetTransport | None = None
@@ -185,6 +188,7 @@ class Homeserver:
 
     async def listen(self) -> None:
         """Accept requests. Raises `ListenError`."""
+        self._other_listeners = await open_others(self.config.listeners, self._openers())
         self._listeners = await serve_listeners(
             self.routes,
             self.config.listeners,
@@ -193,6 +197,10 @@ class Homeserver:
             limiters=self.limiters,
             tls=self._tls(),
         )
+
+    def _openers(self) -> Mapping[ListenerType, Opener]:
+        """What opens the listeners that are not of type `http`."""
+        return {}
 
     def reload_certificates(self) -> None:
         """Use the certificate files as they are now, our own and those of whom we trust.
@@ -213,6 +221,7 @@ class Homeserver:
         """Finish what is under way, and stop."""
         if self._listeners is not None:
             await self._listeners.stop()
+        await stop_others(self._other_listeners)
         await self.federation.stop()
         for task in self._tasks:
             task.cancel()

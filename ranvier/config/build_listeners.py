@@ -7,6 +7,9 @@ from ranvier.config.values import Values
 
 _EVERYWHERE = ("::", "0.0.0.0")  # noqa: S104  # what the option means when it is left out
 
+_NOT_OPENED_YET = frozenset({"manhole", "metrics"})
+"""Types that nothing opens (`Homeserver._openers`)."""
+
 
 def build_listeners(values: Values) -> tuple[Listener, ...]:
     """Every listener; mistakes are noted."""
@@ -45,7 +48,7 @@ def _check_listener(entry: Values, server: Values, *, port: int | None, path: st
         for option in ("tls_certificate_path", "tls_private_key_path"):
             if not server.is_set(option):
                 entry.error("tls", f"needs {option}")
-    if kind != "http":
+    if kind in _NOT_OPENED_YET:
         entry.warn("type", f"listeners of type {kind} are known, but not opened yet")
 
 
