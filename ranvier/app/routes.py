@@ -17,6 +17,7 @@ from ranvier.api.client.context import ContextApi
 from ranvier.api.client.create_room import CreateRoomApi
 from ranvier.api.client.devices import DevicesApi
 from ranvier.api.client.filters import FiltersApi
+from ranvier.api.client.front_page import FrontPageApi
 from ranvier.api.client.joined_rooms import JoinedRoomsApi
 from ranvier.api.client.login import LoginApi
 from ranvier.api.client.login_fallback import LoginFallbackApi
@@ -69,6 +70,7 @@ def all_routes(
     return [
         *VersionsApi(unstable_features=UNSTABLE_FEATURES).routes(),
         *WellKnownApi(config=config).routes(),
+        *FrontPageApi(web_client_location=config.web_client_location).routes(),
         *CapabilitiesApi(config=config).routes(),
         *LoginApi(
             login=users.login,

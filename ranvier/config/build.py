@@ -40,6 +40,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         print_pidfile=values.boolean("print_pidfile"),
         public_baseurl=_public_baseurl(values),
         public_baseurl_is_set=values.is_set("public_baseurl"),
+        web_client_location=values.text_or_none("web_client_location"),
         serve_server_wellknown=values.boolean("serve_server_wellknown"),
         extra_well_known_client_content=values.mapping("extra_well_known_client_content"),
         soft_file_limit=values.integer("soft_file_limit"),

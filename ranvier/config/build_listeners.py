@@ -48,6 +48,12 @@ def _check_listener(entry: Values, server: Values, *, port: int | None, path: st
         for option in ("tls_certificate_path", "tls_private_key_path"):
             if not server.is_set(option):
                 entry.error("tls", f"needs {option}")
+    for at in entry.mapping("additional_resources"):
+        entry.error(
+            f"additional_resources.{at}",
+            "classes that answer requests cannot be loaded: they are written against another server's web framework. "
+            "Let a program of its own serve them, and the reverse proxy send requests for this path there",
+        )
     if kind in _NOT_OPENED_YET:
         entry.warn("type", f"listeners of type {kind} are known, but not opened yet")
 

@@ -13,6 +13,7 @@ from ranvier.config.option import Option
 from ranvier.config.schema_tree import Place
 from ranvier.config.tree import Node
 
+_NOT_YET = "is known, but not honoured yet"
 _SECRET = re.compile(r"secret|pass|pepper|key|token", re.IGNORECASE)
 
 
@@ -45,7 +46,7 @@ class _Walk:
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
-        self._not_honoured: dict[str, str] = {}
+        self._not_honoured: dict[str, tuple[str, Option]] = {}
 
     def value(self, node: Node, place: Place, path: str, *, report: bool) -> object:
         """The value of a node that is not null, or None after an error."""
@@ -53,7 +54,7 @@ class _Walk:
         if option is not None and report and not option.honoured and option.kind is not SECTION:
             report = False
             if not _is_default(node, option):
-                self._not_honoured.setdefault(option.path, node.where)
+                self._not_honoured.setdefault(option.path, (node.where, option))
         if place.element is not None:
             return self._list(node, place.element, path, report=report)
         if not place.is_leaf:
@@ -117,8 +118,9 @@ class _Walk:
 
     def report_not_honoured(self) -> None:
         """One warning for each option that is set and has no effect yet."""
-        for path, where in self._not_honoured.items():
-            self._findings.warning(where, f"option {path} is known, but not honoured yet")
+        for path, (where, option) in self._not_honoured.items():
+            effect = f"has no effect here: {option.not_applicable}" if option.not_applicable else _NOT_YET
+            self._findings.warning(where, f"option {path} {effect}")
 
 
 def _is_default(node: Node, option: Option) -> bool:

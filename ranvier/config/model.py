@@ -38,6 +38,7 @@ class Config:
     """With a slash at the end; `https://<server_name>/` when the file has none."""
     public_baseurl_is_set: bool
     """Whether the file names it; `/.well-known/matrix/client` is served only then."""
+    web_client_location: str | None
     serve_server_wellknown: bool
     extra_well_known_client_content: Mapping[str, object]
     soft_file_limit: int

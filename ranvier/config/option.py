@@ -21,5 +21,7 @@ class Option:
     """Whether the mapping that holds it must have it."""
     honoured: bool = False
     """Whether the server does what the option says; setting another one gives a warning at start."""
+    not_applicable: str = ""
+    """Why there is nothing here that the option could change; then it is accepted, and said to have no effect."""
     reloadable: bool = False
     """Whether SIGHUP brings a changed value into force."""

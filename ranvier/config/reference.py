@@ -18,10 +18,16 @@ def reference(options: Iterable[Option]) -> Iterator[str]:
             option.kind.expected,
             "required" if option.required else _default(option.default),
             option.doc,
-            "yes" if option.honoured else "not yet",
+            _effect(option),
             "yes" if option.reloadable else "",
         )
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _effect(option: Option) -> str:
+    if option.not_applicable:
+        return f"not applicable: {option.not_applicable}"
+    return "yes" if option.honoured else "not yet"
 
 
 def _default(value: object) -> str:

@@ -2,13 +2,17 @@
 
 import contextlib
 import errno
+import logging
 import os
 import socket
 import stat
 
 from ranvier.config.sections import Listener
 
-_WILDCARDS = frozenset({"::", "0.0.0.0", ""})  # noqa: S104  # recognised, not bound
+logger = logging.getLogger(__name__)
+
+_MAY_BE_LACKING = frozenset({"::", "::1", "0.0.0.0", ""})  # noqa: S104  # recognised, not bound
+_LACKING = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT})
 BACKLOG = 2048
 _UNIX_MODE = 0o666
 
@@ -20,7 +24,8 @@ class ListenError(Exception):
 def open_sockets(listener: Listener) -> list[socket.socket]:
     """Bound, listening sockets. Raises `ListenError`; then none is left open.
 
-    Of several wildcard addresses only one has to work: a machine may have no IPv6, or one socket for both families.
+    A machine may have no IPv6 (or no IPv4): of the addresses that every machine has, those of the family that is
+    missing are left out, as long as another address can be bound. A port that is taken is never passed over.
     """
     if listener.path is not None:
         return [_open_unix(listener.path, _UNIX_MODE if listener.mode is None else listener.mode)]
@@ -31,13 +36,20 @@ def open_sockets(listener: Listener) -> list[socket.socket]:
             opened.append(_open_tcp(address, listener.port or 0))
         except OSError as error:
             failure = ListenError(f"cannot listen on {address or '*'} port {listener.port}: {error.strerror or error}")
-            if address not in _WILDCARDS:
+            if address not in _MAY_BE_LACKING or not _is_lacking(error):
                 _close(opened)
                 raise failure from error
             failed.append(failure)
     if failed and not opened:
         raise failed[0]
+    for failure in failed:
+        logger.warning("%s; listening on the other addresses", failure)
     return opened
+
+
+def _is_lacking(error: OSError) -> bool:
+    """Whether the machine does not have the address."""
+    return isinstance(error, socket.gaierror) or error.errno in _LACKING
 
 
 def _open_tcp(address: str, port: int) -> socket.socket:

@@ -164,7 +164,7 @@ def test_a_grown_configuration_is_understood() -> None:
 
 def test_what_is_known_but_has_no_effect_is_said_once_each() -> None:
     warnings = from_yaml_text(_GROWN).warnings
-    assert "homeserver.yaml:3: option web_client_location is known, but not honoured yet" in warnings
+    assert "homeserver.yaml:49: option oidc_providers is known, but not honoured yet" in warnings
     assert len([warning for warning in warnings if "oidc_providers" in warning]) == 1
     assert not [warning for warning in warnings if "listeners[]" in warning or "rc_message" in warning]
 
@@ -179,3 +179,13 @@ def test_required_parts_of_list_elements_are_required(missing: str) -> None:
     del provider[missing]
     with pytest.raises(ConfigError, match=rf"media_storage_providers\[0\]\.{missing}: is required"):
         parse({"server_name": "test", "media_storage_providers": [provider]})
+
+
+def test_what_is_not_applicable_says_why() -> None:
+    (option, *_) = [option for option in OPTIONS if option.not_applicable and option.kind.expected == "true or false"]
+    (warning,) = parse({"server_name": "test", option.path: option.default is not True}).warnings
+    assert warning == f"option {option.path} has no effect here: {option.not_applicable}"
+
+
+def test_no_option_is_honoured_and_not_applicable() -> None:
+    assert [option.path for option in OPTIONS if option.honoured and option.not_applicable] == []

@@ -61,6 +61,10 @@ def test_a_unix_socket(mode: object, permissions: int | None) -> None:
         ({"port": 8008, "type": "gopher"}, "type: expected one of http, manhole, metrics"),
         ({"port": 8008, "bind_addresses": "::"}, "bind_addresses: expected a list"),
         ({"port": 8008, "resources": [{}]}, r"resources\[0\]\.names: is required"),
+        (
+            {"port": 8008, "additional_resources": {"/_example": {"module": "a.B"}}},
+            r"listeners\[0\]\.additional_resources\./_example: classes that answer requests cannot be loaded.*reverse proxy",
+        ),
         ({"path": "/run/x", "mode": "rw-rw-rw-"}, "mode: expected file permissions"),
     ],
 )

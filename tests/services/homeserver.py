@@ -26,15 +26,25 @@ class HomeserverProcess:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._config = folder / "homeserver.yaml"
+        self.config = folder / "homeserver.yaml"
         self._output = folder / "output.log"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
+        listeners = options.pop("more_listeners", ())
+        assert isinstance(listeners, tuple)
+        self.options = self._default_options() | {"database": database} | options
+        """The configuration; `write_options` changes it."""
+        self.options["listeners"] = [*self.options["listeners"], *listeners]  # type: ignore[misc]
+        self.write_options()
+
+    def write_options(self, **changed: object) -> None:
+        """Write the configuration file, with these options changed."""
+        self.options.update(changed)
         # Every JSON document is a YAML document.
-        self._config.write_text(json.dumps(self._default_options() | {"database": database} | options, indent=2))
+        self.config.write_text(json.dumps(self.options, indent=2))
 
     def _command(self) -> list[str]:
-        return [sys.executable, "-m", "ranvier", "-c", str(self._config)]
+        return [sys.executable, "-m", "ranvier", "-c", str(self.config)]
 
     def _default_options(self) -> dict[str, object]:
         plenty = {"per_second": 10_000, "burst_count": 10_000}

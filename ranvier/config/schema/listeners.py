@@ -3,6 +3,11 @@
 from ranvier.config.kinds import BOOL, LIST, OBJECT, PATH, PERMISSIONS, PORT, SECTION, STRING, list_of, one_of
 from ranvier.config.option import Option
 
+_NO_CLASSES = (
+    "classes are written against another server's web framework; a reverse proxy can send the path to a program of its "
+    "own (setting it is an error that says so)"
+)
+
 RESOURCES = list_of(
     one_of("client", "consent", "federation", "health", "keys", "media", "metrics", "openid", "replication", "static")
 )
@@ -44,9 +49,22 @@ OPTIONS = (
         "gzip bodies; only for client, consent, metrics, federation",
         honoured=True,
     ),
-    Option("listeners[].additional_resources", SECTION, {}, "Extra endpoints from python classes"),
-    Option("listeners[].additional_resources.*.module", STRING, None, "Class of the extra resource", required=True),
-    Option("listeners[].additional_resources.*.config", OBJECT, {}, "Its configuration"),
+    Option(
+        "listeners[].additional_resources",
+        SECTION,
+        {},
+        "Extra endpoints from python classes",
+        not_applicable=_NO_CLASSES,
+    ),
+    Option(
+        "listeners[].additional_resources.*.module",
+        STRING,
+        None,
+        "Class of the extra resource",
+        required=True,
+        not_applicable=_NO_CLASSES,
+    ),
+    Option("listeners[].additional_resources.*.config", OBJECT, {}, "Its configuration", not_applicable=_NO_CLASSES),
     Option("manhole_settings.username", STRING, "matrix", "SSH user name for the manhole"),
     Option("manhole_settings.password", STRING, "rabbithole", "SSH password for the manhole"),
     Option("manhole_settings.ssh_priv_key_path", PATH, None, "SSH host private key"),

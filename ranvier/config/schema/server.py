@@ -13,7 +13,7 @@ OPTIONS = (
         honoured=True,
     ),
     Option("pid_file", PATH, None, "File that holds the daemon's PID", honoured=True),
-    Option("web_client_location", URL, None, "Where GET / redirects to"),
+    Option("web_client_location", URL, None, "Where GET / redirects to", honoured=True),
     Option(
         "public_baseurl",
         URL,
@@ -47,5 +47,11 @@ OPTIONS = (
     Option(
         "print_pidfile", BOOL, False, "Print PID file path before daemonizing (also --print-pidfile)", honoured=True
     ),
-    Option("use_frozen_dicts", BOOL, False, "Freeze event dicts"),
+    Option(
+        "use_frozen_dicts",
+        BOOL,
+        False,
+        "Freeze event dicts",
+        not_applicable="events are never changed once they are made, so there is nothing to freeze",
+    ),
 )
