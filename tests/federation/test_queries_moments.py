@@ -10,6 +10,7 @@ from ranvier.federation.gaps import Gaps
 from ranvier.federation.keys import ServerKeys, Verdict
 from ranvier.federation.screening import Screens
 from ranvier.proto.errors import MatrixError
+from ranvier.proto.event_receipt import ReceivedEvent
 from ranvier.proto.events import Event
 from ranvier.store.backward_extremities import rooms as rooms_with_gaps
 from tests.api.asgi import Answer, Client, in_room
@@ -21,7 +22,7 @@ from tests.rooms.remote_room import RemoteRoom
 class TrustedKeys:
     """Every signature is right."""
 
-    async def verify_events(self, events: list[Event]) -> list[Verdict]:
+    async def verify_received(self, events: list[ReceivedEvent]) -> list[Verdict]:
         return [Verdict(None, authoriser_signed=True) for _ in events]
 
 

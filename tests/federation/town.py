@@ -21,6 +21,7 @@ from ranvier.http.router import Router
 from ranvier.ports import SystemClock, SystemRandom
 from ranvier.proto.canonical_json import decode_lenient, encode_lenient
 from ranvier.proto.errors import MatrixError
+from ranvier.proto.event_receipt import ReceivedEvent
 from ranvier.proto.events import Event
 from ranvier.proto.signing import (
     SignatureError,
@@ -96,6 +97,9 @@ class FakeKeys:
 
     async def verify_events(self, events: Sequence[Event]) -> list[Verdict]:
         return [self._verify(event) for event in events]
+
+    async def verify_received(self, events: Sequence[ReceivedEvent]) -> list[Verdict]:
+        return await self.verify_events([received.event for received in events])
 
     async def verify_json(self, server_name: str, value: Mapping[str, Any], *, at_ms: int | None = None) -> None:
         check_json(value, server_name, self._keys.get(server_name, {}))
