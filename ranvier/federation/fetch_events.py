@@ -6,9 +6,10 @@ chains is stored as outliers.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Collection, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from ranvier.federation.client import FederationClient, RemoteError
@@ -50,6 +51,36 @@ class StateIds:
 
     state: frozenset[str]
     auth_chain: frozenset[str]
+    listed: tuple[str, ...] = field(default=(), compare=False)
+    """The ids of the state in the order in which they came, then those of the auth chain. Some may be there twice."""
+    state_count: int = field(default=0, compare=False)
+    """How many of those are of the state."""
+
+
+@dataclass(slots=True)
+class StreamedState:
+    """What has become of the events of a state that a server told as a whole."""
+
+    intake: OutlierIntake
+    refused: set[str] = field(default_factory=set)
+    """Ids of those that are malformed or not properly signed."""
+    refused_state: set[str] = field(default_factory=set)
+    """Those of them that are of the state, and not only of its auth chain."""
+    malformed: int = 0
+    """Those of the state that have no id."""
+
+    async def take(self, batch: Batch) -> None:
+        """Some more."""
+        screening = batch.screening
+        self.refused.update(screening.refused)
+        if batch.is_state:
+            self.refused_state.update(screening.refused)
+            self.malformed += screening.malformed
+        await self.intake.add(
+            [one.event for one in screening.passed],
+            badly_authorised=screening.badly_authorised,
+            is_state=batch.is_state,
+        )
 
 
 class EventFetch:
@@ -86,64 +117,66 @@ class EventFetch:
         """The state before an event."""
         at = path("v1", "state_ids", room.room_id)
         answer = await self._client.get(server, at, query=[("event_id", event.event_id)], timeout_s=STATE_TIMEOUT_S)
-        ids = StateIds(frozenset(_ids(answer, "pdu_ids")), frozenset(_ids(answer, "auth_chain_ids")))
-        if len(ids.state) + len(ids.auth_chain) > STATE_EVENTS:
+        state, auth_chain = _ids(answer, "pdu_ids"), _ids(answer, "auth_chain_ids")
+        if len(state) + len(auth_chain) > STATE_EVENTS:
             raise GapError(f"{server} tells a state of more than {STATE_EVENTS} events")
-        return ids
+        return StateIds(frozenset(state), frozenset(auth_chain), (*state, *auth_chain), len(state))
 
-    async def state(
-        self, room: Room, event: Event, ids: StateIds, server: str, *, without_refused: bool = False
-    ) -> list[StoredEvent]:
-        """The same as `state_in_portions`, as a whole."""
-        portions = self.state_in_portions(room, event, ids, server, without_refused=without_refused)
-        return [stored async for portion in portions for stored in portion]
-
-    async def state_in_portions(
-        self, room: Room, event: Event, ids: StateIds, server: str, *, without_refused: bool = False
-    ) -> AsyncIterator[list[StoredEvent]]:
-        """The events of the state before an event; those that are not known the server has to give.
-
-        `without_refused`: those that it gives, but whose signatures do not prove them, are left out. There are such ones
-        in every large room: keys are gone with the servers that signed with them. What is not given is noticed at the end.
-        """
-        missing = await self._missing(room, ids.state | ids.auth_chain)
-        refused = set[str]()
-        if 0 < len(missing) <= EVENTS_ONE_BY_ONE:
-            refused.update(await self._fetch_events(room, missing, server))
-            # A server that has let us in and then left still tells the state at our join, but no single events.
-            lacks = bool(await self._missing(room, ids.state.intersection(missing).difference(refused)))
-        else:
-            lacks = bool(missing)
-        if lacks:
-            refused.update(await self._fetch_state(room, event, server))
+    async def state(self, room: Room, event: Event, ids: StateIds, server: str) -> list[StoredEvent]:
+        """The events of the state before an event; those that are not known the server has to give."""
+        missing = await self.missing(room, ids.listed)
+        if missing:
+            await self.fetch_missing(room, event, ids, missing, server)
+        found: list[StoredEvent] = []
         absent = 0
-        for portion in _portions(ids.state):
-            known = await self.known(room, portion)
-            absent += sum(one not in known and not (without_refused and one in refused) for one in portion)
-            yield list(known.values())
+        async for portion, known in self.in_portions(room, ids.state):
+            absent += len(portion) - len(known)
+            found += known.values()
         if absent:
             raise GapError(f"{server} did not give {absent} events of the state before {event.event_id}")
+        return found
 
-    async def _missing(self, room: Room, event_ids: Collection[str]) -> list[str]:
+    async def fetch_missing(
+        self, room: Room, event: Event, ids: StateIds, missing: Collection[str], server: str
+    ) -> Collection[str]:
+        """Store these events of a state: few one by one, many with the whole state. The ids of those that are refused."""
+        refused = set[str]()
+        if len(missing) <= EVENTS_ONE_BY_ONE:
+            refused.update(await self._fetch_events(room, sorted(missing), server))
+            # A server that has let us in and then left still tells the state at our join, but no single events.
+            if not await self.missing(room, sorted(ids.state.intersection(missing).difference(refused))):
+                return refused
+        streamed = await self.stream_state(room, event, server)
+        return refused | streamed.refused
+
+    async def missing(self, room: Room, event_ids: Iterable[str]) -> list[str]:
+        """Those of these events that are not known, in the same order."""
         missing: list[str] = []
-        for portion in _portions(event_ids):
-            known = await self.known(room, portion)
+        async for portion, known in self.in_portions(room, event_ids):
             missing += [event_id for event_id in portion if event_id not in known]
         return missing
+
+    async def in_portions(
+        self, room: Room, event_ids: Iterable[str]
+    ) -> AsyncIterator[tuple[list[str], dict[str, StoredEvent]]]:
+        """Some of the events at a time: their ids, and those of them that are known. Others may go on in between."""
+        remaining = iter(event_ids if isinstance(event_ids, Sequence) else sorted(event_ids))
+        while portion := list(islice(remaining, LOOKED_UP)):
+            await asyncio.sleep(0)
+            found = await self._rooms.cache.by_id(portion)
+            yield portion, {event_id: stored for event_id, stored in found.items() if is_in(stored, room)}
 
     async def known(self, room: Room, event_ids: Collection[str]) -> dict[str, StoredEvent]:
         """Those of these events that are in the room, in its graph or not."""
         here: dict[str, StoredEvent] = {}
-        for portion in _portions(event_ids):
-            await asyncio.sleep(0)  # There may be very many, and reading may not let others go on.
-            found = await self._rooms.cache.by_id(portion)
-            here |= {event_id: stored for event_id, stored in found.items() if is_in(stored, room)}
+        async for _, known in self.in_portions(room, event_ids):
+            here |= known
         return here
 
-    async def _fetch_state(self, room: Room, event: Event, server: str) -> Collection[str]:
+    async def stream_state(self, room: Room, event: Event, server: str) -> StreamedState:
         """Store what the server tells as it comes in: it may be a quarter of a million events."""
         intake = OutlierIntake(room=room, rooms=self._rooms, outliers=self._outliers)
-        refused = set[str]()
+        streamed = StreamedState(intake)
         streaming = self._client.stream(
             server,
             path("v1", "state", room.room_id),
@@ -154,15 +187,11 @@ class EventFetch:
         try:
             async with streaming as chunks, aclosing(self._batches(room, chunks)) as batches:
                 async for batch in batches:
-                    screening = batch.screening
-                    refused.update(screening.refused)
-                    await intake.add(
-                        [one.event for one in screening.passed], badly_authorised=screening.badly_authorised
-                    )
+                    await streamed.take(batch)
         except NotEvents as error:
             raise GapError(f"{server} does not tell a state: {error}") from error
         await intake.finish()
-        return refused
+        return streamed
 
     def _batches(self, room: Room, chunks: AsyncIterable[bytes]) -> AsyncGenerator[Batch, None]:
         return read_state(
@@ -190,11 +219,6 @@ class EventFetch:
             room, [one.event for one in screening.passed], badly_authorised=screening.badly_authorised
         )
         return screening.refused
-
-
-def _portions(event_ids: Collection[str]) -> Iterator[list[str]]:
-    wanted = sorted(event_ids)
-    return (wanted[start : start + LOOKED_UP] for start in range(0, len(wanted), LOOKED_UP))
 
 
 def is_in(stored: StoredEvent, room: Room) -> bool:

@@ -5,13 +5,14 @@ of one event is bounded, whatever the other servers answer.
 """
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from ranvier.federation.agreed_state import ToldStates
 from ranvier.federation.client import FederationClient, RemoteError, Unreachable
 from ranvier.federation.fetch_events import EventFetch, GapError, is_in
+from ranvier.federation.fetch_full_state import FullStateFetch
 from ranvier.federation.screening import Screened, Screens
 from ranvier.proto.event_order import ancestors_first
 from ranvier.proto.events import Event
@@ -55,6 +56,7 @@ class Gaps:
         self._rooms = rooms
         self._accepting = accepting
         self._fetch = EventFetch(rooms=rooms, outliers=outliers, client=client, screens=screens)
+        self.full_states = FullStateFetch(fetch=self._fetch)
 
     async def needs(self, room: Room, event: Event) -> Needs:
         """What of the events that this one cites is not known, or has no place in the room yet."""
@@ -179,23 +181,10 @@ class Gaps:
         # There are more events before those that a partially joined room begins with, and nobody keeps them back.
         return await ToldStates(self._fetch, room, servers).agreed(event, is_last=is_last, is_cut=True)
 
-    async def state_before(
-        self, room: Room, event: Event, server: str, *, without_refused: bool = False
-    ) -> list[StoredEvent]:
-        """The state before an event as `server` tells it, all of its events known. Raises as `take_history`.
-
-        `without_refused`: all but those whose signatures do not prove them.
-        """
+    async def state_before(self, room: Room, event: Event, server: str) -> list[StoredEvent]:
+        """The state before an event as `server` tells it, all of its events known. Raises as `take_history`."""
         ids = await self._fetch.state_ids(room, event, server)
-        return await self._fetch.state(room, event, ids, server, without_refused=without_refused)
-
-    async def portions_before(
-        self, room: Room, event: Event, server: str, *, without_refused: bool
-    ) -> AsyncIterator[list[StoredEvent]]:
-        """As `state_before`, in portions, for states of which nobody wants all events in memory."""
-        ids = await self._fetch.state_ids(room, event, server)
-        async for portion in self._fetch.state_in_portions(room, event, ids, server, without_refused=without_refused):
-            yield portion
+        return await self._fetch.state(room, event, ids, server)
 
     async def agreed_state(
         self, room: Room, event: Event, servers: Sequence[str], *, is_last: bool

@@ -20,7 +20,7 @@ from ranvier.ports import Clock
 from ranvier.proto.errors import MatrixError
 from ranvier.proto.events import Event
 from ranvier.rooms.become_full import BecomingFull, Questions
-from ranvier.rooms.full_state import DoubtfulState, FullStates, ToldState, told_state, whole_state
+from ranvier.rooms.full_state import DoubtfulState, FullStates, ToldState
 from ranvier.rooms.partial_rooms import PartialRoom
 from ranvier.rooms.replay import Replay, Told
 from ranvier.rooms.room import Room
@@ -209,10 +209,7 @@ class Resyncs:
         for server in servers:
             partial.asked.append(server)
             try:
-                portions = self._gaps.portions_before(
-                    room, join.event, server, without_refused=partial.tries >= WITHOUT_REFUSED_AFTER
-                )
-                told = whole_state([told_state(portion) async for portion in portions])
+                told = await self._ask(room, partial, join.event, server)
                 await self._check(partial, told)
             except (GapError, RemoteError, Unreachable, DoubtfulState) as error:
                 problem = f"{server}: {error}"
@@ -223,6 +220,19 @@ class Resyncs:
                 await self._full_states.save(partial, told)
                 return None
         return problem
+
+    async def _ask(self, room: Room, partial: PartialRoom, join: Event, server: str) -> ToldState:
+        fetch = self._gaps.full_states
+        without_refused = partial.tries >= WITHOUT_REFUSED_AFTER
+        if partial.is_begun:
+            return await fetch.what_is_missing(room, join, server, without_refused=without_refused)
+        try:
+            return await fetch.at_once(room, join, server, without_refused=without_refused)
+        except RemoteError:
+            raise  # It tells nothing.
+        except BaseException:
+            partial.is_begun = True  # Some of it is stored perhaps, and need not be told again.
+            raise
 
     async def _introduce(self, join: Event, server: str) -> None:
         """A server that has not heard of the join cannot tell us anything, so it is told of it.

@@ -6,7 +6,6 @@ is dropped; one whose content is not what its server hashed goes on in its redac
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -36,6 +35,8 @@ class Screening:
 
     passed: list[Screened] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+    malformed: int = 0
+    """How many had not even an id."""
 
     @property
     def badly_authorised(self) -> frozenset[str]:
@@ -66,8 +67,10 @@ class Screens:
             try:
                 intake.take(decode_plain(element), is_plain=True)
             except NotCanonical:
-                with suppress(NotCanonical):  # It is no event, like others that are malformed.
+                try:
                     intake.take(decode_lenient(element), is_plain=False)
+                except NotCanonical:
+                    intake.result.malformed += 1
             if number % BREATH == 0:
                 await asyncio.sleep(0)
         return await self._verified(intake)
@@ -100,6 +103,8 @@ class _Intake:
         except InvalidEvent as error:
             if isinstance(pdu, dict) and isinstance(pdu.get("event_id"), str):
                 self.result.refused[pdu["event_id"]] = str(error)
+            else:
+                self.result.malformed += 1
             return
         event = received.event
         if event.room_id == self.room_id:

@@ -3,61 +3,57 @@
 Its members wait in a table of their own until the room becomes full. Spec: MSC3902.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial as bound
+from itertools import islice
 from typing import Final
 
 from ranvier.db.engine import Tx
 from ranvier.proto.auth.state import CREATE
 from ranvier.proto.ids import domain_of
 from ranvier.rooms.append import Append, Appender
-from ranvier.rooms.arrive import members_of
 from ranvier.rooms.graph import Graph
 from ranvier.rooms.partial_rooms import PartialRoom
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.write import durable
 from ranvier.store import partial_state
 from ranvier.store.events import REJECTED, StoredEvent
+from ranvier.store.rooms import JOIN, MEMBERSHIPS
 from ranvier.store.state_keys import MEMBER_KEYS
 
 AT_ONCE: Final = 500
 """How many members are stored in one transaction."""
+BREATH: Final = 10_000
+"""After so many entries the event loop may do something else."""
 
 
 class DoubtfulState(Exception):
     """What a server told contradicts what is known; the text says how, for people."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ToldState:
-    """A state as a server told it: rejected events left out."""
+    """A state as a server told it: rejected events left out. There may be hundreds of thousands of entries."""
 
-    entries: Mapping[int, int]
+    entries: dict[int, int] = field(default_factory=dict)
     """`key_id -> event_nid`."""
-    members: Sequence[tuple[int, int, int]]
-    """`(key_id, event_nid, membership)`."""
-    servers: frozenset[str]
+    memberships: dict[int, int] = field(default_factory=dict)
+    """`key_id -> membership` of the members."""
+    servers: set[str] = field(default_factory=set)
     """The servers of those who are joined."""
 
-
-def told_state(events: Sequence[StoredEvent]) -> ToldState:
-    """The state that consists of these events."""
-    standing = [stored for stored in events if stored.key_id is not None and stored.status != REJECTED]
-    return ToldState(
-        {stored.key_id: stored.event_nid for stored in standing if stored.key_id is not None},
-        members_of(standing),
-        frozenset(domain_of(stored.event.state_key or "") for stored in standing if stored.event.membership == "join"),
-    )
-
-
-def whole_state(parts: Sequence[ToldState]) -> ToldState:
-    """The state that these are parts of."""
-    return ToldState(
-        {key_id: event_nid for part in parts for key_id, event_nid in part.entries.items()},
-        [member for part in parts for member in part.members],
-        frozenset[str]().union(*(part.servers for part in parts)),
-    )
+    def add(self, stored: StoredEvent) -> None:
+        """One of its events."""
+        key_id = stored.key_id
+        if key_id is None or stored.status == REJECTED:
+            return
+        self.entries[key_id] = stored.event_nid
+        if key_id >= MEMBER_KEYS:
+            membership = self.memberships[key_id] = MEMBERSHIPS.get(stored.event.membership or "", 0)
+            if membership == JOIN:
+                self.servers.add(domain_of(stored.event.state_key or ""))
 
 
 class FullStates:
@@ -76,6 +72,7 @@ class FullStates:
         room = await self._rooms.get(partial.room_id)
         (join,) = (await self._rooms.cache.by_id([partial.join_event_id])).values()
         known = await room.history.load_state(join.state_before or 0)
+        await asyncio.sleep(0)
         differing = sum(told.entries.get(key_id) != nid for key_id, nid in known.items())
         if differing:
             raise DoubtfulState(f"{differing} entries are not those that the join came with")
@@ -94,29 +91,44 @@ class FullStates:
         rooms = self._rooms
         async with rooms.db.write() as tx:
             await partial_state.delete_members(tx, partial.room_nid)
-        for start in range(0, len(told.members), AT_ONCE):
+        memberships = iter(told.memberships.items())
+        while portion := list(islice(memberships, AT_ONCE)):
             async with rooms.db.write() as tx:
-                await partial_state.insert_members(tx, partial.room_nid, told.members[start : start + AT_ONCE])
+                rows = [(key_id, told.entries[key_id], membership) for key_id, membership in portion]
+                await partial_state.insert_members(tx, partial.room_nid, rows)
+        # What the state is to be based on stays what it is, so nobody has to be kept out of the room meanwhile.
+        history = (await rooms.get(partial.room_id)).history
+        (join,) = (await rooms.cache.by_id([partial.join_event_id])).values()
+        changes = await _differences(await history.load_state(join.state_before or 0), told.entries)
+        prepared = await history.prepare(join.state_before or 0, changes)
         while True:
             room = await rooms.get(partial.room_id)
             async with room.lock:
                 if room.partial is not partial:
                     return False
+                await room.settled()
                 if room.spoilt:
                     continue
-                await room.settled()
-                (join,) = (await rooms.cache.by_id([partial.join_event_id])).values()
-                before = await room.history.load_state(join.state_before or 0)
-                changes = {key_id: nid for key_id, nid in told.entries.items() if before.get(key_id) != nid}
-                changes |= dict.fromkeys(before.keys() - told.entries.keys(), 0)
-                derived = await room.history.derive(join.state_before or 0, changes)
+                derived = room.history.place(prepared)
                 append = Append(room=room, events=[], is_from_elsewhere=True, sends=False, states=[derived.rows])
-                append.also.append(bound(_note, partial=partial, state_no=derived.state_no, members=len(told.members)))
+                members = len(told.memberships)
+                append.also.append(bound(_note, partial=partial, state_no=derived.state_no, members=members))
                 done = self._appender.submit(append)
             await durable(done)
             partial.full_state_no = derived.state_no
-            partial.members = len(told.members)
+            partial.members = members
             return True
+
+
+async def _differences(before: Mapping[int, int], after: Mapping[int, int]) -> dict[int, int]:
+    """What is another entry, or (0) none. Lets others go on in between."""
+    changes = dict.fromkeys(before.keys() - after.keys(), 0)
+    for number, (key_id, nid) in enumerate(after.items(), 1):
+        if before.get(key_id) != nid:
+            changes[key_id] = nid
+        if not number % BREATH:
+            await asyncio.sleep(0)
+    return changes
 
 
 async def _note(tx: Tx, *, partial: PartialRoom, state_no: int, members: int) -> None:

@@ -10,16 +10,20 @@ from typing import Final
 
 from ranvier.proto.event_format import load_event
 from ranvier.proto.events import Event
+from ranvier.rooms.full_state import ToldState
 from ranvier.rooms.outliers import Outliers
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 
-AT_ONCE: Final = 100
+AT_ONCE: Final = 150
 """Events stored in one transaction: so many are judged without a pause, some five milliseconds."""
 
 
 class OutlierIntake:
-    """One great number of events of a room, whose signatures and hashes are checked. `add` them, then `finish`."""
+    """One great number of events of a room, whose signatures and hashes are checked. `add` them, then `finish`.
+
+    Those of them that make up a state are kept in mind as far as that is about them.
+    """
 
     def __init__(self, *, room: Room, rooms: Rooms, outliers: Outliers) -> None:
         self._room = room
@@ -29,6 +33,10 @@ class OutlierIntake:
         """Events that are stored."""
         self._absent: set[str] = set()
         """Events that were looked for in vain."""
+        self.told = ToldState()
+        """The state, as far as it is stored and was not before."""
+        self.unread: dict[str, None] = {}
+        """Ids of those of its events that are not in `told`, in the order in which they came."""
         self._waiting: dict[str, bytes] = {}
         self._lacking: dict[str, int] = {}
         """How many of its auth events each one that waits still lacks."""
@@ -42,17 +50,20 @@ class OutlierIntake:
         """How many events wait for those that they cite."""
         return len(self._lacking)
 
-    async def add(self, events: Iterable[Event], *, badly_authorised: frozenset[str] = frozenset()) -> None:
+    async def add(
+        self, events: Iterable[Event], *, badly_authorised: frozenset[str] = frozenset(), is_state: bool = False
+    ) -> None:
         """Take these in; store what is ready, if it is much. `badly_authorised` as in `Outliers.store`."""
         self._badly_authorised |= badly_authorised
         fresh: dict[str, Event] = {}
         for event in events:
+            if is_state:
+                self.unread[event.event_id] = None
             if event.event_id not in self._here and event.event_id not in self._waiting:
                 fresh[event.event_id] = event
         await self._look_up(fresh)
         for event in fresh.values():
-            if event.event_id not in self._here:
-                self._take(event)
+            self._take(event)
         while len(self._ready) >= AT_ONCE:
             await self._store()
 
@@ -63,10 +74,11 @@ class OutlierIntake:
         return len(self._lacking)
 
     async def _look_up(self, fresh: dict[str, Event]) -> None:
-        """Find which of these, and of what they cite, are stored. One statement at most."""
-        cited = {event_id for event in fresh.values() for event_id in event.auth_events}
-        wanted = (fresh.keys() - self._absent) | (cited - self._absent - fresh.keys())
+        """Find which of the events that these cite are stored. One statement at most."""
+        wanted = {event_id for event in fresh.values() for event_id in event.auth_events}
         wanted -= self._here
+        wanted -= self._absent
+        wanted -= fresh.keys()
         wanted -= self._waiting.keys()
         if not wanted:
             return
@@ -109,4 +121,8 @@ class OutlierIntake:
             one = self._ready.popleft()
             events.append(load_event(self._waiting.pop(one), one, self._room.version) if isinstance(one, str) else one)
         signed_badly = frozenset(event.event_id for event in events if event.event_id in self._badly_authorised)
-        await self._outliers.store(self._room, events, badly_authorised=signed_badly)
+        found = await self._outliers.store(self._room, events, badly_authorised=signed_badly)
+        for event_id, stored in found.items():
+            if event_id in self.unread:
+                del self.unread[event_id]
+                self.told.add(stored)

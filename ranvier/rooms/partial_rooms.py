@@ -32,6 +32,8 @@ class PartialRoom:
     started_ts: int
     events: set[int] = field(default_factory=set)
     """Numbers of the events whose state is partial. Changed under the room's lock."""
+    is_begun: bool = False
+    """Whether some of the full state may have been told and stored already."""
     full_state_no: int | None = None
     """The number of the full state before the join, once it is here."""
     members: int = 0
@@ -81,6 +83,7 @@ class PartialRooms:
             for row in rows:
                 partial = partial_room(row, servers.get(row.room_id, ()))
                 partial.events = events.get(row.room_id, set())
+                partial.is_begun = True
                 found._by_nid[row.room_nid] = partial
         found.full_since = await store.completed(db)
         left = await store.rooms_with_events(db)

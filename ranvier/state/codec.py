@@ -65,10 +65,16 @@ def encode_rows(entries: Entries) -> tuple[bytes, list[tuple[int, bytes]]]:
         blob = encode(entries)
         if len(blob) <= MAX_BYTES:
             return blob, []
+    chunks = encode_chunks(entries)
+    return encode_directory(first for first, _ in chunks), chunks
+
+
+def encode_chunks(entries: Entries) -> list[tuple[int, bytes]]:
+    """`(first_key, bytes)` of the chunks of some entries."""
     chunks: list[tuple[int, bytes]] = []
     for start in range(0, len(entries), MAX_ENTRIES):
         _append_chunk(chunks, entries[start : start + MAX_ENTRIES])
-    return encode_directory(first for first, _ in chunks), chunks
+    return chunks
 
 
 def encode_directory(first_keys: Iterable[int]) -> bytes:

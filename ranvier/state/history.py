@@ -10,8 +10,11 @@ root: what it has in common with the others would be lost.
 State 0 is the empty state. One `RoomHistory` a room, owned by its writer, gives out the numbers; others may read.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
 
 from ranvier.db.engine import Reader, Tx
 from ranvier.state import codec
@@ -23,7 +26,10 @@ from ranvier.store import state_history
 from ranvier.store.state_history import StateRows
 from ranvier.store.state_keys import MEMBER_KEYS
 
-__all__ = ["Derived", "RoomHistory", "StateRows"]
+__all__ = ["Derived", "Prepared", "RoomHistory", "StateRows"]
+
+PORTION: Final = 4096
+"""So many entries of a great state are worked on before others may go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,20 @@ class Derived:
     state_no: int
     rows: StateRows
     """To be stored in the transaction of the event that needs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A great state that has been worked out, and has no number yet."""
+
+    same_as: int | None
+    """The number of the state that it was to be based on, if it does not differ from that."""
+    base: Sequence[Layer]
+    depth: int
+    fingerprint: int
+    entries: dict[int, int]
+    delta: bytes
+    chunks: Sequence[tuple[int, bytes]]
 
 
 class RoomHistory:
@@ -113,6 +133,42 @@ class RoomHistory:
             ),
         )
 
+    async def prepare(self, base_no: int, changes: Mapping[int, int]) -> Prepared:
+        """As `derive`, in two steps, for very many changes: this one lets others go on, who may make other states
+        meanwhile; `place` is the other. `base_no` is not 0.
+        """
+        stack = await self._stack(base_no)
+        before: dict[int, int] = {}
+        for portion in _portions(changes):
+            before |= {key: nid for key, nid in (await self._layers.values(stack, portion)).items() if nid}
+            await asyncio.sleep(0)
+        changed = {key: nid for key, nid in changes.items() if before.get(key, 0) != nid}
+        if not changed:
+            return Prepared(base_no, (), 0, 0, {}, b"", ())
+        depth = depth_after(stack[0].depth, len(changed))
+        target = base_depth(depth)
+        above = [layer for layer in stack if layer.depth > target]
+        merged = _merged(await self._layers.entries(above))
+        merged.update(changed)
+        fingerprint = stack[0].fingerprint
+        for portion in _portions(changed):
+            fingerprint = fingerprint_after(
+                fingerprint,
+                added=[(key, changed[key]) for key in portion],
+                removed=[(key, before.get(key, 0)) for key in portion],
+            )
+            await asyncio.sleep(0)
+        delta, chunks = await _encoded(merged)
+        return Prepared(None, stack[len(above) :], depth, fingerprint, merged, delta, chunks)
+
+    def place(self, prepared: Prepared) -> Derived:
+        """Give a prepared state its number."""
+        if prepared.same_as is not None:
+            return Derived(prepared.same_as, StateRows(last_state_no=prepared.same_as))
+        return self._put(
+            prepared.base, prepared.depth, prepared.entries, prepared.fingerprint, prepared.delta, prepared.chunks
+        )
+
     async def load_state(self, state_no: int) -> dict[int, int]:
         """The whole state: `key_id -> event_nid`. At most two statements."""
         return _present(_merged(await self._layers.entries(await self._stack(state_no))))
@@ -181,9 +237,20 @@ class RoomHistory:
 
     def _new(self, base: Sequence[Layer], *, depth: int, entries: dict[int, int], fingerprint: int) -> Derived:
         """A state on the layers `base`."""
+        delta, chunks = codec.encode_rows(sorted(entries.items()))
+        return self._put(base, depth, entries, fingerprint, delta, chunks)
+
+    def _put(
+        self,
+        base: Sequence[Layer],
+        depth: int,
+        entries: dict[int, int],
+        fingerprint: int,
+        delta: bytes,
+        chunks: Sequence[tuple[int, bytes]],
+    ) -> Derived:
         base_no = base[0].state_no if base else 0
         state_no = self._last_no = self._last_no + 1
-        delta, chunks = codec.encode_rows(sorted(entries.items()))
         layer = Layer(
             state_no=state_no, base_no=base_no, depth=depth, fingerprint=fingerprint, delta=delta, entries=entries
         )
@@ -197,6 +264,32 @@ class RoomHistory:
                 chunks=[(self.room_nid, state_no, first, chunk) for first, chunk in chunks],
             ),
         )
+
+
+def _portions(keys: Iterable[int]) -> Iterator[list[int]]:
+    remaining = iter(keys)
+    return iter(lambda: list(islice(remaining, PORTION)), [])
+
+
+async def _encoded(entries: Mapping[int, int]) -> tuple[bytes, list[tuple[int, bytes]]]:
+    """As `codec.encode_rows`, a portion at a time."""
+    if len(entries) <= codec.MAX_ENTRIES:
+        return codec.encode_rows(sorted(entries.items()))
+    ranges: dict[int, list[int]] = {}
+    for portion in _portions(entries):
+        for key in portion:
+            ranges.setdefault(key // PORTION, []).append(key)
+        await asyncio.sleep(0)
+    chunks: list[tuple[int, bytes]] = []
+    left: list[tuple[int, int]] = []
+    for number in sorted(ranges):
+        left += [(key, entries[key]) for key in sorted(ranges[number])]
+        whole = len(left) - len(left) % codec.MAX_ENTRIES
+        chunks += codec.encode_chunks(left[:whole])
+        left = left[whole:]
+        await asyncio.sleep(0)
+    chunks += codec.encode_chunks(left)
+    return codec.encode_directory(first for first, _ in chunks), chunks
 
 
 def _merged(layers: Iterable[dict[int, int]]) -> dict[int, int]:

@@ -1,9 +1,14 @@
 """Rooms of which not every member is known yet, and what has been done about it (MSC3706, MSC3902)."""
 
+import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from ranvier.db.engine import Reader, Tx
+
+COUNTED: Final = 20_000
+"""Members that are counted in one statement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,17 +148,27 @@ async def insert_members(tx: Tx, room_nid: int, rows: Iterable[tuple[int, int, i
 
 async def delete_members(tx: Tx, room_nid: int) -> None:
     """Begin anew with the members. One statement."""
-    await tx.run("DELETE FROM partial_state_members WHERE room_nid = $1", room_nid)
+    await tx.run_long("DELETE FROM partial_state_members WHERE room_nid = $1", room_nid)
 
 
 async def count_members(db: Reader, room_nid: int) -> tuple[int, int]:
-    """How many of the full state's members are joined, and invited. One statement."""
-    row = await db.one(
-        "SELECT SUM(CASE WHEN membership = 1 THEN 1 ELSE 0 END), SUM(CASE WHEN membership = 2 THEN 1 ELSE 0 END)"
-        " FROM partial_state_members WHERE room_nid = $1",
-        room_nid,
-    )
-    return (0, 0) if row is None else (row[0] or 0, row[1] or 0)
+    """How many of the full state's members are joined, and invited. A statement for every `COUNTED` members, and one."""
+    joined = invited = 0
+    last: int | None = 0
+    while last is not None:
+        row = await db.one(
+            "SELECT SUM(CASE WHEN membership = 1 THEN 1 ELSE 0 END), SUM(CASE WHEN membership = 2 THEN 1 ELSE 0 END),"
+            " MAX(key_id) FROM (SELECT key_id, membership FROM partial_state_members"
+            " WHERE room_nid = $1 AND key_id > $2 ORDER BY key_id LIMIT $3) portion",
+            room_nid,
+            last,
+            COUNTED,
+        )
+        last = None if row is None else row[2]
+        if row is not None and last is not None:
+            joined, invited = joined + row[0], invited + row[1]
+            await asyncio.sleep(0)
+    return joined, invited
 
 
 async def memberships(db: Reader, room_nid: int, key_ids: Collection[int]) -> dict[int, int]:
@@ -169,7 +184,7 @@ async def memberships(db: Reader, room_nid: int, key_ids: Collection[int]) -> di
 async def make_current(tx: Tx, room_nid: int, *, but: Collection[int]) -> None:
     """The members at the join become those of the room, `but` for those with these numbers. Two statements."""
     await tx.run("DELETE FROM partial_state_members WHERE room_nid = $1 AND key_id = ANY($2)", room_nid, list(but))
-    await tx.run(
+    await tx.run_long(
         "INSERT INTO room_current (room_nid, key_id, event_nid, membership)"
         " SELECT room_nid, key_id, event_nid, membership FROM partial_state_members WHERE room_nid = $1"
         " ON CONFLICT (room_nid, key_id)"
@@ -226,4 +241,4 @@ async def completed(db: Reader) -> dict[int, int]:
 
 async def _clear_room(tx: Tx, room_nid: int, room_id: str) -> None:
     await tx.run("DELETE FROM partial_state_rooms WHERE room_id = $1", room_id)
-    await tx.run("DELETE FROM partial_state_members WHERE room_nid = $1", room_nid)
+    await tx.run_long("DELETE FROM partial_state_members WHERE room_nid = $1", room_nid)

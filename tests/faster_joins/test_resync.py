@@ -20,7 +20,7 @@ async def test_fj_21_the_resync_begins_at_the_join_and_goes_forward(s: Stage) ->
         await s.tell(room.say(f"{number}", sender=ELSIE))
     s.release()
     await s.until_full(room)
-    assert {request.query["event_id"] for request in s.resident.asked("state_ids")} == {join.event_id}
+    assert {request.query["event_id"] for request in s.resident.asked("state", "state_ids")} == {join.event_id}
     await s.check_full(room)
 
 
