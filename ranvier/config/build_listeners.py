@@ -34,6 +34,7 @@ def _listener(entry: Values, server: Values) -> Listener:
             Resource(names=resource.texts("names"), compress=resource.boolean("compress"))
             for resource in entry.items("resources")
         ),
+        log_prefix=server.text("request_log_prefix"),
     )
 
 

@@ -33,6 +33,8 @@ class Listener:
     tag: str | None
     request_id_header: str | None
     resources: tuple[Resource, ...]
+    log_prefix: str = "synapse.access"
+    """`request_log_prefix`, the same for all of them."""
 
     @property
     def resource_names(self) -> frozenset[str]:

@@ -6,6 +6,7 @@ have been executed or not, and only the caller knows what that means.
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
+from time import perf_counter
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -15,6 +16,7 @@ from ranvier.db.engine import Counters, DatabaseError, Reader, Row, Tx
 from ranvier.db.postgres_errors import DRIVER_ERRORS, translated_error
 from ranvier.db.postgres_pool import Connection, PostgresPool
 from ranvier.db.postgres_settings import connect_arguments
+from ranvier.usage import current_usage
 
 _ORDERED_LOCALES: Final = frozenset(("C", "POSIX", "C.UTF-8", "C.utf8"))
 """Locales that compare text by code point, as SQLite and the code do."""
@@ -72,14 +74,14 @@ class PostgresDatabase:
         self._pool = pool
 
     async def all(self, sql: str, *args: object) -> list[Row]:
-        connection = await self._pool.take()
+        connection = await self._take()
         try:
             return await PostgresTx(connection, self.counters).all(sql, *args)
         finally:
             self._pool.give_back(connection)
 
     async def one(self, sql: str, *args: object) -> Row | None:
-        connection = await self._pool.take()
+        connection = await self._take()
         try:
             return await PostgresTx(connection, self.counters).one(sql, *args)
         finally:
@@ -107,7 +109,7 @@ class PostgresDatabase:
     @asynccontextmanager
     async def _transaction(self, begin: str) -> AsyncIterator["PostgresTx"]:
         """Commit at the end; on an exception, or if a statement had failed, roll back."""
-        connection = await self._pool.take()
+        connection = await self._take()
         tx = PostgresTx(connection, self.counters)
         try:
             await tx.control(begin)
@@ -121,6 +123,17 @@ class PostgresDatabase:
             self._pool.give_back(connection)
         finally:
             tx.over = True
+
+    async def _take(self) -> Connection:
+        """A connection for one transaction."""
+        usage = current_usage.get()
+        if usage is None:
+            return await self._pool.take()
+        began = perf_counter()
+        connection = await self._pool.take()
+        usage.waited_s += perf_counter() - began
+        usage.transactions += 1
+        return connection
 
     async def _roll_back(self, connection: Connection) -> None:
         try:
@@ -187,11 +200,16 @@ class PostgresTx:
         return self._connection
 
     async def _guarded(self, statement: Awaitable[_T]) -> _T:
+        usage = current_usage.get()
+        began = 0.0 if usage is None else perf_counter()
         try:
             return await statement
         except DRIVER_ERRORS as error:
             self._failure = translated_error(error)
             raise self._failure from error
+        finally:
+            if usage is not None:
+                usage.busy_s += perf_counter() - began
 
 
 def _plain(args: Sequence[object]) -> Sequence[object]:

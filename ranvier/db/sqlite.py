@@ -13,11 +13,13 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Final
 
 from ranvier.db.engine import Counters, DatabaseError, Reader, Row, Tx
 from ranvier.db.sqlite_connection import SqliteConnection, translated_error
+from ranvier.usage import current_usage
 
 _MAX_GROUP: Final = 64
 """Units in one commit at most; what grouping saves is saved long before, and the first should not wait for ever."""
@@ -78,6 +80,8 @@ class SqliteDatabase:
     async def snapshot(self) -> AsyncIterator[Reader]:
         connection = self._snapshots.pop() if self._snapshots else self._connect(_SNAPSHOT_CACHE_KIB)
         self.counters.read_transactions += 1
+        if (usage := current_usage.get()) is not None:
+            usage.transactions += 1
         connection.control("BEGIN")
         try:
             yield _SnapshotReader(connection)
@@ -107,12 +111,15 @@ class SqliteDatabase:
         if self._taken:
             turn = self._loop.create_future()
             self._queue.append(turn)
+            began = perf_counter()
             try:
                 await turn
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled():
                     self._pass_on()
                 raise
+            if (usage := current_usage.get()) is not None:
+                usage.waited_s += perf_counter() - began
         if self._closed:
             self._pass_on()
             raise DatabaseError("the database has been closed")
@@ -234,7 +241,11 @@ class _Unit(AbstractAsyncContextManager[Tx]):
             self._db.undo_unit()
             raise DatabaseError("the transaction had failed before") from failure
         else:
+            began = perf_counter()
             await self._db.end_unit()
+            if (usage := current_usage.get()) is not None:
+                usage.transactions += 1
+                usage.busy_s += perf_counter() - began
 
 
 class SqliteTx:

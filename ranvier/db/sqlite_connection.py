@@ -5,12 +5,14 @@ Everything here runs inline and never suspends: a point read costs 5 us, a hop t
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Any, Final
 
 import msgspec
 
 from ranvier.db.dialect import SqliteStatement, to_sqlite
 from ranvier.db.engine import Counters, DatabaseError, Row, UniqueViolation, UnstorableValue
+from ranvier.usage import Usage, current_usage
 
 _UNIQUE: Final = frozenset(
     (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID)
@@ -55,14 +57,21 @@ class SqliteConnection:
     def all(self, sql: str, args: Sequence[object]) -> list[Row]:
         """Every row."""
         statement = self._translated(sql)
+        usage = current_usage.get()
+        began = 0.0 if usage is None else perf_counter()
         try:
             return self.raw.execute(statement.sql, statement.bind(args)).fetchall()
         except _DRIVER_ERRORS as error:
             raise self._failed(error) from error
+        finally:
+            if usage is not None:
+                self._add(usage, began)
 
     def one(self, sql: str, args: Sequence[object]) -> Row | None:
         """The first row. The rest is abandoned, so that no open cursor keeps an old snapshot."""
         statement = self._translated(sql)
+        usage = current_usage.get()
+        began = 0.0 if usage is None else perf_counter()
         try:
             cursor = self.raw.execute(statement.sql, statement.bind(args))
             row: Row | None = cursor.fetchone()
@@ -70,6 +79,9 @@ class SqliteConnection:
             return row
         except _DRIVER_ERRORS as error:
             raise self._failed(error) from error
+        finally:
+            if usage is not None:
+                self._add(usage, began)
 
     def value(self, sql: str, args: Sequence[object]) -> Any:
         """The first column of the first row."""
@@ -84,7 +96,10 @@ class SqliteConnection:
         """What does the same when it is called, be it in another thread, as long as nobody else uses the connection."""
         statement = self._translated(sql)
 
+        usage = current_usage.get()
+
         def execute() -> int:
+            began = 0.0 if usage is None else perf_counter()
             try:
                 cursor = self.raw.execute(statement.sql, statement.bind(args))
                 changed = cursor.rowcount
@@ -92,6 +107,9 @@ class SqliteConnection:
                 return max(changed, 0)
             except _DRIVER_ERRORS as error:
                 raise self._failed(error) from error
+            finally:
+                if usage is not None:
+                    self._add(usage, began)
 
         return execute
 
@@ -100,10 +118,15 @@ class SqliteConnection:
         if not rows:
             return
         statement = self._translated(sql)
+        usage = current_usage.get()
+        began = 0.0 if usage is None else perf_counter()
         try:
             self.raw.executemany(statement.sql, map(statement.bind, rows) if statement.lists else rows)
         except _DRIVER_ERRORS as error:
             raise self._failed(error) from error
+        finally:
+            if usage is not None:
+                self._add(usage, began)
 
     def control(self, sql: str) -> None:
         """A statement about transactions: neither translated nor counted."""
@@ -111,6 +134,12 @@ class SqliteConnection:
             self.raw.execute(sql)
         except sqlite3.Error as error:
             raise self._failed(error) from error
+
+    def _add(self, usage: Usage, began: float) -> None:
+        """A statement has run for a request."""
+        usage.busy_s += perf_counter() - began
+        if not self.raw.in_transaction:
+            usage.transactions += 1
 
     def _failed(self, error: BaseException) -> DatabaseError:
         self.failure = translated_error(error)

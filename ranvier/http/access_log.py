@@ -1,20 +1,22 @@
 """One line in the log for each request that was served.
 
-The format and the logger's name (`synapse.access.http.8008`) are those that operators' tools already read. The line is
-put together only if somebody listens.
+The format and the logger's name (`synapse.access.http.8008`; `request_log_prefix` changes the part before the scheme) are
+those that operators' tools already read. The line is put together only if somebody listens.
 """
 
 import logging
 import re
 import resource
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from ranvier.usage import Usage
 
 _SECRETS = re.compile(r"((?:access_token|loginToken|token|client_secret)=)[^&]*")
 _WHOSE_CPU: int = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)  # macOS knows only the process's
 _LINE = (
-    "%s - %s - {%s} Processed request: %.3fsec/%.3fsec (%.3fsec, %.3fsec) (0.000sec/0.000sec/0) %sB %s%s "
-    '"%s %s HTTP/%s" "%s" [0 dbevts]'
+    "%s - %s - {%s} Processed request: %.3fsec/%.3fsec (%.3fsec, %.3fsec) (%.3fsec/%.3fsec/%d) %sB %s%s "
+    '"%s %s HTTP/%s" "%s" [%d dbevts]'
 )
 
 
@@ -27,13 +29,15 @@ class Served:
     system_cpu_s: float
     answered_s: float = 0.0
     """When the answer was ready to be sent."""
+    usage: Usage = field(default_factory=Usage)
 
 
 class AccessLog:
     """The log of one listener. CPU times are the thread's while the request was served, so they count its neighbours."""
 
-    def __init__(self, *, scheme: str, tag: str) -> None:
-        self._logger = logging.getLogger(f"synapse.access.{scheme}.{tag}")
+    def __init__(self, *, scheme: str, tag: str, prefix: str = "synapse.access") -> None:
+        """Lines go to the logger `<prefix>.<scheme>.<tag>`."""
+        self._logger = logging.getLogger(f"{prefix}.{scheme}.{tag}")
         self._tag = tag
 
     def begin(self) -> Served | None:
@@ -57,10 +61,11 @@ class AccessLog:
         http_version: str,
         user_agent: str,
     ) -> None:
-        """Write the line. `requester` is empty where there is none; `is_gone` says that the client did not wait."""
+        """Write the line. `requester` is empty where there is none; `is_gone` says that the client had left."""
         now = time.monotonic()
-        usage = resource.getrusage(_WHOSE_CPU)
+        cpu = resource.getrusage(_WHOSE_CPU)
         answered_s = served.answered_s or now
+        usage = served.usage
         self._logger.info(
             _LINE,
             client_ip,
@@ -68,8 +73,11 @@ class AccessLog:
             requester,
             answered_s - served.started_s,
             now - answered_s,
-            usage.ru_utime - served.user_cpu_s,
-            usage.ru_stime - served.system_cpu_s,
+            cpu.ru_utime - served.user_cpu_s,
+            cpu.ru_stime - served.system_cpu_s,
+            usage.waited_s,
+            usage.busy_s,
+            usage.transactions,
             size_bytes,
             status,
             "!" if is_gone else "",
@@ -77,4 +85,5 @@ class AccessLog:
             _SECRETS.sub(r"\1<redacted>", uri),
             http_version,
             user_agent,
+            usage.events,
         )

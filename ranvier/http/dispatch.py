@@ -32,6 +32,7 @@ from ranvier.http.router import Router
 from ranvier.log_context import current_request
 from ranvier.proto.errors import MatrixError
 from ranvier.ratelimit import RateLimiter
+from ranvier.usage import current_usage
 
 logger = logging.getLogger(__name__)
 
@@ -123,6 +124,8 @@ class HttpApp:
     ) -> None:
         """Produce the response of `route`, send it, log it."""
         current_request.set(request.request_id)
+        if served is not None:
+            current_usage.set(served.usage)
         try:
             response = await self._call(exchange, request, route, authorization, announced_bytes)
         except MatrixError as error:
@@ -239,10 +242,10 @@ class HttpApp:
         self._access_log.end(
             served,
             client_ip=request.client_ip,
-            requester=request.requester.user_id if request.has_requester else request.origin,
+            requester=request.requester.log_name if request.has_requester else request.origin,
             size_bytes=size_bytes,
             status=status,
-            is_gone=exchange.is_gone,
+            is_gone=exchange.has_left,
             method=request.method,
             uri=uri,
             http_version=exchange.http_version,

@@ -156,7 +156,9 @@ def app_for(
         authenticator=authenticator,
         servers=servers,
         limiters=limiters,
-        access_log=AccessLog(scheme="https" if listener.tls else "http", tag=listener.log_tag),
+        access_log=AccessLog(
+            scheme="https" if listener.tls else "http", tag=listener.log_tag, prefix=listener.log_prefix
+        ),
         request_ids=RequestIds(header=listener.request_id_header),
         x_forwarded=listener.x_forwarded,
         compressed_resources=frozenset(

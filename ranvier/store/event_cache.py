@@ -11,6 +11,7 @@ from ranvier.db.engine import Database, Row
 from ranvier.proto.room_versions import ROOM_VERSIONS, RoomVersion
 from ranvier.store import events
 from ranvier.store.events import StoredEvent
+from ranvier.usage import current_usage
 
 
 class EventCache:
@@ -84,9 +85,12 @@ class EventCache:
         """Rows of `events.COLUMNS` as events, in the same order; those in memory already stay the same objects."""
         await self._know_versions(row[1] for row in rows)
         result = []
+        usage = current_usage.get()
         for row in rows:
             stored = self._by_nid.get(row[0])
             if stored is None:
+                if usage is not None:
+                    usage.events += 1
                 stored = events.stored_event(row, self._versions[row[1]])
                 self.add(stored)
             result.append(stored)

@@ -18,3 +18,10 @@ class Requester:
     locked: bool = False
     suspended: bool = False
     appservice_id: str | None = None
+    puppeted_by: str | None = None
+    """The user (an admin, an application service's own) who acts as this one."""
+
+    @property
+    def log_name(self) -> str:
+        """Who did it, for the log: `@admin:example.org|@alice:example.org` where one acts as another."""
+        return self.user_id if self.puppeted_by is None else f"{self.puppeted_by}|{self.user_id}"

@@ -74,5 +74,12 @@ OPTIONS = (
     Option("listeners[].bind_address", STRING, None, "Older singular form of bind_addresses", honoured=True),
     Option("listeners[].path", STRING, None, "Unix socket instead of a TCP port", honoured=True),
     Option("listeners[].mode", PERMISSIONS, None, "Permissions of the unix socket", honoured=True),
+    Option(
+        "request_log_prefix",
+        STRING,
+        "synapse.access",
+        "What the names of the loggers of requests begin with, before .http.8008",
+        honoured=True,
+    ),
     Option("manhole", PORT, None, "Short form: manhole listener on that localhost port"),
 )
