@@ -1,81 +1,115 @@
 """Setting up the log of the process: from a `dictConfig` file, or to standard error.
 
-A log configuration written for Synapse works unchanged: its classes are replaced by ours of the same purpose.
-Logging is the process's, not a server's; only the command line calls this, at the start and again on SIGHUP.
+A log configuration written for Synapse works unchanged (`names`). Logging is the process's, not a server's; only the
+command line and what reloads for it call this.
 """
 
 import logging
 import logging.config
-from collections.abc import Mapping
+import re
 from typing import Any
 
 import yaml
 
+from ranvier.log.names import UnknownName, translate
 from ranvier.log.record import RequestFilter, RequestRecord
 
 PRECISE = "%(asctime)s - %(name)s - %(lineno)d - %(levelname)s - %(request)s - %(message)s"
-_OURS: Mapping[str, str] = {
-    "synapse.logging.handlers.PeriodicallyFlushingMemoryHandler": (
-        "ranvier.log.flushing.PeriodicallyFlushingMemoryHandler"
-    ),
-    "synapse.util.logcontext.LoggingContextFilter": "ranvier.log.record.RequestFilter",
-    "synapse.logging.context.LoggingContextFilter": "ranvier.log.record.RequestFilter",
-    "synapse.logging.JsonFormatter": "ranvier.log.json_lines.JsonFormatter",
-    "synapse.logging.TerseJsonFormatter": "ranvier.log.json_lines.TerseJsonFormatter",
-    "synapse.logging.GcpJsonFormatter": "ranvier.log.json_lines.GcpJsonFormatter",
+_DEFAULT: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"precise": {"format": PRECISE}},
+    "filters": {"request": {"()": RequestFilter}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "precise", "filters": ["request"]}},
+    "root": {"level": "INFO", "handlers": ["console"]},
 }
+_NAMED = re.compile(r"Unable to configure (handler|formatter|filter|logger) '(.*)'")
+_MISTAKES = (ValueError, TypeError, AttributeError, ImportError, KeyError, OSError)
+"""What `dictConfig` raises."""
 
 
 class LogConfigError(Exception):
     """The log configuration cannot be used; the message is for the operator."""
 
 
-def set_up_log(path: str | None) -> None:
-    """Use the configuration in a file, or by default write `precise` lines to standard error.
+class ProcessLog:
+    """The log as it was set up last."""
 
-    May be called again; then the file is read anew. Raises `LogConfigError`, and then nothing has changed but what
-    `dictConfig` did before it found the mistake.
-    """
-    logging.setLogRecordFactory(RequestRecord)
-    if path is None:
-        _set_up_default()
-        return
+    def __init__(self) -> None:
+        self._settings: dict[str, Any] | None = None
+
+    def set_up(self, path: str | None) -> bool:
+        """Use the configuration in a file, or by default write `precise` lines to standard error.
+
+        Says whether it differs from the one in use, which is set up anew all the same (its files may have been moved).
+        Raises `LogConfigError`; then everything is logged as before.
+        """
+        logging.setLogRecordFactory(RequestRecord)
+        settings, text = (_DEFAULT, "") if path is None else _read(path)
+        former = self._settings
+        try:
+            _apply(settings, former)
+        except _MISTAKES as error:
+            if former is not None:
+                _apply(former, settings)
+            raise LogConfigError(_described(path or "", text, error)) from error
+        self._settings = settings
+        return settings != former
+
+
+def set_up_log(path: str | None) -> None:
+    """As `ProcessLog.set_up`, for a log that is set up once. Raises `LogConfigError`."""
+    ProcessLog().set_up(path)
+
+
+def _apply(settings: dict[str, Any], former: dict[str, Any] | None) -> None:
+    """Set up the log. What only the former configuration spoke of is as if nobody had: `dictConfig` would let it be."""
+    if former is not None and isinstance(former.get("loggers"), dict):
+        for name in former["loggers"]:
+            forgotten = logging.getLogger(name)
+            forgotten.setLevel(logging.NOTSET)
+            forgotten.propagate = True
+            forgotten.handlers.clear()
+    logging.config.dictConfig(settings)
+
+
+def _read(path: str) -> tuple[dict[str, Any], str]:
+    """What the file says in our words, and its text. Raises `LogConfigError`."""
     try:
         with open(path, encoding="utf-8") as file:
-            settings = yaml.safe_load(file)
-        if not isinstance(settings, dict):
-            raise LogConfigError(f"{path}: expected a mapping")
-        logging.config.dictConfig(translate(settings))
-    except (OSError, yaml.YAMLError, ValueError, TypeError, AttributeError, ImportError) as error:
-        cause = error.__cause__ or error.__context__
-        raise LogConfigError(f"{path}: {error}{f' ({cause})' if cause else ''}") from error
+            text = file.read()
+        settings = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise LogConfigError(f"{path}{f':{mark.line + 1}' if mark else ''}: {error.problem or error}") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise LogConfigError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    if not isinstance(settings, dict):
+        raise LogConfigError(f"{path}: expected a mapping")
+    try:
+        return translate(settings), text
+    except UnknownName as error:
+        raise LogConfigError(f"{path}: {error}") from error
 
 
-def _set_up_default() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter(PRECISE))
-    handler.addFilter(RequestFilter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+def _described(path: str, text: str, error: Exception) -> str:
+    """The mistake with its file and, where it has a name, its line."""
+    named = _NAMED.match(str(error))
+    line = None if named is None else _line_of(text, f"{named[1]}s", named[2])
+    cause = error.__cause__ or error.__context__
+    return f"{path}{'' if line is None else f':{line}'}: {error}{f' ({cause})' if cause else ''}"
 
 
-def translate(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A `dictConfig` with our classes for Synapse's, and with what it says of the logger `synapse` said of ours too."""
-    translated = dict(_with_our_classes(settings))
-    translated.setdefault("version", 1)
-    # A file without the key would silence every logger that exists already, which are all of ours.
-    translated.setdefault("disable_existing_loggers", False)
-    loggers = translated.get("loggers")
-    if isinstance(loggers, dict) and "synapse" in loggers:
-        translated["loggers"] = {"ranvier": loggers["synapse"], **loggers}
-    return translated
-
-
-def _with_our_classes(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: _OURS.get(inner, inner)
-            if key in ("class", "()") and isinstance(inner, str)
-            else _with_our_classes(inner)
-            for key, inner in value.items()
-        }
-    return [_with_our_classes(inner) for inner in value] if isinstance(value, list) else value
+def _line_of(text: str, section: str, name: str) -> int | None:
+    """Where a file that is YAML speaks of `section.name`."""
+    node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+    line: int | None = None
+    for step in (section, name):
+        if not isinstance(node, yaml.MappingNode):
+            return None
+        found = next(((key, value) for key, value in node.value if key.value == step), None)
+        if found is None:
+            return None
+        key, node = found
+        line = key.start_mark.line + 1
+    return line

@@ -1,5 +1,6 @@
 """Log configurations, ours and those written for Synapse."""
 
+import importlib
 import json
 import logging
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ import pytest
 from ranvier.config.log_file import log_config_text
 from ranvier.log.flushing import PeriodicallyFlushingMemoryHandler
 from ranvier.log.json_lines import GcpJsonFormatter
-from ranvier.log.setup import LogConfigError, set_up_log, translate
+from ranvier.log.names import CLASSES, LOGGERS, translate
+from ranvier.log.setup import LogConfigError, ProcessLog, set_up_log
 from ranvier.log_context import current_request
 
 
@@ -192,10 +194,13 @@ def test_by_default_the_log_goes_to_standard_error(capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a: [", "log.config"),
+        ("version: 1\na: [", r"log\.config:2: "),
         ("- a", "expected a mapping"),
-        ("version: 1\nhandlers: {x: {class: no.such.Class}}\n", "no.such"),
-        ("version: 1\nhandlers: {x: {class: synapse.logging.RemoteHandler, host: a, port: 1}}\n", "x"),
+        ("version: 1\nhandlers: {x: {class: no.such.Class}}\n", r"log\.config:2: Unable to .* 'x' .*no\.such"),
+        (
+            "version: 1\nhandlers: {x: {class: synapse.logging.Other}}\n",
+            r"synapse\.logging\.Other is not known here; known",
+        ),
         ("version: 7", "version"),
     ],
 )
@@ -207,3 +212,45 @@ def test_a_log_configuration_with_a_mistake(tmp_path: Path, text: str, problem: 
 def test_a_log_configuration_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(LogConfigError, match="No such file"):
         set_up_log(str(tmp_path / "nothing"))
+
+
+def test_every_name_of_a_class_is_one_of_ours() -> None:
+    for ours in CLASSES.values():
+        module, _, name = ours.rpartition(".")
+        assert hasattr(importlib.import_module(module), name)
+
+
+def test_every_name_of_a_logger_is_a_package_of_ours() -> None:
+    for ours in {name for names in LOGGERS.values() for name in names}:
+        importlib.import_module(ours)
+
+
+def test_a_level_that_the_new_file_does_not_name_is_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "log.config"
+    log = ProcessLog()
+    path.write_text("version: 1\nloggers: {synapse.federation: {level: DEBUG}}\n")
+    assert log.set_up(str(path))
+    assert logging.getLogger("ranvier.federation.keys").isEnabledFor(logging.DEBUG)
+    assert not log.set_up(str(path))
+    path.write_text("version: 1\nroot: {level: INFO}\n")
+    assert log.set_up(str(path))
+    assert not logging.getLogger("ranvier.federation.keys").isEnabledFor(logging.DEBUG)
+
+
+def test_a_file_with_a_mistake_leaves_the_log_as_it_was(tmp_path: Path) -> None:
+    path, file = tmp_path / "log.config", tmp_path / "homeserver.log"
+    log = ProcessLog()
+    good = log_config_text(str(file))
+    path.write_text(good)
+    log.set_up(str(path))
+    path.write_text(
+        good.replace("level: INFO", "level: DEBUG").replace("backupCount: 3", "backupCount: many, of: them")
+    )
+    with pytest.raises(LogConfigError, match=r"log\.config"):
+        log.set_up(str(path))
+    path.write_text(good.replace("[buffer]", "[nobody]").replace("level: INFO", "level: DEBUG"))
+    with pytest.raises(LogConfigError, match="nobody"):
+        log.set_up(str(path))
+    logging.getLogger("ranvier").warning("still here")
+    assert not logging.getLogger("ranvier").isEnabledFor(logging.DEBUG)
+    assert _flushed(file).count("still here") == 1
