@@ -124,6 +124,7 @@ def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
             keys=keys,
             resident=resident,
             rules=needs.invitations,
+            blocked=needs.rooms.blocked,
             outside=rooms.outside_memberships,
             server_name=server_name,
             signing_key=signing_key,
@@ -143,6 +144,7 @@ def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
             outside=rooms.outside_memberships,
             member_content=rooms.member_content,
             invitations=needs.invitations,
+            blocked=needs.rooms.blocked,
             directory=DirectoryAsking(client=needs.client),
             joins=RemoteJoins(
                 handshakes=handshakes,

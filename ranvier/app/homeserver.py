@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ranvier.app.accounts import UserServices, build_users
 from ranvier.app.admin import AdminServices, admin_routes, build_admin
+from ranvier.app.admin_rooms import admin_room_routes
 from ranvier.app.departures import build_departures
 from ranvier.app.directory import build_directory, directory_routes
 from ranvier.app.e2ee import E2eeServices, build_e2ee, e2ee_routes
@@ -150,6 +151,7 @@ class Homeserver:
                 *e2ee_routes(e2ee, rooms.device_lists),
                 *directory_routes(config=config, directory=directory, rooms=rooms),
                 *user_directory.routes,
+                *admin_room_routes(users=users, rooms=rooms, federation=federation),
                 *admin_routes(
                     admin=admin,
                     clock=clock,

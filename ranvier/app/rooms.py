@@ -16,6 +16,7 @@ from ranvier.rooms.access import Access
 from ranvier.rooms.aggregations import Aggregations
 from ranvier.rooms.append import Appender
 from ranvier.rooms.arrive import Arriving
+from ranvier.rooms.blocked_rooms import BlockedRooms
 from ranvier.rooms.carry_over import CarryOver
 from ranvier.rooms.children import Children
 from ranvier.rooms.context import Context
@@ -92,6 +93,7 @@ class RoomServices:
     access: Access
     arriving: Arriving
     appender: Appender
+    blocked: BlockedRooms
     cache: EventCache
     carry_over: CarryOver
     context: Context
@@ -173,6 +175,7 @@ async def build_rooms(
     outliers = Outliers(rooms=rooms, appender=appender)
     member_content = MemberContent(profile_of=profiles.of, server_name=config.server_name)
     access = Access(rooms=rooms)
+    blocked = await BlockedRooms.load(db)
     member_lists = MemberLists(rooms=rooms)
     appender.listeners.append(member_lists.on_commit)
     history = History(rooms=rooms, access=access)
@@ -279,6 +282,7 @@ async def build_rooms(
             server_name=config.server_name,
         ),
         appender=appender,
+        blocked=blocked,
         cache=cache,
         carry_over=carry_over,
         context=Context(rooms=rooms, history=history, timeline=scan, messages=messages),

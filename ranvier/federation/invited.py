@@ -19,6 +19,7 @@ from ranvier.proto.handshakes.member_request import read_member_request
 from ranvier.proto.ids import domain_of, is_user_id
 from ranvier.proto.room_versions import RoomVersion
 from ranvier.proto.signing import SigningKey
+from ranvier.rooms.blocked_rooms import BlockedRooms
 from ranvier.rooms.invite_rules import InviteRules
 from ranvier.rooms.outside_membership import OutsideMemberships
 from ranvier.store import users
@@ -35,6 +36,7 @@ class InvitedByOthers:
         keys: ServerKeys,
         resident: ResidentRooms,
         rules: InviteRules,
+        blocked: BlockedRooms,
         outside: OutsideMemberships,
         server_name: str,
         signing_key: SigningKey,
@@ -43,6 +45,7 @@ class InvitedByOthers:
         self._keys = keys
         self._resident = resident
         self._rules = rules
+        self._blocked = blocked
         self._outside = outside
         self._server_name = server_name
         self._signing_key = signing_key
@@ -69,6 +72,7 @@ class InvitedByOthers:
         if room is not None:
             check_acl(room, origin)
         state = await self._told(told, version, room_id)
+        self._blocked.check(room_id)
         await self._check_wanted(event, target)
         signed = self._sign(event)
         if room is None:

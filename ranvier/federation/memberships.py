@@ -19,6 +19,7 @@ from ranvier.proto.auth.power_levels import power_levels
 from ranvier.proto.errors import MatrixError, forbidden, invalid_param
 from ranvier.proto.ids import domain_of, is_room_alias, is_room_id, is_user_id
 from ranvier.ratelimit import RateLimiter
+from ranvier.rooms.blocked_rooms import BlockedRooms
 from ranvier.rooms.invite_rules import InviteRules
 from ranvier.rooms.member_content import MemberContent
 from ranvier.rooms.membership import Memberships
@@ -40,6 +41,7 @@ class RoomMemberships:
         outside: OutsideMemberships,
         member_content: MemberContent,
         invitations: InviteRules,
+        blocked: BlockedRooms,
         directory: DirectoryAsking,
         joins: RemoteJoins,
         knocks: RemoteKnocks,
@@ -53,6 +55,7 @@ class RoomMemberships:
         self._outside = outside
         self._member_content = member_content
         self._invitations = invitations
+        self._blocked = blocked
         self._directory = directory
         self._joins = joins
         self._knocks = knocks
@@ -83,6 +86,7 @@ class RoomMemberships:
         """
         if not is_room_id(room_id):
             raise invalid_param("Not a room id")
+        self._blocked.check(room_id)
         # Whoever comes while a handshake for the room is under way finds the room here afterwards.
         async with self._lock(room_id):
             room = await self._resident.holds(room_id)
@@ -105,6 +109,7 @@ class RoomMemberships:
         """Ask to be let in; the room id. Raises as `join`."""
         if not is_room_id(room_id):
             raise invalid_param("Not a room id")
+        self._blocked.check(room_id)
         if await self._resident.holds(room_id) is not None:
             return await self._local.knock(requester, room_id, reason=reason)
         if requester.shadow_banned:

@@ -14,7 +14,7 @@ from typing import Final
 from ranvier.proto.errors import forbidden, invalid_param
 from ranvier.proto.ids import domain_of, is_room_id
 from ranvier.proto.space_children import SPACE, Child, servers_of, space_children
-from ranvier.rooms.outside_view import Viewpoint, viewpoint
+from ranvier.rooms.outside_view import EVERYWHERE, Viewpoint, viewpoint
 from ranvier.rooms.remote_rooms import NowhereElse, RemoteSpace, RemoteSpaces
 from ranvier.rooms.rooms import Rooms
 from ranvier.store import room_descriptions as store
@@ -70,15 +70,15 @@ class Hierarchy:
         self.remote: RemoteSpaces = remote or NowhereElse()
 
     async def page(
-        self, user_id: str, walk: Walk, *, limit: int | None, since: str | None
+        self, user_id: str | None, walk: Walk, *, limit: int | None, since: str | None
     ) -> tuple[list[TreeRoom], str | None]:
-        """Rooms of the tree that the user may know about, and the token of the next page.
+        """Rooms of the tree that the user may know about (`None`: all of them), and the token of the next page.
 
         Raises 403 `M_FORBIDDEN` if the root is not one of them, 400 `M_INVALID_PARAM`. A statement for each space that
         is not in memory, and one for the children of each.
         """
         size = DEFAULT_LIMIT if limit is None else min(limit, LIMIT)
-        view = await viewpoint(self._rooms, user_id)
+        view = EVERYWHERE if user_id is None else await viewpoint(self._rooms, user_id)
         reading = _Reading(self._rooms, self.remote, walk)
         root = await reading.root()
         if root is None or not view.sees(root):

@@ -86,11 +86,11 @@ class Tidying:
                 if self._clock.monotonic() >= self._left_alone.get(room_id, 0.0):
                     await self._try(room_id)
 
-    async def tidy(self, room_id: str) -> bool:
-        """Join ends until they are few; false if nobody here may speak in the room."""
+    async def tidy(self, room_id: str, *, most: int = MOST) -> bool:
+        """Join ends until there are no more than `most`; false if nobody here may speak in the room."""
         while True:
             room = await self._rooms.get(room_id)
-            if len(room.extremities) <= MOST:
+            if len(room.extremities) <= most:
                 return True
             senders = await self._senders(room)
             if not senders or not await self._join_ends(room, senders[0]):

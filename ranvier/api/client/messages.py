@@ -50,7 +50,10 @@ class MessagesApi:
 
     async def page(self, request: Request) -> Response:
         """A page of the timeline."""
-        query = request.query(MessagesQuery)
+        return await self.answer(request, request.query(MessagesQuery))
+
+    async def answer(self, request: Request, query: MessagesQuery) -> Response:
+        """The page that is asked for."""
         page = await self._messages.page(
             request.requester,
             request.params["room_id"],

@@ -1,0 +1,50 @@
+"""Builds what administrators use for rooms."""
+
+from functools import partial
+
+from ranvier.api.admin.room_control import RoomControlApi
+from ranvier.api.admin.room_history import RoomHistoryApi
+from ranvier.api.admin.rooms import AdminRoomsApi
+from ranvier.app.accounts import UserServices
+from ranvier.app.federation import FederationServices
+from ranvier.app.rooms import RoomServices
+from ranvier.http.route import Route
+from ranvier.rooms.context import Context
+from ranvier.rooms.hierarchy import Hierarchy
+from ranvier.rooms.messages import Messages
+from ranvier.rooms.read_event import EventReading
+from ranvier.rooms.room_administration import RoomAdministration
+from ranvier.rooms.timeline_scan import TimelineScan
+from ranvier.rooms.timestamp_to_event import TimestampToEvent
+from ranvier.rooms.unrestricted_history import UnrestrictedHistory
+from ranvier.users.ignored_users import IgnoredUsers
+
+
+def admin_room_routes(*, users: UserServices, rooms: RoomServices, federation: FederationServices) -> list[Route]:
+    """The routes for administrators of rooms."""
+    administration = RoomAdministration(
+        rooms=rooms.rooms,
+        writer=rooms.writer,
+        accounts=users.administration,
+        entering=federation.handshakes.memberships,
+        tidy=partial(federation.tidying.tidy, most=1),
+    )
+    return [
+        *AdminRoomsApi(rooms=administration).routes(),
+        *_history(users, rooms).routes(),
+        *RoomControlApi(rooms=administration, blocked=rooms.blocked).routes(),
+    ]
+
+
+def _history(users: UserServices, rooms: RoomServices) -> RoomHistoryApi:
+    """What clients read rooms with, without what keeps them from doing so."""
+    history = UnrestrictedHistory(rooms=rooms.rooms)
+    scan = TimelineScan(rooms=rooms.rooms, history=history, ignored_users=IgnoredUsers(account_data=users.account_data))
+    messages = Messages(rooms=rooms.rooms, history=history, timeline=scan, serving=rooms.serving)
+    return RoomHistoryApi(
+        messages=messages,
+        context=Context(rooms=rooms.rooms, history=history, timeline=scan, messages=messages),
+        reading=EventReading(rooms=rooms.rooms, history=history, messages=messages),
+        finding=TimestampToEvent(rooms=rooms.rooms, history=history),
+        hierarchy=Hierarchy(rooms=rooms.rooms),
+    )
