@@ -173,9 +173,14 @@ class EventFetch:
             here |= known
         return here
 
-    async def stream_state(self, room: Room, event: Event, server: str) -> StreamedState:
-        """Store what the server tells as it comes in: it may be a quarter of a million events."""
-        intake = OutlierIntake(room=room, rooms=self._rooms, outliers=self._outliers)
+    async def stream_state(
+        self, room: Room, event: Event, server: str, *, all_known: frozenset[str] | None = None
+    ) -> StreamedState:
+        """Store what the server tells as it comes in: it may be a quarter of a million events.
+
+        `all_known` as in `OutlierIntake`.
+        """
+        intake = OutlierIntake(room=room, rooms=self._rooms, outliers=self._outliers, all_known=all_known)
         streamed = StreamedState(intake)
         streaming = self._client.stream(
             server,

@@ -16,13 +16,15 @@ class FullStateFetch:
     def __init__(self, *, fetch: EventFetch) -> None:
         self._fetch = fetch
 
-    async def at_once(self, room: Room, join: Event, server: str, *, without_refused: bool) -> ToldState:
+    async def at_once(
+        self, room: Room, join: Event, server: str, *, all_known: frozenset[str] | None, without_refused: bool
+    ) -> ToldState:
         """The state before the join as this server tells it; all of its events are stored.
 
         `without_refused`: those that it gives, but whose signatures do not prove them, are left out. There are such ones
-        in every large room: keys are gone with the servers that signed with them.
+        in every large room: keys are gone with the servers that signed with them. `all_known` as in `OutlierIntake`.
         """
-        streamed = await self._fetch.stream_state(room, join, server)
+        streamed = await self._fetch.stream_state(room, join, server, all_known=all_known)
         told = streamed.intake.told
         absent = 0
         async for portion, known in self._fetch.in_portions(room, list(streamed.intake.unread)):

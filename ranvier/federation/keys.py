@@ -6,10 +6,11 @@ period". The checks of a batch run in a thread, in slices: most of their time is
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any, Final, TypeVar
+
+import msgspec
 
 from ranvier.federation.find_keys import KeyFinder, KeyIds
 from ranvier.federation.known_keys import KeyRing
@@ -31,7 +32,7 @@ MAX_SIGNATURES: Final = 8
 """Of one server on one object; more are not looked at."""
 INLINE: Final = 16
 """So many events are checked on the event loop: a hop to a thread would not pay."""
-SLICE: Final = 64
+SLICE: Final = 256
 """So many are checked in one go."""
 BREATH: Final = 256
 """After so many the event loop may do something else."""
@@ -39,8 +40,7 @@ BREATH: Final = 256
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What the signatures of an event are worth."""
 
     error: str | None
@@ -49,8 +49,7 @@ class Verdict:
     """Whether the server of `join_authorised_via_users_server` has signed it; true where there is none."""
 
 
-@dataclass(slots=True)
-class _Claimed:
+class _Claimed(msgspec.Struct):
     """The signatures of one server that an event must have, or may."""
 
     server_name: str
@@ -59,8 +58,7 @@ class _Claimed:
     is_authoriser: bool
 
 
-@dataclass(slots=True)
-class _Job:
+class _Job(msgspec.Struct):
     """One event to check."""
 
     signed: bytes

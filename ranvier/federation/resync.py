@@ -227,11 +227,14 @@ class Resyncs:
         if partial.is_begun:
             return await fetch.what_is_missing(room, join, server, without_refused=without_refused)
         try:
-            return await fetch.at_once(room, join, server, without_refused=without_refused)
+            return await fetch.at_once(
+                room, join, server, all_known=partial.begun_with, without_refused=without_refused
+            )
         except RemoteError:
             raise  # It tells nothing.
         except BaseException:
-            partial.is_begun = True  # Some of it is stored perhaps, and need not be told again.
+            # Some of it is stored perhaps, and need not be told again.
+            partial.is_begun, partial.begun_with = True, None
             raise
 
     async def _introduce(self, join: Event, server: str) -> None:

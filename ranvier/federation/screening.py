@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from ranvier.federation.keys import ServerKeys
 from ranvier.proto.canonical_json import NotCanonical, decode_lenient, decode_plain
 from ranvier.proto.event_format import InvalidEvent
@@ -20,8 +22,7 @@ BREATH: Final = 50
 """After so many events that are decoded the event loop may do something else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Screened:
+class Screened(msgspec.Struct, frozen=True, eq=False):
     """An event that may be judged by its room."""
 
     event: Event

@@ -5,8 +5,9 @@ event's id is made from: it is encoded once for both.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from ranvier.proto.event_format import InvalidEvent, parse_with_signed
 from ranvier.proto.events import Event
@@ -15,8 +16,7 @@ from ranvier.proto.redaction import redact
 from ranvier.proto.room_versions import RoomVersion
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedEvent:
+class ReceivedEvent(msgspec.Struct, frozen=True, eq=False):
     """An event whose signatures are to be checked."""
 
     event: Event

@@ -68,9 +68,7 @@ def required_signers(event: Event) -> set[str]:
     None for an invitation by third-party identifier (others may send it; the auth rules check its token), except the
     server that names the event in room versions 1 and 2.
     """
-    signers = set()
-    if not _is_third_party_invite(event):
-        signers.add(domain_of(event.sender))
+    signers = set() if _is_third_party_invite(event) else {domain_of(event.sender)}
     if event.version.event_ids == "opaque":
         signers.add(domain_of(event.event_id))
     return signers

@@ -131,6 +131,8 @@ class Append:
     """Set if the room is not partial any more with this."""
     makes_full: StoredEvent | None = None
     """Set if that is so because its full state is here: stands for a place in the stream, which it is given."""
+    is_bulk: bool = False
+    """Whether its `quiet` events are some of very many, which are not to drive others out of memory."""
     sends: bool = True
     """Whether events of local users in it are for this server to send to others."""
     done: asyncio.Future[None] | None = None
@@ -304,7 +306,8 @@ class Appender:
                 self._prune(append.room, target, redaction)
             for old, _ in append.superseded:
                 self._cache.drop(old.event_nid)
-            for entry in (*append.replayed, *append.all_events()):
+            kept = append.events if append.is_bulk else append.all_events()
+            for entry in (*append.replayed, *kept):
                 self._cache.add(entry.stored)
             for entry in append.events:
                 self.committed_pos = max(self.committed_pos, entry.stored.stream_pos)

@@ -15,7 +15,7 @@ from ranvier.rooms.outliers import Outliers
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 
-AT_ONCE: Final = 150
+AT_ONCE: Final = 200
 """Events stored in one transaction: so many are judged without a pause, some five milliseconds."""
 
 
@@ -25,12 +25,16 @@ class OutlierIntake:
     Those of them that make up a state are kept in mind as far as that is about them.
     """
 
-    def __init__(self, *, room: Room, rooms: Rooms, outliers: Outliers) -> None:
+    def __init__(
+        self, *, room: Room, rooms: Rooms, outliers: Outliers, all_known: frozenset[str] | None = None
+    ) -> None:
+        """`all_known` are the ids of all events of the room that are stored, if the caller knows them."""
         self._room = room
         self._rooms = rooms
         self._outliers = outliers
-        self._here: set[str] = set()
+        self._here: set[str] = set(all_known or ())
         """Events that are stored."""
+        self._looks_up = all_known is None
         self._absent: set[str] = set()
         """Events that were looked for in vain."""
         self.told = ToldState()
@@ -61,7 +65,8 @@ class OutlierIntake:
                 self.unread[event.event_id] = None
             if event.event_id not in self._here and event.event_id not in self._waiting:
                 fresh[event.event_id] = event
-        await self._look_up(fresh)
+        if self._looks_up:
+            await self._look_up(fresh)
         for event in fresh.values():
             self._take(event)
         while len(self._ready) >= AT_ONCE:
@@ -121,7 +126,7 @@ class OutlierIntake:
             one = self._ready.popleft()
             events.append(load_event(self._waiting.pop(one), one, self._room.version) if isinstance(one, str) else one)
         signed_badly = frozenset(event.event_id for event in events if event.event_id in self._badly_authorised)
-        found = await self._outliers.store(self._room, events, badly_authorised=signed_badly)
+        found = await self._outliers.store(self._room, events, badly_authorised=signed_badly, is_bulk=True)
         for event_id, stored in found.items():
             if event_id in self.unread:
                 del self.unread[event_id]

@@ -25,16 +25,21 @@ class Outliers:
         self._appender = appender
 
     async def store(
-        self, room: Room, events: Sequence[Event], *, badly_authorised: frozenset[str] = frozenset()
+        self,
+        room: Room,
+        events: Sequence[Event],
+        *,
+        badly_authorised: frozenset[str] = frozenset(),
+        is_bulk: bool = False,
     ) -> dict[str, StoredEvent]:
         """Store these events (signatures and hashes are checked already), and find those that are known.
 
         Left out are events whose auth events are neither known nor among them. `badly_authorised` are joins that the
-        server of the authorising user has not signed.
+        server of the authorising user has not signed. `is_bulk`: they are some of very many.
         """
         async with room.lock:
             await room.settled()
-            append = Append(room=room, events=[], is_from_elsewhere=True, sends=False)
+            append = Append(room=room, events=[], is_from_elsewhere=True, sends=False, is_bulk=is_bulk)
             found = await self.make(room, events, append, badly_authorised=badly_authorised)
             done = self._appender.submit(append) if append.quiet else None
         if done is not None:
