@@ -3,7 +3,9 @@
 Spec: server-server API, "Checks performed on receipt of a PDU", check 4: they are judged by their own auth events.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from ranvier.proto.auth.error import AuthError
 from ranvier.proto.auth.rules import check_auth_events, check_event
@@ -15,6 +17,9 @@ from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.write import durable
 from ranvier.store.events import ACCEPTED, NO_TXN, REJECTED, StoredEvent, encode_auth
+
+BREATH: Final = 64
+"""After so many events that are judged the event loop may do something else: some may be of tens of kilobytes."""
 
 
 class Outliers:
@@ -60,7 +65,9 @@ class Outliers:
         await self._rooms.keys.intern_users(
             self._rooms.db, {event.state_key for event in fresh if event.state_key is not None}
         )
-        for event in ancestors_first(by_id, lambda event: event.auth_events):
+        for number, event in enumerate(ancestors_first(by_id, lambda event: event.auth_events), 1):
+            if number % BREATH == 0:
+                await asyncio.sleep(0)
             if event.event_id in found or any(event_id not in found for event_id in event.auth_events):
                 continue
             auth = [found[event_id] for event_id in event.auth_events]
