@@ -49,10 +49,14 @@ class RateLimiter:
         self._clock = clock
         self._own: Mapping[str, tuple[float, float]] = {} if own is None else own.limits
         self._max_keys = max_keys
-        self._interval_s = 1 / rate.per_second if rate.per_second > 0 else _NEVER_S
-        self._room_s = rate.burst_count * self._interval_s
+        self.change(rate)
         self._empty_at: dict[str, float] = {}
         """When each bucket will be empty, longest unused first; a missing key is empty."""
+
+    def change(self, rate: RateLimit) -> None:
+        """Limit by another rate from now on; what was done counts on."""
+        self._interval_s = 1 / rate.per_second if rate.per_second > 0 else _NEVER_S
+        self._room_s = rate.burst_count * self._interval_s
 
     def spend(self, key: str, *, cost: int = 1) -> None:
         """Count `cost` actions of `key`. Raises 429 `M_LIMIT_EXCEEDED`, and then counts nothing."""
@@ -124,7 +128,21 @@ OF_ACTING_USERS = frozenset(
 
 def rate_limiters(config: Config, *, clock: Clock, own: OwnLimits | None = None) -> Mapping[str, RateLimiter]:
     """A limiter for each `rc_*` option, under its name in the file (`rc_login.address`)."""
-    rates = {
+    limiters = {
+        name: RateLimiter(rate, clock=clock, own=own if name in OF_ACTING_USERS else None)
+        for name, rate in rates_of(config).items()
+    }
+    redaction = config.rc_admin_redaction
+    # Without a limit of their own, redactions by admins count as messages, in the same bucket.
+    limiters["rc_admin_redaction"] = (
+        RateLimiter(redaction, clock=clock, own=own) if redaction is not None else limiters["rc_message"]
+    )
+    return limiters
+
+
+def rates_of(config: Config) -> Mapping[str, RateLimit]:
+    """The rates that can change under way, by the names of their options."""
+    return {
         "rc_message": config.rc_message,
         "rc_registration": config.rc_registration,
         "rc_registration_token_validity": config.rc_registration_token_validity,
@@ -147,13 +165,3 @@ def rate_limiters(config: Config, *, clock: Clock, own: OwnLimits | None = None)
         "rc_user_directory": config.rc_user_directory,
         "rc_key_requests": config.rc_key_requests,
     }
-    limiters = {
-        name: RateLimiter(rate, clock=clock, own=own if name in OF_ACTING_USERS else None)
-        for name, rate in rates.items()
-    }
-    redaction = config.rc_admin_redaction
-    # Without a limit of their own, redactions by admins count as messages, in the same bucket.
-    limiters["rc_admin_redaction"] = (
-        RateLimiter(redaction, clock=clock, own=own) if redaction is not None else limiters["rc_message"]
-    )
-    return limiters

@@ -14,6 +14,8 @@ from ranvier.app.directory import build_directory, directory_routes
 from ranvier.app.e2ee import E2eeServices, build_e2ee, e2ee_routes
 from ranvier.app.federation import FederationNeeds, FederationServices, build_federation
 from ranvier.app.guests import build_guest_removal
+from ranvier.app.reload import Put
+from ranvier.app.reload_parts import prepare_parts
 from ranvier.app.rooms import RoomServices, build_rooms
 from ranvier.app.routes import all_routes
 from ranvier.app.user_directory import UserDirectoryServices, build_user_directory
@@ -25,6 +27,7 @@ from ranvier.db.open import open_database
 from ranvier.http.listeners import HttpListeners, serve_listeners, tls_context
 from ranvier.http.other_listeners import Opener, OpenListener, open_others, stop_others
 from ranvier.http.route import Route
+from ranvier.http.sockets import ListenError
 from ranvier.net.open import open_transport
 from ranvier.net.transport import NetTransport
 from ranvier.ports import Clock, FederationTransport, Random, SystemClock, SystemRandom
@@ -204,16 +207,15 @@ class Homeserver:
         """What opens the listeners that are not of type `http`."""
         return {}
 
-    def reload_certificates(self) -> None:
-        """Use the certificate files as they are now, our own and those of whom we trust.
-
-        Raises `OSError` or `ValueError`, and keeps the old ones.
-        """
-        if self._transport is not None:
-            self._transport.reload_certificates()
-        certificate, key = self.config.tls_certificate_path, self.config.tls_private_key_path
-        if self._listeners is not None and certificate is not None and key is not None:
-            self._listeners.reload_tls(certificate, key)
+    def prepare_reload(self, fresh: Config) -> list[Put]:
+        """Try what this configuration says otherwise than ours; what puts it in its place. Raises `CannotReload`."""
+        return prepare_parts(
+            fresh,
+            transport=self._transport,
+            listeners=self._listeners,
+            limiters=self.limiters,
+            cache=self.rooms.cache,
+        )
 
     async def has_users(self) -> bool:
         """Whether anybody has an account."""
@@ -254,7 +256,11 @@ class Homeserver:
         certificate, key = self.config.tls_certificate_path, self.config.tls_private_key_path
         if certificate is None or key is None or not any(listener.tls for listener in self.config.listeners):
             return None
-        return tls_context(certificate, key)
+        try:
+            return tls_context(certificate, key)
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            place = self.config.place_of("tls_certificate_path")
+            raise ListenError(f"{place}{certificate} with {key}: {error}") from error
 
 
 async def _watched(job: Callable[[], Awaitable[None]]) -> None:

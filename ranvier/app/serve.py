@@ -1,45 +1,58 @@
-"""The process around a homeserver: it starts, says where it is, and stops when it is told to."""
+"""The process around a homeserver: it starts, says where it is, follows its files, and stops when it is told to."""
 
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
+from collections.abc import Callable
 
 from ranvier.app.homeserver import Homeserver
+from ranvier.app.reload import Reloader
+from ranvier.app.service_manager import ServiceManager
 from ranvier.config.first_steps import first_steps
 from ranvier.config.model import Config
-from ranvier.log.setup import LogConfigError, set_up_log
+from ranvier.log.setup import ProcessLog
 
 logger = logging.getLogger(__name__)
 
 
-async def serve(config: Config) -> None:
-    """Run until SIGTERM or SIGINT; then finish what is under way. Raises `DatabaseError` or `ListenError`."""
+async def serve(config: Config, *, log: ProcessLog | None = None, reread: Callable[[], Config] | None = None) -> None:
+    """Run until SIGTERM or SIGINT; then finish what is under way. Raises `DatabaseError` or `ListenError`.
+
+    SIGHUP reads the configuration again by `reread`; without it only what the configuration names.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    manager = ServiceManager(os.environ)
+    # Until there is something to reload, the signal must not end the process.
+    for number, action in ((signal.SIGTERM, stop.set), (signal.SIGINT, stop.set), (signal.SIGHUP, _not_yet)):
+        loop.add_signal_handler(number, action)
     server = await Homeserver.start(config)
-    loop.add_signal_handler(signal.SIGHUP, _reload, config, server)
     try:
         await server.listen()
+        reloader = Reloader(
+            config=config,
+            reread=reread or (lambda: config),
+            prepare=server.prepare_reload,
+            log=log or ProcessLog(),
+            manager=manager,
+        )
+        loop.add_signal_handler(signal.SIGHUP, reloader.request)
         gc.freeze()  # Modules, routes and configuration stay as they are: they need not be looked at again and again.
         # For the person at the terminal.
         print(first_steps(config, has_users=await server.has_users()), file=sys.stderr, flush=True)
         logger.info("%s is up", config.server_name)
+        manager.ready("Running")
         await stop.wait()
+        manager.stopping()
         logger.info("%s is stopping", config.server_name)
+        loop.add_signal_handler(signal.SIGHUP, _not_yet)
+        await reloader.finish()
     finally:
         await server.close()
 
 
-def _reload(config: Config, server: Homeserver) -> None:
-    """SIGHUP: read the log configuration and the certificates again. What cannot be read stays as it was."""
-    try:
-        set_up_log(config.log_config)
-        server.reload_certificates()
-    except (LogConfigError, OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        logger.warning("Nothing was reloaded: %s", error)
-    else:
-        logger.info("Read the log configuration and the certificates again")
+def _not_yet() -> None:
+    logger.warning("Nothing is reloaded while the server starts or stops")

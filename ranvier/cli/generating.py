@@ -46,3 +46,14 @@ def load_and_complete(arguments: Arguments, *, with_overrides: bool) -> tuple[Co
     ):
         return config, [f"wrote {config.log_config}"]
     return config, []
+
+
+def load_again(arguments: Arguments) -> Config:
+    """The configuration of a server that runs; nothing is written. Raises `ConfigError`."""
+    return load(
+        arguments.config_paths,
+        config_directory=arguments.config_directory,
+        data_directory=arguments.data_directory,
+        overrides=arguments.overrides,
+        environment=os.environ,
+    )

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 
 from ranvier.cli.arguments import Arguments, parse_arguments
-from ranvier.cli.generating import load_and_complete, write_config
+from ranvier.cli.generating import load_again, load_and_complete, write_config
 from ranvier.cli.process import PidFile, ProcessError, go_to_background, raise_file_limit, set_gc_thresholds
 from ranvier.config.load import ConfigError
 from ranvier.config.model import Config
-from ranvier.log.setup import LogConfigError, set_up_log
+from ranvier.log.setup import LogConfigError, ProcessLog
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +52,13 @@ def _run(arguments: Arguments) -> int:
         print(config.pid_file, flush=True)  # what the flag is for
     if config.daemonize:
         _detach(config)
-    set_up_log(config.log_config)
+    log = ProcessLog()
+    log.set_up(config.log_config)
     for warning in config.warnings:
         logger.warning("%s", warning)
     raise_file_limit(config.soft_file_limit)
     set_gc_thresholds(config.gc_thresholds)
-    return _serve(config)
+    return _serve(config, log, arguments)
 
 
 def _detach(config: Config) -> None:
@@ -68,7 +69,7 @@ def _detach(config: Config) -> None:
     pid_file.write()
 
 
-def _serve(config: Config) -> int:
+def _serve(config: Config, log: ProcessLog, arguments: Arguments) -> int:
     # Late, so that --help and mistakes in the configuration do not wait for the whole server to be imported.
     import uvloop
 
@@ -77,7 +78,7 @@ def _serve(config: Config) -> int:
     from ranvier.http.sockets import ListenError
 
     try:
-        uvloop.run(serve(config))
+        uvloop.run(serve(config, log=log, reread=lambda: load_again(arguments)))
     except KeyboardInterrupt:
         return 130
     except (DatabaseError, ListenError) as error:

@@ -165,4 +165,5 @@ def _finish(
     config = build_config(values, files=files, key_path=key_path, database_path=database_path)
     if findings.errors:
         raise ConfigError(findings.errors)
-    return config
+    places = {name: node.where for name, node in tree.children().items() if node.where}
+    return replace(config, options=checked, places=places)

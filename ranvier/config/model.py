@@ -146,3 +146,12 @@ class Config:
     """The files and folders as they were given."""
     warnings: tuple[str, ...] = ()
     """Sentences for the log at start: unknown options, and known ones that are not honoured yet."""
+    options: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
+    """What the files say, checked, in the form of the file; to find out what has changed."""
+    places: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """Where each top-level option stands: `homeserver.yaml:12`."""
+
+    def place_of(self, option: str) -> str:
+        """What a sentence about a top-level option begins with: `homeserver.yaml:12: option log_config: `."""
+        place = self.places.get(option)
+        return f"{place}: option {option}: " if place else f"option {option}: "

@@ -58,10 +58,18 @@ class HttpListeners:
             for sock in server.sockets
         ]
 
+    @property
+    def use_tls_files(self) -> bool:
+        """Whether a listener shows a certificate."""
+        return self._tls is not None
+
     def reload_tls(self, certificate_path: str, private_key_path: str) -> None:
         """Use a new certificate for new connections. Raises `OSError` or `ssl.SSLError`, and keeps the old one."""
+        self.use_tls(tls_context(certificate_path, private_key_path))
+
+    def use_tls(self, fresh: ssl.SSLContext) -> None:
+        """Use another context (`tls_context`) for new connections."""
         if self._tls is not None:
-            fresh = tls_context(certificate_path, private_key_path)
 
             def use_fresh(connection: ssl.SSLObject, server_name: str | None, listening: ssl.SSLContext) -> None:
                 connection.context = fresh

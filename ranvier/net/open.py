@@ -19,7 +19,7 @@ def open_transport(config: Config, *, clock: Clock, resolver: Resolver | None = 
     """
     trust = TrustRules(config.federation)
     return NetTransport(
-        lambda: _reach(config, clock=clock, resolver=resolver, trust=trust), reload_certificates=trust.reload
+        lambda: _reach(config, clock=clock, resolver=resolver, trust=trust), prepare_trust=trust.prepare
     )
 
 

@@ -4,6 +4,7 @@ Spec: server-server API, "TLS".
 """
 
 import ssl
+from collections.abc import Callable
 from dataclasses import replace
 
 from ranvier.config.build_outbound import read_certificates
@@ -25,16 +26,24 @@ class TrustRules:
         self._verifying: ssl.SSLContext | None = None
         self._trusting: ssl.SSLContext | None = None
 
-    def reload(self) -> None:
-        """Trust what the certificate files hold now, for new connections.
+    def prepare(self, federation: FederationConfig) -> Callable[[], None]:
+        """What makes new connections trust what `federation` does, whose certificate files are read here.
 
-        Raises `OSError` (as which `ssl.SSLError` counts) or `ValueError`, and trusts whom it did.
+        Raises `OSError` (as which `ssl.SSLError` counts) or `ValueError`. Of the configuration only the certificates
+        are taken.
         """
-        if self._config.custom_ca_list is not None:
-            texts = tuple(read_certificates(path) for path in self._config.custom_ca_paths)
-            self._config = replace(self._config, custom_ca_list=texts)
-        if self._verifying is not None:
-            self._verifying = verifying_context(self._config)
+        texts = None
+        if federation.custom_ca_list is not None:
+            texts = tuple(read_certificates(path) for path in federation.custom_ca_paths)
+        config = replace(self._config, custom_ca_list=texts, custom_ca_paths=federation.custom_ca_paths)
+        verifying = verifying_context(config)
+
+        def put() -> None:
+            self._config = config
+            if self._verifying is not None:
+                self._verifying = verifying
+
+        return put
 
     def context_for(self, tls_name: str) -> ssl.SSLContext:
         """The context for a server that must be `tls_name`."""

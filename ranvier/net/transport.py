@@ -5,11 +5,15 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from ranvier.config.outbound_sections import FederationConfig
 from ranvier.net.discovery import Discovery
 from ranvier.net.exchange import Exchange, whole
 from ranvier.net.once import Once
 from ranvier.net.resolver import Resolver
 from ranvier.ports import FederationAnswer, FederationStream, FederationUnreachable
+
+PrepareTrust = Callable[[FederationConfig], Callable[[], None]]
+"""Loads certificates; what makes new connections trust them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +34,10 @@ class Reach:
 class NetTransport:
     """The real network."""
 
-    def __init__(self, open: Callable[[], Reach], *, reload_certificates: Callable[[], None] | None = None) -> None:
+    def __init__(self, open: Callable[[], Reach], *, prepare_trust: PrepareTrust | None = None) -> None:
         """`open` loads libraries and certificates; it is called in a thread, when the first request comes."""
         self._open = open
-        self._reload_certificates = reload_certificates
+        self._prepare_trust = prepare_trust
         self._opening: Once[Reach] = Once()
         self._reach: Reach | None = None
         self._is_closed = False
@@ -97,10 +101,9 @@ class NetTransport:
             _forget(reach, destination)
             raise
 
-    def reload_certificates(self) -> None:
-        """Trust what the certificate files hold now. Raises `OSError` or `ValueError`, and trusts whom it did."""
-        if self._reload_certificates is not None:
-            self._reload_certificates()
+    def prepare_trust(self, federation: FederationConfig) -> Callable[[], None]:
+        """What makes new connections trust whom this configuration trusts. Raises `OSError` or `ValueError`."""
+        return _change_nothing if self._prepare_trust is None else self._prepare_trust(federation)
 
     async def close(self) -> None:
         """Close everything. Requests fail from now on."""
@@ -126,3 +129,7 @@ class NetTransport:
 def _forget(reach: Reach | None, destination: str) -> None:
     if reach is not None:
         reach.discovery.forget(destination)
+
+
+def _change_nothing() -> None:
+    pass

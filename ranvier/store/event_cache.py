@@ -43,6 +43,18 @@ class EventCache:
         if stored is not None and self._nids.get(stored.event.event_id) == event_nid:
             del self._nids[stored.event.event_id]
 
+    def resize(self, size: int) -> None:
+        """Keep that many from now on."""
+        self._size = size
+        while len(self._by_nid) > size:
+            self.drop(next(iter(self._by_nid)))
+
+    def drop_room(self, room_nid: int) -> None:
+        """Forget every event of a room, which has been deleted."""
+        for nid in [stored.event_nid for stored in self._by_nid.values() if stored.room_nid == room_nid]:
+            self.drop(nid)
+        self._versions.pop(room_nid, None)
+
     def clear(self) -> None:
         """Forget every event."""
         self._by_nid.clear()

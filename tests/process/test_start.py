@@ -1,14 +1,9 @@
-"""What an operator sees when a server cannot start, or is told to read its files again."""
+"""What an operator sees when a server cannot start."""
 
-import os
-import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
-
-from tests.services.homeserver import HomeserverProcess
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
@@ -30,11 +25,3 @@ def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"Cannot start: cannot listen on 127.0.0.1 port {port}" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_sighup_reads_the_log_configuration_again(homeserver_process: HomeserverProcess) -> None:
-    os.kill(homeserver_process.pid, signal.SIGHUP)
-    deadline = time.monotonic() + 10
-    while "Read the log configuration" not in homeserver_process.output():
-        assert time.monotonic() < deadline, homeserver_process.output()
-        time.sleep(0.05)

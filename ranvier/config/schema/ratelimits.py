@@ -1,9 +1,11 @@
 """Options: rate limits."""
 
+from dataclasses import replace
+
 from ranvier.config.kinds import COUNT, RATE, SECTION
 from ranvier.config.option import Option
 
-OPTIONS = (
+_OPTIONS = (
     Option("rc_message", RATE, {"per_second": 0.2, "burst_count": 10}, "Sending, per account", honoured=True),
     Option("rc_registration", RATE, {"per_second": 0.17, "burst_count": 3}, "Registration, per IP", honoured=True),
     Option(
@@ -110,4 +112,9 @@ OPTIONS = (
         "User directory search per user",
         honoured=True,
     ),
+)
+
+# Redactions by admins share a bucket with messages where they have no limit: which bucket is settled at the start.
+OPTIONS = tuple(
+    replace(option, reloadable=option.kind is RATE and option.path != "rc_admin_redaction") for option in _OPTIONS
 )

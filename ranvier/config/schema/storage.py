@@ -10,6 +10,7 @@ OPTIONS = (
         "10K",
         "Event cache entries (scaled by global_factor)",
         honoured=True,
+        reloadable=True,
     ),
     Option(
         "caches.global_factor",
