@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -146,3 +147,9 @@ async def test_the_loggers_may_be_called_otherwise(caplog: pytest.LogCaptureFixt
     async with serving(_TABLE, listener=replace(LISTENER, tag="a", log_prefix="our.requests")) as server:
         await ask(server, "GET", "/said")
     assert "our.requests.http.a" in [record.name for record in caplog.records]
+
+
+def test_the_line_in_the_documentation_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "logging.md").read_text()
+    [example] = [line for line in page.splitlines() if "Processed request" in line]
+    assert LINE.fullmatch(example)

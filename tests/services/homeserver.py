@@ -88,6 +88,13 @@ class HomeserverProcess:
         """What it wrote to its standard output and error, over all its lives."""
         return self._output.read_text(errors="replace") if self._output.exists() else ""
 
+    def wait_for(self, text: str) -> None:
+        """Wait until it has said something."""
+        deadline = time.monotonic() + _START_S
+        while text not in self.output():
+            assert time.monotonic() < deadline, self.last_words()
+            time.sleep(0.02)
+
     def last_words(self) -> str:
         """The end of its output."""
         return "\n".join(self.output().splitlines()[-_LAST_LINES:])
