@@ -34,6 +34,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, Command]]] = MappingProxyType(
             "hash_password": Command("ranvier.cli.hash_password", "print the hash of a password"),
             "export-data": Command("ranvier.cli.export_data", "write everything kept of a user into a folder"),
         },
+        "rooms": {
+            "rooms partial": Command("ranvier.cli.rooms_partial", "show how far the joins of great rooms have come"),
+        },
         "data": {
             "backup": Command("ranvier.cli.backup", "copy a server, running or not, into a folder"),
             "restore": Command("ranvier.cli.restore", "make a server out of a backup"),

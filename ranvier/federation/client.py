@@ -145,7 +145,7 @@ class FederationClient:
     @asynccontextmanager
     async def stream(
         self, destination: str, path: str, *, query: Sequence[tuple[str, str]] = (), timeout_s: float, limit_bytes: int
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
+    ) -> AsyncIterator[FederationStream]:
         """As `get`, but the body of the answer in pieces, as it comes in; nobody has looked at it.
 
         Raises `RemoteError` and `Unreachable`, the latter also while the body is read: read it within the context, and
@@ -160,7 +160,7 @@ class FederationClient:
                     if not 200 <= answer.status < 300:
                         body = b"".join([piece async for piece in answer.chunks])
                         await self._read(call, FederationAnswer(answer.status, answer.headers, body))
-                    yield answer.chunks
+                    yield answer
             except FederationUnreachable as error:
                 self._failed(call)
                 raise Unreachable(str(error)) from error

@@ -17,9 +17,11 @@ from ranvier.federation.paths import path
 from ranvier.federation.screening import Screened, Screens
 from ranvier.federation.split_events import NotEvents
 from ranvier.federation.state_stream import Batch, read_state
+from ranvier.ports import FederationStream
 from ranvier.proto.events import Event
 from ranvier.rooms.outlier_intake import OutlierIntake
 from ranvier.rooms.outliers import Outliers
+from ranvier.rooms.partial_rooms import PartialRoom
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store.events import StoredEvent
@@ -178,7 +180,7 @@ class EventFetch:
     ) -> StreamedState:
         """Store what the server tells as it comes in: it may be a quarter of a million events.
 
-        `all_known` as in `OutlierIntake`.
+        `all_known` as in `OutlierIntake`. How far it has come is noted in `room.partial`.
         """
         intake = OutlierIntake(room=room, rooms=self._rooms, outliers=self._outliers, all_known=all_known)
         streamed = StreamedState(intake)
@@ -190,9 +192,11 @@ class EventFetch:
             limit_bytes=STATE_BYTES,
         )
         try:
-            async with streaming as chunks, aclosing(self._batches(room, chunks)) as batches:
+            async with streaming as answer, aclosing(self._batches(room, _counted(answer, room.partial))) as batches:
                 async for batch in batches:
                     await streamed.take(batch)
+                    if room.partial is not None:
+                        room.partial.members = len(intake.told.memberships)
         except NotEvents as error:
             raise GapError(f"{server} does not tell a state: {error}") from error
         await intake.finish()
@@ -224,6 +228,19 @@ class EventFetch:
             room, [one.event for one in screening.passed], badly_authorised=screening.badly_authorised
         )
         return screening.refused
+
+
+async def _counted(answer: FederationStream, partial: PartialRoom | None) -> AsyncGenerator[bytes, None]:
+    """The pieces of an answer; how much has come is noted."""
+    if partial is not None:
+        length = answer.headers.get("content-length", "")
+        is_packed = "content-encoding" in answer.headers
+        partial.expected_bytes = int(length) if length.isdecimal() and not is_packed else 0
+        partial.fetched_bytes = 0
+    async for chunk in answer.chunks:
+        if partial is not None:
+            partial.fetched_bytes += len(chunk)
+        yield chunk
 
 
 def is_in(stored: StoredEvent, room: Room) -> bool:

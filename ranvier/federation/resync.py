@@ -8,6 +8,7 @@ after some days the room is left, and its users see why. How far it has come is 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
 from functools import partial as bound
 from typing import Final
 
@@ -45,6 +46,24 @@ GUESS_AFTER_MS: Final = 3_600_000
 """So long after the join the state before a later event that nobody can tell is guessed."""
 DOUBTS: Final = 3
 """A state that contradicts the one that the join came with is believed when it has been told so many times."""
+
+@dataclass(slots=True)
+class ResyncCounters:
+    """What has been done since the start, for those who watch."""
+
+    attempts: int = 0
+    failed_attempts: int = 0
+    completed: int = 0
+    """Rooms that have become full."""
+    given_up: int = 0
+    """Rooms that were left, because nobody told their full state."""
+    members: int = 0
+    """Of the rooms that have become full."""
+    replayed: int = 0
+    """Events that were put into their full states."""
+    seconds: float = 0.0
+    """From the joins until the rooms were full, added up."""
+
 
 Leave = Callable[[PartialRoom], Awaitable[None]]
 """Lets every local user leave the room."""
@@ -84,6 +103,7 @@ class Resyncs:
         self._server_name = server_name
         self._running: dict[int, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
+        self.counters = ResyncCounters()
         self._doubted: dict[tuple[int, int], int] = {}
         """By room and state how many times it was told."""
         rooms.partials.on_begun.append(lambda partial: self._woken.set())
@@ -158,6 +178,7 @@ class Resyncs:
         """One attempt."""
         if not partial.tries:
             logger.info("Fetching the full state of %s, joined through %s", partial.room_id, partial.joined_via)
+        self.counters.attempts += 1
         try:
             problem = await self._attempt(partial)
         except (DatabaseError, MatrixError) as error:
@@ -194,6 +215,10 @@ class Resyncs:
             await self._clock.sleep(0)
         if partial.room_nid in self._rooms.partials.full_since:
             taken_s = (self._clock.now_ms() - partial.started_ts) / 1000
+            self.counters.completed += 1
+            self.counters.members += partial.members
+            self.counters.replayed += partial.replayed
+            self.counters.seconds += taken_s
             logger.info(
                 "%s has its full state after %.1f s: %d members, %d events replayed",
                 partial.room_id,
@@ -293,8 +318,10 @@ class Resyncs:
         return [partial.joined_via, *ordered][:SERVERS]
 
     async def _try_later(self, partial: PartialRoom, problem: str) -> None:
+        self.counters.failed_attempts += 1
         now = self._clock.now_ms()
         if now - partial.started_ts > self._give_up_ms:
+            self.counters.given_up += 1
             logger.error("The full state of %s could not be had, so it is left: %s", partial.room_id, problem)
             await self._leave(partial)
             return

@@ -40,6 +40,10 @@ class PartialRoom:
     """The number of the full state before the join, once it is here."""
     members: int = 0
     """How many members that state has, as far as they have come."""
+    fetched_bytes: int = 0
+    """How much of the full state has come, if it is told as a whole."""
+    expected_bytes: int = 0
+    """How much there will be; 0: nobody has said so."""
     replayed: int = 0
     """How many events have been put into their full states."""
     corrected: bool = False
@@ -119,6 +123,12 @@ class PartialRooms:
         """The join could not be stored."""
         if self._by_nid.get(partial.room_nid) is partial:
             del self._by_nid[partial.room_nid]
+
+    def forget(self, room_nid: int) -> None:
+        """A room has been deleted."""
+        self.full_since.pop(room_nid, None)
+        self.left.pop(room_nid, None)
+        self.corrected.discard(room_nid)
 
     def end(self, partial: PartialRoom, *, full_since: int | None) -> None:
         """The room has become full at this position of the stream, or (`None`) been left; that is durable."""

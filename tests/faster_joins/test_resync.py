@@ -344,3 +344,18 @@ async def test_members_whose_keys_are_gone_do_not_keep_the_room_partial(s: Stage
     await s.join(room)
     await s.until_full(room, at_most_s=15.0)
     await s.check_joined(room, CHARLIE, DEREK, ELSIE, s.alice.user_id)
+
+
+@staged()
+async def test_what_is_done_is_counted(s: Stage) -> None:
+    room = s.room(members=[DEREK, ELSIE])
+    s.resident.refuse("state", times=1)
+    s.resident.refuse("state_ids", times=1)
+    s.server(OTHER).refuse("state")
+    s.server(OTHER).refuse("state_ids")
+    await s.join(room)
+    await s.until_full(room)
+    counters = s.ours.federation.resyncs.counters
+    assert (counters.attempts, counters.failed_attempts, counters.completed, counters.given_up) == (2, 1, 1, 0)
+    assert (counters.members, counters.replayed) == (3, 1)
+    assert counters.seconds > 0

@@ -13,7 +13,7 @@ async def found(s: Stage, term: str) -> list[str]:
 
 
 @staged()
-async def test_members_are_found_when_they_are_known(s: Stage) -> None:
+async def test_scenario_61_members_are_found_when_they_are_known(s: Stage) -> None:
     room = s.room(members=[DEREK])
     await s.join_partially(room)
     name = DEREK.partition(":")[0]

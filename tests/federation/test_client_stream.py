@@ -45,8 +45,8 @@ def _client(transport: Any, health: FakeHealth) -> FederationClient:
 
 
 async def _read(client: FederationClient) -> list[bytes]:
-    async with client.stream("a.test", "/x", timeout_s=9, limit_bytes=99) as chunks:
-        return [chunk async for chunk in chunks]
+    async with client.stream("a.test", "/x", timeout_s=9, limit_bytes=99) as answer:
+        return [chunk async for chunk in answer.chunks]
 
 
 async def test_pieces_are_handed_on() -> None:

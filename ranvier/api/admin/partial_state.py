@@ -30,6 +30,10 @@ class PartialState(msgspec.Struct, omit_defaults=True):
     servers_in_room: int = 0
     """How many servers were said to be in the room."""
     members_fetched: int = 0
+    bytes_fetched: int = 0
+    """Of the answer that tells the full state."""
+    bytes_expected: int = 0
+    """0: the other server has not said how long it is."""
     events: int = 0
     """How many events have partial state still."""
     events_replayed: int = 0
@@ -83,6 +87,8 @@ class PartialStateApi:
             started_ts=partial.started_ts,
             servers_in_room=len(partial.servers),
             members_fetched=partial.members,
+            bytes_fetched=partial.fetched_bytes,
+            bytes_expected=partial.expected_bytes,
             events=len(partial.events),
             events_replayed=partial.replayed,
             residents_tried=list(dict.fromkeys(partial.asked)),
