@@ -17,14 +17,17 @@ LOCKED := poetry.lock pyproject.toml tools/locked_requirements.py
 # Random stories of several servers, from which seed on: make plays PLAYS=20000, make plays FIRST=17 PLAYS=1
 PLAYS ?= 1000
 FIRST ?= 0
+# Rooms to measure joins of: make joins ROOMS=1000
+ROOMS ?= 1000 10000 100000 hq
 # In what share of them a server keeps to no rule, if not in as many as the suite has it: make plays BYZANTINE=1
 BYZANTINE ?=
 
-.PHONY: help run test plays e2e lint format clean
+.PHONY: help run test plays joins e2e lint format clean
 
 help:
 	@echo "make run      set up and start a homeserver for $(SERVER_NAME), with SQLite; keeps what is there"
 	@echo "make test     set up and run the whole test suite"
+	@echo "make joins    measure joins of great rooms: ROOMS='1000 10000 100000 hq' (minutes)"
 	@echo "make plays    tell PLAYS=1000 random stories of several servers, with all that can go wrong"
 	@echo "make e2e      let people talk with a web client in Chromium, which has to be there, and with people on Synapse"
 	@echo "make lint     style, types and layers"
@@ -36,6 +39,9 @@ run: $(VENV)/.run-$(EXTRAS)
 
 test: $(VENV)/.develop
 	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
+
+joins: $(VENV)/.develop
+	@$(PY) -m tests.faster_joins.measure $(ROOMS)
 
 # Sets and dictionaries of strings are walked in the same order each time.
 plays: $(VENV)/.develop
