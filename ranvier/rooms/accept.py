@@ -150,7 +150,7 @@ class _Batch:
             else:  # History is from before we came.
                 guessed.add(join.state_before or 0)
         is_partial = guesses or (partial is not None and partial.is_partial(parent.event_nid for parent in placed))
-        state_no = await self._state_before(arrival, placed, guessed)
+        state_no = await self._state_before(arrival.state if len(placed) < len(parents) else None, placed, guessed)
         stored = await self._judged(arrival, auth, known, state_no, is_partial=is_partial)
         if partial is not None and is_partial:
             partial.events.add(stored.event_nid)
@@ -181,15 +181,21 @@ class _Batch:
             if event_id not in self.known or self.known[event_id].state_before is None
         ]
 
-    async def _state_before(self, arrival: Arrival, parents: Sequence[StoredEvent], guessed: set[int]) -> int:
-        """The number of the state before the event. `guessed` stands for parents that are not known."""
-        if arrival.state is not None:
-            state_no, rows = await self.graph.known_state(self.room, arrival.state)
-            if rows is not None:
-                self.append.states.append(rows)
-            # What one server tells does not simply stand where we know better ourselves.
-            return await self._merge(parents, {state_no})
-        return await self._merge(parents, guessed)
+    async def _state_before(
+        self, state: Sequence[StoredEvent] | None, parents: Sequence[StoredEvent], guessed: set[int]
+    ) -> int:
+        """The number of the state before the event. `guessed` stands for parents that are not known.
+
+        `state` is what others tell; it counts where not all parents are known.
+        """
+        if state is None:
+            return await self._merge(parents, guessed)
+        # It is what came out where all the parents met. Resolved with the states of some of them once more, it could
+        # become another one than others have: a resolution depends on what is in conflict.
+        state_no, rows = await self.graph.known_state(self.room, state)
+        if rows is not None:
+            self.append.states.append(rows)
+        return state_no
 
     async def _merge(self, events: Sequence[StoredEvent], states: set[int]) -> int:
         """The number of the resolution of `states` and the states after these events."""
