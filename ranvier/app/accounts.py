@@ -88,7 +88,7 @@ async def build_users(
     """Every object about users."""
     passwords = Passwords(config=config.password_config, bcrypt_rounds=config.bcrypt_rounds)
     last_seen = LastSeen(db=db, clock=clock)
-    sessions = Sessions(db=db, clock=clock, last_seen=last_seen)
+    sessions = Sessions(db=db, clock=clock, last_seen=last_seen, size=config.cache_sizes.sessions)
     issuer = LoginIssuer(clock=clock, random=random, lifetimes=TokenLifetimes.of(config))
     accounts = Accounts(db=db, clock=clock, server_name=config.server_name, issuer=issuer)
     tokens = RegistrationTokens(db=db, clock=clock, random=random)

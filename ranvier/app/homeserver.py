@@ -214,7 +214,8 @@ class Homeserver:
             transport=self._transport,
             listeners=self._listeners,
             limiters=self.limiters,
-            cache=self.rooms.cache,
+            rooms=self.rooms.rooms,
+            sessions=self.users.sessions,
         )
 
     async def has_users(self) -> bool:

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 
 from ranvier.app.reload import CannotReload, Put
+from ranvier.config.cache_sections import CacheSizes
 from ranvier.config.model import Config
 from ranvier.http.listeners import HttpListeners, tls_context
 from ranvier.net.transport import NetTransport
 from ranvier.ratelimit import RateLimiter, rates_of
-from ranvier.store.event_cache import EventCache
+from ranvier.rooms.rooms import Rooms
+from ranvier.users.sessions import Sessions
 
 
 def prepare_parts(
@@ -16,10 +18,11 @@ def prepare_parts(
     transport: NetTransport | None,
     listeners: HttpListeners | None,
     limiters: Mapping[str, RateLimiter],
-    cache: EventCache,
+    rooms: Rooms,
+    sessions: Sessions,
 ) -> list[Put]:
     """Load what has to be loaded; what puts it in its place. Raises `CannotReload`. May be called in a thread."""
-    puts = [_limits(fresh, limiters), lambda: cache.resize(fresh.event_cache_size)]
+    puts = [_limits(fresh, limiters), _caches(fresh.cache_sizes, rooms, sessions)]
     if listeners is not None and listeners.use_tls_files:
         puts.append(_certificate(fresh, listeners))
     if transport is not None:
@@ -33,6 +36,15 @@ def _limits(fresh: Config, limiters: Mapping[str, RateLimiter]) -> Put:
     def put() -> None:
         for name, rate in rates.items():
             limiters[name].change(rate)
+
+    return put
+
+
+def _caches(sizes: CacheSizes, rooms: Rooms, sessions: Sessions) -> Put:
+    def put() -> None:
+        rooms.cache.resize(sizes.events)
+        rooms.size = sizes.rooms
+        sessions.size = sizes.sessions
 
     return put
 

@@ -143,7 +143,7 @@ async def build_rooms(
 ) -> RoomServices:
     """Every object about rooms."""
     keys = await StateKeys.load(db)
-    cache = EventCache(db=db, size=config.event_cache_size)
+    cache = EventCache(db=db, size=config.cache_sizes.events)
     last_event_nid, last_stream_pos = await event_store.greatest_numbers(db)
     rooms = Rooms(
         db=db,
@@ -153,6 +153,7 @@ async def build_rooms(
         partials=await PartialRooms.load(db),
     )
     appender = Appender(
+        size=config.cache_sizes.rooms,
         db=db,
         keys=keys,
         cache=cache,

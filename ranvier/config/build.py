@@ -16,6 +16,7 @@ from ranvier.config.build_rates import (
 )
 from ranvier.config.build_rooms import build_turn, directory_rules
 from ranvier.config.build_sections import build_database, build_passwords, build_presence, build_user_directory
+from ranvier.config.cache_sections import build_cache_sizes
 from ranvier.config.model import Config
 from ranvier.config.secret_files import SecretFiles
 from ranvier.config.signing_keys import derived_secret
@@ -59,8 +60,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         federation=build_federation(values),
         database=build_database(values, default_path=database_path),
         log_config=values.text_or_none("log_config"),
-        event_cache_size=values.integer("event_cache_size"),
-        cache_factor=values.number("caches.global_factor"),
+        cache_sizes=build_cache_sizes(values),
         faster_joins_give_up_ms=values.integer("faster_joins.give_up_after"),
         faster_joins=all(
             values.boolean(f"{section}.faster_joins") for section in ("experimental_features", "experimental")

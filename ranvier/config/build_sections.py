@@ -1,5 +1,8 @@
 """`database`, `password_config` and `presence` as typed objects."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from ranvier.config.sections import DatabaseConfig, PasswordConfig, PasswordPolicy, PresenceConfig, UserDirectoryConfig
 from ranvier.config.values import Values
 
@@ -8,27 +11,42 @@ _POOL_MAX = 10
 
 
 def build_database(values: Values, *, default_path: str) -> DatabaseConfig:
-    """`database`; SQLite without a path gets `default_path`."""
-    if values.is_set("database") and values.is_set("databases"):
-        values.error("databases", "is set beside database; only one of them may be")
-    args = dict(values.mapping("database.args"))
+    """`database`, or the only entry of `databases`; SQLite without a path gets `default_path`."""
+    section, path = _database_section(values)
+    args = dict(section.get("args") or {})
     pool = {name: args.pop(name, None) for name in [name for name in args if name.startswith("cp_")]}
-    is_sqlite = values.text("database.name") == "sqlite3"
+    is_sqlite = section.get("name", values.text("database.name")) == "sqlite3"
     if is_sqlite and not isinstance(args.setdefault("database", default_path), str):
-        values.error("database.args.database", "expected a path")
+        values.error(f"{path}.args.database", "expected a path")
     return DatabaseConfig(
         engine="sqlite" if is_sqlite else "postgres",
         args=args,
-        pool_min=_pool_size(values, "cp_min", pool.get("cp_min", _POOL_MIN)),
-        pool_max=_pool_size(values, "cp_max", pool.get("cp_max", _POOL_MAX)),
-        txn_limit=values.integer("database.txn_limit"),
-        allow_unsafe_locale=values.boolean("database.allow_unsafe_locale"),
+        pool_min=_pool_size(values, f"{path}.args.cp_min", pool.get("cp_min", _POOL_MIN)),
+        pool_max=_pool_size(values, f"{path}.args.cp_max", pool.get("cp_max", _POOL_MAX)),
+        txn_limit=section.get("txn_limit", values.integer("database.txn_limit")),
+        allow_unsafe_locale=section.get("allow_unsafe_locale", values.boolean("database.allow_unsafe_locale")),
     )
 
 
-def _pool_size(values: Values, name: str, size: object) -> int:
+def _database_section(values: Values) -> tuple[Mapping[str, Any], str]:
+    """What is said of the database, and where."""
+    if not values.is_set("databases"):
+        return (values.mapping("database") if values.is_set("database") else {}), "database"
+    if values.is_set("database"):
+        values.error("databases", "is set beside database; only one of them may be")
+    entries = {name: entry for name, entry in values.mapping("databases").items() if isinstance(entry, dict)}
+    if len(entries) != 1:
+        values.error("databases", "has several entries, but the server keeps everything in one database")
+        return {}, "databases"
+    [(name, entry)] = entries.items()
+    if not {"main", "state"} <= set(entry.get("data_stores") or ()):
+        values.error("databases", f"{name}.data_stores has to be [main, state]: there is one database for both")
+    return entry, f"databases.{name}"
+
+
+def _pool_size(values: Values, path: str, size: object) -> int:
     if type(size) is not int or size < 1:
-        values.error(f"database.args.{name}", "expected a whole number, one or more")
+        values.error(path, "expected a whole number, one or more")
         return 1
     return size
 

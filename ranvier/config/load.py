@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ranvier.config.build import build_config
+from ranvier.config.cache_sections import factors_from_environment
 from ranvier.config.check import Findings, check
 from ranvier.config.model import Config
 from ranvier.config.schema import schema
@@ -125,16 +126,29 @@ def _read(texts: Iterable[tuple[str, str]], findings: Findings) -> Node:
 
 
 def _from_environment(environment: Mapping[str, str], options: Mapping[str, Node]) -> dict[str, object]:
-    """`SYNAPSE_CACHE_FACTOR` wins over `caches.global_factor`; `http_proxy`, ... count where the files have none."""
+    """`SYNAPSE_CACHE_FACTOR` wins over `caches.global_factor`, `SYNAPSE_CACHE_FACTOR_<NAME>` over the cache's own; `http_proxy`, ... count where the files have none."""
     given = _proxies(environment, options)
+    own = factors_from_environment(environment)
     factor = environment.get("SYNAPSE_CACHE_FACTOR")
-    if factor is None:
+    if factor is None and not own:
         return given
-    caches = options["caches"].plain() if "caches" in options else {}
+    caches: dict[str, object] = {}
+    if "caches" in options and isinstance(options["caches"].value, dict):
+        caches |= options["caches"].plain()
+    if factor is not None:
+        caches["global_factor"] = _factor("SYNAPSE_CACHE_FACTOR", factor)
+    if own:
+        written = caches.get("per_cache_factors")
+        factors = {name: _factor(f"SYNAPSE_CACHE_FACTOR_{name.upper()}", text) for name, text in own.items()}
+        caches["per_cache_factors"] = {**(written if isinstance(written, dict) else {}), **factors}
+    return {**given, "caches": caches}
+
+
+def _factor(variable: str, text: str) -> float:
     try:
-        return {**given, "caches": {**(caches or {}), "global_factor": float(factor)}}
+        return float(text)
     except ValueError as error:
-        raise ConfigError([f"environment variable SYNAPSE_CACHE_FACTOR: expected a number, got {factor}"]) from error
+        raise ConfigError([f"environment variable {variable}: expected a number, got {text}"]) from error
 
 
 def _proxies(environment: Mapping[str, str], options: Mapping[str, Node]) -> dict[str, object]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ranvier.config.account_sections import ConsentConfig, LoginTokenConfig
+from ranvier.config.cache_sections import CacheSizes
 from ranvier.config.key_sections import KeyServersConfig
 from ranvier.config.outbound_sections import FederationConfig, OutboundConfig
 from ranvier.config.rates import FederationRates, InviteRates, JoinRates, LoginRates, PresenceRates, RateLimit
@@ -61,9 +62,7 @@ class Config:
     # Storage and log
     database: DatabaseConfig
     log_config: str | None
-    event_cache_size: int
-    """Entries."""
-    cache_factor: float
+    cache_sizes: CacheSizes
     faster_joins: bool
     """`experimental_features.faster_joins`, also spelt `experimental.faster_joins`."""
     faster_joins_give_up_ms: int

@@ -35,12 +35,15 @@ class Rooms:
         cache: EventCache,
         last_room_nid: int,
         partials: PartialRooms | None = None,
+        size: int = ACTIVE_ROOMS,
     ) -> None:
         self.db = db
         self.keys = keys
         self.cache = cache
         self.partials = partials or PartialRooms()
         self.layers = LayerCache(LAYER_ENTRIES)
+        self.size = size
+        """How many rooms stay active, if they are idle."""
         self._next_nid = last_room_nid + 1
         self._by_nid: dict[int, Room] = {}
         self._nids: dict[str, int] = {}
@@ -132,7 +135,7 @@ class Rooms:
 
     def add(self, room: Room) -> None:
         """A room has become active."""
-        while len(self._by_nid) >= ACTIVE_ROOMS and self._drop_idle():
+        while len(self._by_nid) >= self.size and self._drop_idle():
             pass
         room.partial = self.partials.of(room.room_nid)
         self._by_nid[room.room_nid] = room

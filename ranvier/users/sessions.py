@@ -33,11 +33,12 @@ class _Session:
 class Sessions:
     """The tokens in use."""
 
-    def __init__(self, *, db: Database, clock: Clock, last_seen: LastSeen, max_sessions: int = _MAX_SESSIONS) -> None:
+    def __init__(self, *, db: Database, clock: Clock, last_seen: LastSeen, size: int = _MAX_SESSIONS) -> None:
         self._db = db
         self._clock = clock
         self._last_seen = last_seen
-        self._max_sessions = max_sessions
+        self.size = size
+        """How many are remembered."""
         self._sessions: dict[bytes, _Session] = {}
         self._by_user: dict[str, set[bytes]] = {}
         self._changes = 0
@@ -93,8 +94,8 @@ class Sessions:
         self.forget_user(owner.user_id)
 
     def _remember(self, digest: bytes, session: _Session) -> None:
-        if len(self._sessions) >= self._max_sessions:
-            for old in list(self._sessions)[: self._max_sessions // 10 + 1]:
+        if len(self._sessions) >= self.size:
+            for old in list(self._sessions)[: self.size // 10 + 1]:
                 user_id = self._sessions.pop(old).requester.user_id
                 self._by_user[user_id].discard(old)
                 if not self._by_user[user_id]:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ranvier.config.load import ConfigError, load
+from ranvier.config.cache_sections import CacheSizes
+from ranvier.config.load import ConfigError, load, parse
 
 _KEY = f"signing_key: ed25519 a_test {'A' * 43}\n"
 
@@ -73,10 +74,34 @@ def test_the_command_line_replaces_the_files(tmp_path: Path) -> None:
 
 def test_the_environment_sets_the_cache_factor(tmp_path: Path) -> None:
     file = _write(tmp_path / "a.yaml", f"server_name: test\n{_KEY}caches: {{global_factor: 2, expire_caches: true}}\n")
-    assert load([file]).cache_factor == 2
-    assert load([file], environment={"SYNAPSE_CACHE_FACTOR": "3.5"}).cache_factor == 3.5
-    with pytest.raises(ConfigError, match="SYNAPSE_CACHE_FACTOR"):
-        load([file], environment={"SYNAPSE_CACHE_FACTOR": "big"})
+    # The sizes are those at the usual factor, 0.5.
+    assert load([file]).cache_sizes == CacheSizes(events=40 * 1024, rooms=8_000, sessions=80_000)
+    environment = {"SYNAPSE_CACHE_FACTOR": "1", "SYNAPSE_CACHE_FACTOR_EVENTS": "0.25"}
+    assert load([file], environment=environment).cache_sizes == CacheSizes(5 * 1024, 4_000, 40_000)
+    for name in ("SYNAPSE_CACHE_FACTOR", "SYNAPSE_CACHE_FACTOR_EVENTS"):
+        with pytest.raises(ConfigError, match=f"environment variable {name}: expected a number, got big"):
+            load([file], environment={name: "big"})
+
+
+def test_each_cache_may_have_its_own_factor() -> None:
+    options = {"server_name": "test", "event_cache_size": "2K", "caches": {"per_cache_factors": {"*rooms*": 1, "x": 2}}}
+    config = parse(options)
+    assert config.cache_sizes == CacheSizes(events=2048, rooms=4_000, sessions=20_000)
+    [warning] = config.warnings
+    assert "per_cache_factors.x: no cache has this name; there are events, rooms, sessions" in warning
+    assert parse({"server_name": "test", "caches": {"global_factor": 0}}).cache_sizes == CacheSizes(100, 100, 100)
+
+
+def test_one_of_several_databases_is_the_database() -> None:
+    entry = {"name": "psycopg2", "txn_limit": 5, "args": {"user": "u", "cp_max": 7}, "data_stores": ["main", "state"]}
+    database = parse({"server_name": "test", "databases": {"all": entry}}).database
+    assert (database.engine, database.txn_limit, database.pool_max) == ("postgres", 5, 7)
+    assert database.args == {"user": "u"}
+    other = {**entry, "data_stores": ["state"]}
+    with pytest.raises(ConfigError, match=r"databases: .* keeps everything in one database"):
+        parse({"server_name": "test", "databases": {"a": entry, "b": other}})
+    with pytest.raises(ConfigError, match=r"databases: .*\[main, state\]"):
+        parse({"server_name": "test", "databases": {"b": other}})
 
 
 def test_the_database_is_in_the_data_folder_if_the_file_does_not_say(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ async def test_memory_is_bounded(make_world: MakeWorld) -> None:
     world = await make_world(rc_login={"account": {"per_second": 100, "burst_count": 100}})
     await world.register()
     last_seen = LastSeen(db=world.db, clock=world.clock)
-    sessions = Sessions(db=world.db, clock=world.clock, last_seen=last_seen, max_sessions=3)
+    sessions = Sessions(db=world.db, clock=world.clock, last_seen=last_seen, size=3)
     tokens = [(await world.log_in()).tokens.access_token for _ in range(8)]
     for token in tokens * 2:
         assert (await sessions.authenticate(token)).user_id == ALICE

@@ -75,11 +75,13 @@ _OPTIONS = (
     Option(
         "rc_third_party_invite", RATE, {"per_second": 0.2, "burst_count": 10}, "3PID invites per sender", honoured=True
     ),
-    Option("rc_federation.window_size", COUNT, 1000, "Sliding window"),
-    Option("rc_federation.sleep_limit", COUNT, 10, "Requests per window before delaying"),
-    Option("rc_federation.sleep_delay", COUNT, 500, "Delay"),
-    Option("rc_federation.reject_limit", COUNT, 50, "Concurrent queued requests per origin before rejection"),
-    Option("rc_federation.concurrent", COUNT, 3, "Requests processed at once per origin"),
+    Option("rc_federation.window_size", COUNT, 1000, "Sliding window", honoured=True),
+    Option("rc_federation.sleep_limit", COUNT, 10, "Requests per window before delaying", honoured=True),
+    Option("rc_federation.sleep_delay", COUNT, 500, "Delay", honoured=True),
+    Option(
+        "rc_federation.reject_limit", COUNT, 50, "Concurrent queued requests per origin before rejection", honoured=True
+    ),
+    Option("rc_federation.concurrent", COUNT, 3, "Requests processed at once per origin", honoured=True),
     Option(
         "rc_key_requests",
         RATE,
@@ -92,7 +94,7 @@ _OPTIONS = (
         {"per_second": 10.0, "burst_count": 50.0},
         "POST /media/v1/create per user",
     ),
-    Option("rc_presence", SECTION, None, "Presence updates"),
+    Option("rc_presence", SECTION, None, "Presence updates", honoured=True),
     Option(
         "rc_presence.per_user",
         RATE,

@@ -94,7 +94,7 @@ OPTIONS = (
     Option("user_types.default_user_type", STRING, None, "Type given to new users"),
     Option("user_types.extra_user_types", list_of(STRING), [], "Further allowed types"),
     Option("allow_underscore_prefixed_registration", BOOL, False, "Allow localparts starting with _", honoured=True),
-    Option("login_via_existing_session", SECTION, None, "POST /login/get_token (MSC3882)"),
+    Option("login_via_existing_session", SECTION, None, "POST /login/get_token (MSC3882)", honoured=True),
     Option("login_via_existing_session.enabled", BOOL, False, "On/off", honoured=True),
     Option("login_via_existing_session.require_ui_auth", BOOL, True, "Require UIA", honoured=True),
     Option("login_via_existing_session.token_timeout", DURATION, "5m", "Token life", honoured=True),
