@@ -79,6 +79,7 @@ class EduServices:
     async def start(self) -> None:
         """Go on with what the last process left."""
         await self.resync.start()
+        self.missed.start()
 
     async def stop(self) -> None:
         """Stop what is under way; what is not done is written down."""

@@ -88,12 +88,24 @@ class OutgoingDeviceLists:
                 if change.is_local and change.membership == JOIN and change.previous != JOIN:
                     self._joined(change.user_id, append.room.room_nid)
 
-    async def tell_again(self, user_id: str, servers: AbstractSet[str], *, told_upto: int) -> None:
-        """These servers may not have been told what has changed after a position. One statement."""
-        since = last_update((await store.of_user(self._db, user_id)).values(), upto=told_upto)
-        for server in servers:
-            self._wait(server, user_id, since)
+    async def tell_again(self, user_ids: Iterable[str], servers: AbstractSet[str], *, told_upto: int) -> None:
+        """These servers may not have been told what has changed of these users after a position. A statement a user."""
+        for user_id in user_ids:
+            since = last_update((await store.of_user(self._db, user_id)).values(), upto=told_upto)
+            for server in servers:
+                self._wait(server, user_id, since)
         self.wake(servers)
+
+    async def save_waiting(self, tx: Tx, user_ids: Iterable[str], servers: AbstractSet[str]) -> Callable[[], None]:
+        """As `save`, for these only: what `tell_again` was told is not forgotten. One statement."""
+        waiting = {
+            (server, user_id): since
+            for user_id in user_ids
+            for server in sorted(servers)
+            if (since := self._waiting.get(server, {}).get(user_id)) is not None
+        }
+        await store.save_outbox(tx, waiting, ())
+        return lambda: self._saved.update(waiting)
 
     async def settled(self) -> None:
         """Wait until everything that has changed waits for the servers that it concerns."""

@@ -194,7 +194,15 @@ async def make_current(tx: Tx, room_nid: int, *, but: Collection[int]) -> None:
 
 
 async def finish(tx: Tx, room_nid: int, room_id: str, *, now_ms: int, pos: int, but: Collection[str]) -> None:
-    """The room is full since position `pos`. Events `but` stay marked. Five statements."""
+    """The room is full since position `pos`. Events `but` stay marked. Six statements."""
+    await tx.run(
+        "INSERT INTO partial_state_missed_devices (room_nid, join_event_id, device_lists_pos)"
+        " SELECT $1, join_event_id, device_lists_stream_id FROM partial_state_rooms WHERE room_id = $2"
+        " ON CONFLICT (room_nid) DO UPDATE"
+        " SET join_event_id = excluded.join_event_id, device_lists_pos = excluded.device_lists_pos",
+        room_nid,
+        room_id,
+    )
     await _clear_room(tx, room_nid, room_id)
     await tx.run("DELETE FROM partial_state_rooms_servers WHERE room_id = $1", room_id)
     await tx.run("DELETE FROM partial_state_events WHERE room_id = $1 AND event_id <> ALL($2)", room_id, list(but))
@@ -242,3 +250,38 @@ async def completed(db: Reader) -> dict[int, int]:
 async def _clear_room(tx: Tx, room_nid: int, room_id: str) -> None:
     await tx.run("DELETE FROM partial_state_rooms WHERE room_id = $1", room_id)
     await tx.run_long("DELETE FROM partial_state_members WHERE room_nid = $1", room_nid)
+
+
+@dataclass(frozen=True, slots=True)
+class MissedDevices:
+    """A room that has become full, and whose servers may not all know how devices have changed since the join."""
+
+    room_nid: int
+    join_event_id: str
+    device_lists_pos: int
+    full_state_no: int
+    done_pos: int
+
+
+async def missed_devices(db: Reader) -> list[MissedDevices]:
+    """All of them. One statement."""
+    rows = await db.all(
+        "SELECT m.room_nid, m.join_event_id, m.device_lists_pos, r.full_state_no, r.done_pos"
+        " FROM partial_state_missed_devices m JOIN partial_state_resyncs r ON r.room_nid = m.room_nid"
+        " WHERE r.done_pos IS NOT NULL ORDER BY m.room_nid"
+    )
+    return [
+        MissedDevices(
+            room_nid=room_nid,
+            join_event_id=join_event_id,
+            device_lists_pos=device_lists_pos,
+            full_state_no=full_state_no or 0,
+            done_pos=done_pos,
+        )
+        for room_nid, join_event_id, device_lists_pos, full_state_no, done_pos in rows
+    ]
+
+
+async def forget_missed_devices(tx: Tx, room_nid: int) -> None:
+    """Everybody in this room is told, or will be. One statement."""
+    await tx.run("DELETE FROM partial_state_missed_devices WHERE room_nid = $1", room_nid)

@@ -167,3 +167,35 @@ async def test_a_restart_does_not_forget_whom_to_tell(s: Stage) -> None:
     await s.until_full(room)
     await s.pause(60)
     assert told(s, OTHER)[-1:] == ["one"]
+
+
+@staged(**SHOWN)
+async def test_a_crash_right_after_the_room_has_become_full_does_not_forget_whom_to_tell(s: Stage) -> None:
+    await ready(s)
+    room = await wrongly_absent(s)
+    s.ours.federation.edus.missed.start = lambda: None  # type: ignore[method-assign]
+    s.ours.federation.edus.missed._look = lambda: None  # type: ignore[method-assign]
+    s.release()
+    await s.until_full(room)
+    await s.pause(60)
+    assert told(s, OTHER) == []
+    await s.restart()
+    await s.pause(60)
+    assert told(s, OTHER)[-1:] == ["one"]
+    assert await s.rows("missed_devices", "room_nid") == []
+
+
+@staged(**SHOWN)
+async def test_a_crash_before_they_are_told_does_not_forget_them(s: Stage) -> None:
+    await ready(s)
+    room = await wrongly_absent(s)
+    s.server(OTHER).hold("send")
+    s.release()
+    await s.until_full(room)
+    await s.pause(1)
+    assert await s.rows("missed_devices", "room_nid") == []
+    await s.restart()
+    s.release()
+    s.server(OTHER).release("send")
+    await s.pause(120)
+    assert told(s, OTHER)[-1:] == ["one"]
