@@ -20,6 +20,7 @@ from ranvier.proto.events import Event, StateKey
 from ranvier.proto.policy import POLICY
 from ranvier.rooms.append import Append, Appended, Appender
 from ranvier.rooms.arrival import Arrival, Judging
+from ranvier.rooms.fallen_outliers import reject_with
 from ranvier.rooms.graph import Graph, as_events
 from ranvier.rooms.head import Head
 from ranvier.rooms.outliers import Outliers, judge_by_auth_events
@@ -162,6 +163,9 @@ class _Batch:
             self.append.closed_gaps.append(event.event_id)
         if known is not None:
             self.append.placed.add(stored.event_nid)
+            if stored.status == REJECTED != known.status:
+                fallen = await reject_with(stored, self.append, db=self.rooms.db, cache=self.rooms.cache)
+                self.known |= {one.event.event_id: one for one in fallen}
         if event.event_id in self.outside:
             self.append.superseded.append((self.outside.pop(event.event_id), stored))
         auth_nids = [entry.event_nid for entry in auth]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ranvier.federation.waiting_events import WAITING
-from tests.api.asgi import Client, part
+from ranvier.store.events import ACCEPTED, REJECTED
+from tests.api.asgi import Client, in_room, part
 from tests.plays.byzantine import EVIL, Byzantine
 from tests.plays.byzantine_answers import MOODS, ByzantineApp, let_in
 from tests.plays.invariants import check_few_ends, check_verdicts
@@ -16,6 +17,7 @@ from tests.plays.world import World, heard, say, world
 
 ONE, TWO, THREE = SERVERS = "one.test", "two.test", "three.test"
 TOPIC = "m.room.topic"
+EVIL_USER = f"@m1:{EVIL}"
 
 
 @dataclass
@@ -186,5 +188,38 @@ def test_nothing_is_believed_in_the_name_of_others(tmp_path: Path) -> None:
                 assert "error" in answer["pdus"][event.event_id]
         await stage.check()
         assert await heard(alice, stage.room_id) == []
+
+    staged(tmp_path, act)
+
+
+def test_what_stands_on_an_event_that_is_rejected_later_is_rejected_with_it(tmp_path: Path) -> None:
+    """By its own auth events alone it was allowed, and so was what cites it."""
+
+    async def act(stage: Stage) -> None:
+        peer, (alice, *_) = stage.peer, stage.people
+        stage.always("truth")
+        levels = f"{in_room(stage.room_id)}/state/m.room.power_levels"
+        content = (await alice.get(levels)).ok()
+        (await alice.put(levels, {**content, "users": {**content["users"], EVIL_USER: 50}})).ok()
+        await stage.play.settle()
+        with_power = dict(peer.state)
+        (await alice.put(levels, content)).ok()
+        await stage.play.settle()
+        rules = peer.make("m.room.join_rules", {"join_rule": "public", "mine": 1}, state_key="", state=with_power)
+        user = {"state_key": EVIL_USER, "sender": EVIL_USER}
+        on_it = {**with_power, ("m.room.join_rules", ""): rules}
+        member = peer.make("m.room.member", {"membership": "join"}, prev=[rules], state=on_it, **user)
+        after = {**on_it, ("m.room.member", EVIL_USER): member}
+        topic = peer.make("m.room.name", {"name": "mine"}, state_key="", state=after)
+        for event in (rules, member, topic):
+            peer.events[event.event_id] = event
+        await peer.tell([TWO], topic)
+        await stage.play.settle()
+        cache = stage.play.servers[TWO].rooms.cache
+        assert (await cache.by_id([member.event_id]))[member.event_id].status == ACCEPTED
+        await peer.tell([TWO], rules)
+        await stage.check()
+        for event in (rules, member):
+            assert (await cache.by_id([event.event_id]))[event.event_id].status == REJECTED
 
     staged(tmp_path, act)
