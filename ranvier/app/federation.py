@@ -346,6 +346,7 @@ def _build_tidying(needs: FederationNeeds, signing_key: SigningKey) -> Tidying:
         random=needs.random,
         server_name=needs.config.server_name,
         signing_key=signing_key,
+        most=needs.config.dummy_events_threshold,
     )
     needs.rooms.appender.listeners.append(tidying.on_commit)
     needs.rooms.writer.tidy = tidying.tidy

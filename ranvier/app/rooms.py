@@ -16,6 +16,7 @@ from ranvier.rooms.access import Access
 from ranvier.rooms.aggregations import Aggregations
 from ranvier.rooms.append import Appender
 from ranvier.rooms.arrive import Arriving
+from ranvier.rooms.at_door import at_door
 from ranvier.rooms.blocked_rooms import BlockedRooms
 from ranvier.rooms.carry_over import CarryOver
 from ranvier.rooms.children import Children
@@ -151,9 +152,14 @@ async def build_rooms(
         cache=cache,
         last_room_nid=await room_store.greatest_nid(db),
         partials=await PartialRooms.load(db),
+        size=config.cache_sizes.rooms,
+        at_door=at_door(
+            without_usual=config.prejoin_state.disable_default,
+            types=config.prejoin_state.types,
+            keys=config.prejoin_state.keys,
+        ),
     )
     appender = Appender(
-        size=config.cache_sizes.rooms,
         db=db,
         keys=keys,
         cache=cache,
@@ -174,7 +180,12 @@ async def build_rooms(
     )
     graph = Graph(rooms=rooms)
     outliers = Outliers(rooms=rooms, appender=appender)
-    member_content = MemberContent(profile_of=profiles.of, server_name=config.server_name)
+    member_content = MemberContent(
+        profile_of=profiles.of,
+        server_name=config.server_name,
+        in_invites=config.include_profile_data_on_invite,
+        may_differ=config.allow_per_room_profiles,
+    )
     access = Access(rooms=rooms)
     blocked = await BlockedRooms.load(db)
     member_lists = MemberLists(rooms=rooms)
@@ -297,6 +308,7 @@ async def build_rooms(
             publication_rules=DirectoryRules(config.room_list_publication_rules),
             default_room_version=config.default_room_version,
             encrypted_presets=ENCRYPTED_PRESETS[config.encryption_enabled_by_default_for_room_type],
+            power_levels=config.default_power_level_content_override,
         ),
         graph=graph,
         history=history,
@@ -331,6 +343,7 @@ async def build_rooms(
             transactions=transactions,
             relation_checks=RelationChecks(rooms=rooms, appender=appender),
             invitations=invitations,
+            member_content=member_content,
             restricted_joins=restricted_joins,
             messages=limiters["rc_message"],
             admin_redactions=limiters["rc_admin_redaction"],

@@ -116,7 +116,12 @@ def all_routes(
         *TagsApi(tags=users.tags).routes(),
         *PresenceApi(status=rooms.presence_status).routes(),
         *TypingApi(typing=rooms.ephemeral.typing).routes(),
-        *SyncApi(sync=rooms.sync, filters=users.filters, timeline_limit=config.filter_timeline_limit).routes(),
+        *SyncApi(
+            sync=rooms.sync,
+            filters=users.filters,
+            timeline_limit=config.filter_timeline_limit,
+            excluded_rooms=config.exclude_rooms_from_sync,
+        ).routes(),
     ]
 
 

@@ -10,6 +10,7 @@ import orjson
 from ranvier.cli.export_folder import ExportFolder, folder_name
 from ranvier.db.engine import Database
 from ranvier.proto.client_events import client_event, stripped_fields
+from ranvier.proto.handshakes.told_state import TOLD
 from ranvier.proto.visibility import HISTORY_VISIBILITY, visibility_of, visible
 from ranvier.state.history import RoomHistory
 from ranvier.store import events as event_store
@@ -19,7 +20,6 @@ from ranvier.store.event_cache import EventCache
 from ranvier.store.events import FIRST_POS, StoredEvent
 from ranvier.store.rooms import INVITE, JOIN, KNOCK, Membership
 from ranvier.store.state_keys import StateKeys
-from ranvier.sync.outside import STRIPPED
 
 _AT_ONCE: Final = 500
 _DOOR: Final = {INVITE: "invite_state", KNOCK: "knock_state"}
@@ -70,7 +70,7 @@ class RoomExport:
             return []
         nids = [member.event_nid]
         if member.state_before is not None:
-            found = [await self.keys.find(self.db, key) for key in STRIPPED]
+            found = [await self.keys.find(self.db, key) for key in TOLD]
             state = await history.get(member.state_before, [key_id for key_id in found if key_id is not None])
             nids = [*state.values(), *nids]
         events = await self._cache.get(nids)

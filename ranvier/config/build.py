@@ -14,7 +14,7 @@ from ranvier.config.build_rates import (
     login_rates,
     presence_rates,
 )
-from ranvier.config.build_rooms import build_turn, directory_rules
+from ranvier.config.build_rooms import build_prejoin_state, build_turn, default_power_levels, directory_rules
 from ranvier.config.build_sections import build_database, build_passwords, build_presence, build_user_directory
 from ranvier.config.cache_sections import build_cache_sizes
 from ranvier.config.model import Config
@@ -111,6 +111,12 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         require_membership_for_aliases=values.boolean("require_membership_for_aliases"),
         alias_creation_rules=directory_rules(values, "alias_creation_rules"),
         room_list_publication_rules=directory_rules(values, "room_list_publication_rules"),
+        default_power_level_content_override=default_power_levels(values),
+        dummy_events_threshold=values.integer("dummy_events_threshold"),
+        include_profile_data_on_invite=values.boolean("include_profile_data_on_invite"),
+        allow_per_room_profiles=values.boolean("allow_per_room_profiles"),
+        exclude_rooms_from_sync=values.texts("exclude_rooms_from_sync"),
+        prejoin_state=build_prejoin_state(values),
         forget_rooms_on_leave=values.boolean("forget_rooms_on_leave"),
         turn=build_turn(values, files),
         user_directory=build_user_directory(values),

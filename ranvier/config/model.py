@@ -14,7 +14,7 @@ from ranvier.config.cache_sections import CacheSizes
 from ranvier.config.key_sections import KeyServersConfig
 from ranvier.config.outbound_sections import FederationConfig, OutboundConfig
 from ranvier.config.rates import FederationRates, InviteRates, JoinRates, LoginRates, PresenceRates, RateLimit
-from ranvier.config.room_sections import DirectoryRule, TurnConfig
+from ranvier.config.room_sections import DirectoryRule, PrejoinState, TurnConfig
 from ranvier.config.sections import (
     DatabaseConfig,
     Listener,
@@ -125,6 +125,13 @@ class Config:
     """`None`: everybody may."""
     room_list_publication_rules: tuple[DirectoryRule, ...] | None
     """`None`: everybody may."""
+    default_power_level_content_override: Mapping[str, Mapping[str, object]]
+    """By preset."""
+    dummy_events_threshold: int
+    include_profile_data_on_invite: bool
+    allow_per_room_profiles: bool
+    exclude_rooms_from_sync: tuple[str, ...]
+    prejoin_state: PrejoinState
     forget_rooms_on_leave: bool
     turn: TurnConfig
     user_directory: UserDirectoryConfig

@@ -14,6 +14,17 @@ class DirectoryRule:
     action: Literal["allow", "deny"]
 
 
+@dataclass(frozen=True, slots=True)
+class PrejoinState:
+    """`room_prejoin_state`: what users at the door of a room are told of it."""
+
+    disable_default: bool
+    types: frozenset[str]
+    """All state of these types."""
+    keys: tuple[tuple[str, str], ...]
+    """A type with a state key."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnConfig:
     """The `turn_*` options."""

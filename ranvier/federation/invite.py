@@ -12,7 +12,6 @@ from ranvier.federation.client import FederationClient, RemoteError, Unreachable
 from ranvier.federation.keys import ServerKeys
 from ranvier.federation.paths import path
 from ranvier.federation.residents import passed_on
-from ranvier.federation.told import told_of
 from ranvier.proto.errors import MatrixError, forbidden
 from ranvier.proto.event_format import InvalidEvent
 from ranvier.proto.events import Event
@@ -117,7 +116,10 @@ class RemoteInvites:
     def _told(self, room: Room, event: Event) -> Sequence[Event]:
         """What the invited user is told of the room, and who invites them."""
         inviter = room.get_stored(("m.room.member", event.sender)) if room.knows_member(event.sender) else None
-        return [*told_of(room), *([] if inviter is None else [inviter.event])]
+        return [
+            *(stored.event for stored in self._rooms.at_door.of(room)),
+            *([] if inviter is None else [inviter.event]),
+        ]
 
 
 def _signed_part(event: Event) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from ranvier.federation.resident_events import HandedIn
 from ranvier.federation.resident_rooms import ResidentRooms
-from ranvier.federation.told import told_of
 
 
 class ResidentKnocks:
@@ -23,4 +22,4 @@ class ResidentKnocks:
         room = await self._resident.room(room_id, origin)
         event, _ = await self._handed_in.read(room, pdu, event_id=event_id, membership="knock", origin=origin)
         await self._handed_in.take(room, event, origin=origin)
-        return [entry.json for entry in told_of(room)]
+        return [entry.json for entry in self._resident.at_door(room)]

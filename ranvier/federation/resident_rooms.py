@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from ranvier.federation.acl import check_acl
 from ranvier.proto.errors import forbidden, invalid_param, not_found
+from ranvier.proto.events import Event
 from ranvier.proto.ids import domain_of, is_user_id
 from ranvier.proto.room_versions import RoomVersion
 from ranvier.rooms.hosts import Hosts
@@ -35,6 +36,10 @@ class ResidentRooms:
         hosts = await self._hosts.of(room)
         is_ours = not hosts and room.room_nid not in self._rooms.partials.left
         return room if self._server_name in hosts or is_ours else None
+
+    def at_door(self, room: Room) -> list[Event]:
+        """What users at its door are told of the room: entries of its present state."""
+        return [stored.event for stored in self._rooms.at_door.of(room)]
 
     async def others(self, room: Room) -> list[str]:
         """The other servers in the room, as far as we know."""

@@ -4,16 +4,9 @@ Spec: server-server API, `invite_room_state` and `knock_room_state`; client-serv
 """
 
 from ranvier.federation.keys import ServerKeys
-from ranvier.proto.events import Event
-from ranvier.proto.handshakes.told_state import TOLD, ToldState, read_told_state
+from ranvier.proto.handshakes.told_state import ToldState, read_told_state
 from ranvier.proto.hashing import content_hash_matches
 from ranvier.proto.room_versions import RoomVersion
-from ranvier.rooms.room import Room
-
-
-def told_of(room: Room) -> list[Event]:
-    """What we tell: entries of the room's present state, as full events."""
-    return [room.state[key].event for key in TOLD if key in room.state]
 
 
 async def sound_told_state(keys: ServerKeys, told: object, version: RoomVersion, room_id: str) -> ToldState:

@@ -200,6 +200,11 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     event_format: Literal["client", "federation"] = "client"
     event_fields: tuple[str, ...] | None = None
 
+    def without_rooms(self, room_ids: Sequence[str]) -> "Filter":
+        """The same, but nothing of these rooms."""
+        unwanted = (*(self.room.not_rooms or ()), *room_ids)
+        return msgspec.structs.replace(self, room=msgspec.structs.replace(self.room, not_rooms=unwanted))
+
 
 NO_FILTER: Final = Filter()
 NO_EVENT_FILTER: Final = RoomEventFilter()

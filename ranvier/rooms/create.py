@@ -5,7 +5,7 @@ Spec: client-server API, "Creation" (`POST /createRoom`); the order of events is
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -89,7 +89,9 @@ class Creating:
         publication_rules: DirectoryRules,
         default_room_version: str,
         encrypted_presets: frozenset[str],
+        power_levels: Mapping[str, Mapping[str, Any]],
     ) -> None:
+        """`power_levels` are those of the configuration, by preset."""
         self._rooms = rooms
         self._writer = writer
         self._member_content = member_content
@@ -99,6 +101,7 @@ class Creating:
         self._publication_rules = publication_rules
         self._default_room_version = default_room_version
         self._encrypted_presets = encrypted_presets
+        self._power_levels = power_levels
         self.invite_elsewhere: Callable[[str, Draft], Awaitable[object]] | None = None
         """Invites users of other servers into the room, once it is there; `None` without federation."""
 
@@ -192,7 +195,7 @@ class Creating:
         drafts = [
             state("m.room.create", _create_content(creator, request, preset, version)),
             state("m.room.member", join, creator),
-            state("m.room.power_levels", _power_levels(creator, request, preset, version)),
+            state("m.room.power_levels", _power_levels(creator, request, preset, version, self._power_levels)),
         ]
         if alias is not None:
             drafts.append(state("m.room.canonical_alias", {"alias": alias}))
@@ -258,7 +261,13 @@ def _create_content(creator: str, request: RoomRequest, preset: str, version: Ro
     return content
 
 
-def _power_levels(creator: str, request: RoomRequest, preset: str, version: RoomVersion) -> dict[str, Any]:
+def _power_levels(
+    creator: str,
+    request: RoomRequest,
+    preset: str,
+    version: RoomVersion,
+    usual: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
     users: dict[str, int] = {} if version.privileged_creators else {creator: 100}
     if preset == "trusted_private_chat" and not version.privileged_creators:
         users |= dict.fromkeys(request.invite, 100)
@@ -283,4 +292,4 @@ def _power_levels(creator: str, request: RoomRequest, preset: str, version: Room
         "invite": 50 if preset == "public_chat" else 0,
         "historical": 100,
     }
-    return content | request.power_level_content_override
+    return content | dict(usual.get(preset, {})) | request.power_level_content_override

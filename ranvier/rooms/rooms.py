@@ -9,6 +9,7 @@ from ranvier.db.engine import Database
 from ranvier.proto.errors import not_found
 from ranvier.proto.events import StateKey
 from ranvier.proto.room_versions import ROOM_VERSIONS
+from ranvier.rooms.at_door import USUAL, AtDoor
 from ranvier.rooms.partial_rooms import PartialRooms
 from ranvier.rooms.room import Room
 from ranvier.state.history import RoomHistory
@@ -36,11 +37,13 @@ class Rooms:
         last_room_nid: int,
         partials: PartialRooms | None = None,
         size: int = ACTIVE_ROOMS,
+        at_door: AtDoor = USUAL,
     ) -> None:
         self.db = db
         self.keys = keys
         self.cache = cache
         self.partials = partials or PartialRooms()
+        self.at_door = at_door
         self.layers = LayerCache(LAYER_ENTRIES)
         self.size = size
         """How many rooms stay active, if they are idle."""

@@ -13,6 +13,7 @@ from ranvier.proto.room_versions import RoomVersion
 from ranvier.ratelimit import RateLimiter
 from ranvier.rooms.guest_access import check_guest_may_join
 from ranvier.rooms.invite_rules import InviteRules
+from ranvier.rooms.member_content import MemberContent
 from ranvier.rooms.relation_checks import RelationChecks
 from ranvier.rooms.restricted_join import RestrictedJoins
 from ranvier.rooms.room import Room
@@ -36,6 +37,7 @@ class Sending:
         transactions: Transactions,
         relation_checks: RelationChecks,
         invitations: InviteRules,
+        member_content: MemberContent,
         restricted_joins: RestrictedJoins,
         messages: RateLimiter,
         admin_redactions: RateLimiter,
@@ -46,6 +48,7 @@ class Sending:
         self._transactions = transactions
         self._invitations = invitations
         self._restricted_joins = restricted_joins
+        self._member_content = member_content
         self._messages = messages
         self._admin_redactions = admin_redactions
         self.invite_elsewhere: Callable[[str, Draft], Awaitable[StoredEvent]] | None = None
@@ -152,7 +155,9 @@ class Sending:
         return await self._transactions.once(requester.user_id, requester.device_id or "", path, txn_id, send)
 
     async def _check_member(self, requester: Requester, room_id: str, user_id: str, content: dict[str, Any]) -> None:
-        """What the endpoints for membership check as well. May change who authorises a join."""
+        """What the endpoints for membership check as well. May change who authorises a join, and a name."""
+        if user_id == requester.user_id:
+            await self._member_content.hold_to_profile(user_id, content)
         if content.get("membership") == "join":
             room = await self._rooms.get(room_id)
             check_guest_may_join(requester, room)

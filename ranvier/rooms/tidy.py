@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 DUMMY_EVENT: Final = "org.matrix.dummy_event"
 MOST: Final = 10
-"""More ends than these are joined."""
+"""More ends than these are joined, unless the configuration says otherwise."""
 AGAIN_S: Final = 60.0
 """So long a room is left alone that cannot be tidied: nobody here may speak in it."""
 CANDIDATES: Final = 20
@@ -55,7 +55,9 @@ class Tidying:
         random: Random,
         server_name: str,
         signing_key: SigningKey,
+        most: int = MOST,
     ) -> None:
+        """`most` is `dummy_events_threshold`."""
         self._rooms = rooms
         self._appender = appender
         self._accepting = accepting
@@ -64,6 +66,7 @@ class Tidying:
         self._random = random
         self._server_name = server_name
         self._signing_key = signing_key
+        self._most = max(1, most)
         self._wanted: dict[str, None] = {}
         self._left_alone: dict[str, float] = {}
         self._some = asyncio.Event()
@@ -71,7 +74,7 @@ class Tidying:
     def on_commit(self, batch: Sequence[Append]) -> None:
         """Note the rooms that have too many ends."""
         for append in batch:
-            if append.is_from_elsewhere and append.head is not None and len(append.head.extremities) > MOST:
+            if append.is_from_elsewhere and append.head is not None and len(append.head.extremities) > self._most:
                 self._wanted[append.room.room_id] = None
                 self._some.set()
 
@@ -86,11 +89,11 @@ class Tidying:
                 if self._clock.monotonic() >= self._left_alone.get(room_id, 0.0):
                     await self._try(room_id)
 
-    async def tidy(self, room_id: str, *, most: int = MOST) -> bool:
-        """Join ends until there are no more than `most`; false if nobody here may speak in the room."""
+    async def tidy(self, room_id: str, *, most: int | None = None) -> bool:
+        """Join ends until there are no more than `most` (by default as configured); false if nobody here may speak in the room."""
         while True:
             room = await self._rooms.get(room_id)
-            if len(room.extremities) <= most:
+            if len(room.extremities) <= (self._most if most is None else most):
                 return True
             senders = await self._senders(room)
             if not senders or not await self._join_ends(room, senders[0]):

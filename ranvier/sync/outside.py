@@ -3,13 +3,12 @@
 Spec: client-server API, "Syncing", "Stripped state".
 """
 
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
 from ranvier.proto.client_events import stripped_event, stripped_json
 from ranvier.proto.errors import MatrixError
-from ranvier.proto.events import StateKey
 from ranvier.rooms.history import History
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
@@ -23,19 +22,6 @@ from ranvier.sync.query import SyncQuery
 from ranvier.sync.state_section import StateSections, by_key
 from ranvier.sync.timeline import Timelines, unbroken
 from ranvier.sync.token import end_of
-
-STRIPPED: Final[tuple[StateKey, ...]] = tuple(
-    (type_, "")
-    for type_ in (
-        "m.room.create",
-        "m.room.name",
-        "m.room.avatar",
-        "m.room.topic",
-        "m.room.join_rules",
-        "m.room.canonical_alias",
-        "m.room.encryption",
-    )
-)
 
 
 class OutsideRooms:
@@ -64,7 +50,7 @@ class OutsideRooms:
         if own is not None and own.state_before is None:
             return await self._told(mine, key, own)
         room = await self._rooms.by_nid(mine.room_nid)
-        shown = [room.state[entry] for entry in STRIPPED if entry in room.state]
+        shown = self._rooms.at_door.of(room)
         if own is not None:
             inviter = await self._rooms.member(room, own.event.sender)
             if inviter is not None and inviter is not own:

@@ -96,7 +96,7 @@ def test_a_mistake_in_the_log_configuration_is_said_at_the_start(tmp_path: Path)
     (tmp_path / "log.yaml").write_text("version: 1\nhandlers: {x: {class: no.such.Class}}\n")
     done = _run(tmp_path)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("log.yaml: ")
+    assert done.stderr.splitlines()[-1].startswith("log.yaml:2: ")
     assert "Traceback" not in done.stderr
 
 

@@ -1,5 +1,6 @@
 """`GET /sync`. Spec: client-server API, "Syncing"."""
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -34,10 +35,13 @@ class SyncParams(msgspec.Struct):
 class SyncApi:
     """The route of `/sync`."""
 
-    def __init__(self, *, sync: Sync, filters: Filters, timeline_limit: int | None) -> None:
+    def __init__(
+        self, *, sync: Sync, filters: Filters, timeline_limit: int | None, excluded_rooms: Sequence[str] = ()
+    ) -> None:
         self._sync = sync
         self._filters = filters
         self._most = timeline_limit
+        self._excluded_rooms = tuple(excluded_rooms)
         self._parsed: dict[str, Filter] = {}
 
     def routes(self) -> list[Route]:
@@ -86,6 +90,8 @@ class SyncApi:
         parsed = self._parsed.get(definition)
         if parsed is None:
             parsed = parse_filter(definition)
+            if self._excluded_rooms:
+                parsed = parsed.without_rooms(self._excluded_rooms)
             if len(self._parsed) >= 500:
                 self._parsed.pop(next(iter(self._parsed)))
             self._parsed[definition] = parsed

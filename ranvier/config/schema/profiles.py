@@ -26,9 +26,13 @@ OPTIONS = (
         honoured=True,
     ),
     Option(
-        "include_profile_data_on_invite", BOOL, True, "Put the inviter-side profile of the invitee into invite events"
+        "include_profile_data_on_invite",
+        BOOL,
+        True,
+        "Put the inviter-side profile of the invitee into invite events",
+        honoured=True,
     ),
-    Option("allow_per_room_profiles", BOOL, True, "Member events may differ from the global profile"),
+    Option("allow_per_room_profiles", BOOL, True, "Member events may differ from the global profile", honoured=True),
     Option("max_avatar_size", SIZE, None, "Largest avatar"),
     Option("allowed_avatar_mimetypes", list_of(STRING), None, "Allowed avatar MIME types"),
     Option("allow_profile_lookup_over_federation", BOOL, True, "Answer federation profile queries", honoured=True),
