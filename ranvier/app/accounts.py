@@ -42,6 +42,7 @@ from ranvier.users.stages import (
     RegistrationTokenStage,
     TermsStage,
 )
+from ranvier.users.stale_devices import StaleDevices
 from ranvier.users.tags import RoomTags
 
 
@@ -73,6 +74,7 @@ class UserServices:
     removal: DeviceRemoval
     sessions: Sessions
     shared_secret: SharedSecretRegistration
+    stale_devices: StaleDevices | None
     tags: RoomTags
 
 
@@ -188,6 +190,15 @@ async def build_users(
         ),
         registration_tokens=tokens,
         removal=removal,
+        stale_devices=None
+        if config.delete_stale_devices_after_ms is None
+        else StaleDevices(
+            db=db,
+            clock=clock,
+            last_seen=last_seen,
+            removal=removal,
+            after_ms=config.delete_stale_devices_after_ms,
+        ),
         sessions=sessions,
         shared_secret=SharedSecretRegistration(
             clock=clock, random=random, config=config, accounts=accounts, passwords=passwords

@@ -172,6 +172,11 @@ class Homeserver:
         server._appending = asyncio.create_task(rooms.appender.run(), name="appender")
         server._tasks = [
             asyncio.create_task(_watched(users.last_seen.run), name="last seen"),
+            *(
+                [asyncio.create_task(_watched(users.stale_devices.run), name="stale devices")]
+                if users.stale_devices is not None
+                else []
+            ),
             asyncio.create_task(_watched(departures.run), name="departures"),
             asyncio.create_task(_watched(build_guest_removal(rooms).run), name="guests"),
             asyncio.create_task(_watched(rooms.transactions.run), name="transactions"),

@@ -93,6 +93,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         allow_guest_access=values.boolean("allow_guest_access"),
         enable_set_displayname=values.boolean("enable_set_displayname"),
         enable_set_avatar_url=values.boolean("enable_set_avatar_url"),
+        delete_stale_devices_after_ms=values.integer_or_none("delete_stale_devices_after"),
         session_lifetime_ms=values.integer_or_none("session_lifetime"),
         refreshable_access_token_lifetime_ms=values.integer("refreshable_access_token_lifetime"),
         refresh_token_lifetime_ms=values.integer_or_none("refresh_token_lifetime"),

@@ -100,6 +100,7 @@ class Config:
     allow_guest_access: bool
     enable_set_displayname: bool
     enable_set_avatar_url: bool
+    delete_stale_devices_after_ms: int | None
     session_lifetime_ms: int | None
     """Total life of a login; `None`: for ever."""
     refreshable_access_token_lifetime_ms: int

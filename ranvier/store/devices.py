@@ -41,6 +41,17 @@ async def of_user(db: Reader, user_id: str) -> list[Device]:
     return [_device(row) for row in rows]
 
 
+async def page(db: Reader, after: tuple[str, str], *, limit: int) -> list[tuple[str, str, int | None]]:
+    """Some devices of all users in order, from behind this one: user, device, when it was last seen."""
+    rows = await db.all(
+        "SELECT user_id, device_id, last_seen_ts FROM devices WHERE (user_id, device_id) > ($1, $2)"
+        " ORDER BY user_id, device_id LIMIT $3",
+        *after,
+        limit,
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
 async def one(db: Reader, user_id: str, device_id: str) -> Device | None:
     """One device."""
     row = await db.one(f"SELECT {_COLUMNS} FROM devices WHERE user_id = $1 AND device_id = $2", user_id, device_id)

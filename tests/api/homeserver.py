@@ -8,6 +8,7 @@ from ranvier.app.homeserver import Homeserver as Server
 from ranvier.config.load import parse
 from ranvier.db.engine import Database
 from ranvier.http.listeners import app_for
+from ranvier.ports import Clock
 from tests.api.answers import App, CheckedApp
 from tests.api.asgi import Client
 
@@ -66,10 +67,12 @@ class Homeserver:
 
 
 @asynccontextmanager
-async def running(database: Mapping[str, Any], **options: object) -> AsyncIterator[Homeserver]:
+async def running(
+    database: Mapping[str, Any], *, clock: Clock | None = None, **options: object
+) -> AsyncIterator[Homeserver]:
     """A server on this database (as in a configuration file), with further options."""
     config = parse({**OPTIONS, "database": database, **options})
-    server = await Server.start(config)
+    server = await Server.start(config, clock=clock)
     try:
         app = app_for(
             config.listeners[0],

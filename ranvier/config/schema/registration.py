@@ -19,7 +19,13 @@ from ranvier.config.option import Option
 BCRYPT_ROUNDS = whole_between(4, 31)
 
 OPTIONS = (
-    Option("delete_stale_devices_after", DURATION, None, "Daily job logs out and deletes devices unused this long"),
+    Option(
+        "delete_stale_devices_after",
+        DURATION,
+        None,
+        "Daily job logs out and deletes devices unused this long",
+        honoured=True,
+    ),
     Option(
         "request_token_inhibit_3pid_errors",
         BOOL,
