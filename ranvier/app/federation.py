@@ -136,7 +136,8 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
     known = KnownKeys(db=db)
     key_servers = config.key_servers
     notaries = [Notary(trusted.server_name, trusted.verify_keys) for trusted in key_servers.trusted]
-    finder = KeyFinder(known=known, fetch=KeyFetch(client=client, notaries=notaries), clock=clock)
+    key_fetch = KeyFetch(client=client, notaries=notaries)
+    finder = KeyFinder(known=known, fetch=key_fetch, clock=clock)
     own_keys = OwnKeys(
         server_name=server_name,
         signing_keys=signing_keys,
@@ -212,6 +213,7 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
             client=client,
             gaps=gaps,
             keys=keys,
+            key_fetch=key_fetch,
             hosts_of=hosts.of,
             memberships=handshakes.memberships,
             give_up_ms=config.faster_joins_give_up_ms,

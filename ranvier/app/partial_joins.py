@@ -6,6 +6,9 @@ from collections.abc import Awaitable, Callable, Collection
 from ranvier.app.rooms import RoomServices
 from ranvier.db.engine import Database
 from ranvier.federation.client import FederationClient
+from ranvier.federation.fetch_full_state import FullStateFetch
+from ranvier.federation.fetch_keys import KeyFetch
+from ranvier.federation.further_keys import FurtherKeys
 from ranvier.federation.gaps import Gaps
 from ranvier.federation.keys import ServerKeys
 from ranvier.federation.memberships import RoomMemberships
@@ -33,6 +36,7 @@ def build_resyncs(
     client: FederationClient,
     gaps: Gaps,
     keys: ServerKeys,
+    key_fetch: KeyFetch,
     hosts_of: Callable[[Room], Awaitable[Collection[str]]],
     memberships: RoomMemberships,
     give_up_ms: int,
@@ -55,6 +59,7 @@ def build_resyncs(
         client=client,
         gaps=gaps,
         keys=keys,
+        fetch=FullStateFetch(fetch=gaps.fetch, further_keys=FurtherKeys(fetch=key_fetch)),
         full_states=FullStates(rooms=rooms.rooms, appender=rooms.appender, graph=rooms.graph),
         becoming_full=BecomingFull(
             rooms=rooms.rooms,

@@ -13,11 +13,13 @@ from itertools import islice
 from typing import Any, Final
 
 from ranvier.federation.client import FederationClient, RemoteError
+from ranvier.federation.further_keys import MOST_EVENTS, may_be_proven
 from ranvier.federation.paths import path
 from ranvier.federation.screening import Screened, Screens
 from ranvier.federation.split_events import NotEvents
 from ranvier.federation.state_stream import Batch, read_state
 from ranvier.ports import FederationStream
+from ranvier.proto.event_receipt import ReceivedEvent
 from ranvier.proto.events import Event
 from ranvier.rooms.outlier_intake import OutlierIntake
 from ranvier.rooms.outliers import Outliers
@@ -70,10 +72,15 @@ class StreamedState:
     """Those of them that are of the state, and not only of its auth chain."""
     malformed: int = 0
     """Those of the state that have no id."""
+    unproven: dict[str, ReceivedEvent] = field(default_factory=dict)
+    """By id those of the refused that further keys may prove; not all of them, if there are very many."""
 
     async def take(self, batch: Batch) -> None:
         """Some more."""
         screening = batch.screening
+        for received in screening.unproven:
+            if len(self.unproven) < MOST_EVENTS and may_be_proven(received):
+                self.unproven[received.event.event_id] = received
         self.refused.update(screening.refused)
         if batch.is_state:
             self.refused_state.update(screening.refused)
@@ -83,6 +90,17 @@ class StreamedState:
             badly_authorised=screening.badly_authorised,
             is_state=batch.is_state,
         )
+
+    async def take_proven(self, events: Sequence[Event]) -> None:
+        """These of the unproven ones are well signed after all."""
+        ids = {event.event_id for event in events}
+        for is_state in (True, False):
+            await self.intake.add(
+                [event for event in events if (event.event_id in self.refused_state) == is_state], is_state=is_state
+            )
+        await self.intake.finish()
+        self.refused -= ids
+        self.refused_state -= ids
 
 
 class EventFetch:

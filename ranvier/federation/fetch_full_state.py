@@ -4,7 +4,10 @@ Spec: server-server API, `/state`, `/state_ids`; MSC3902. Of a great room hardly
 all of it is asked for at once, in one request. Later only what is missing.
 """
 
+from collections.abc import Sequence
+
 from ranvier.federation.fetch_events import EventFetch, GapError
+from ranvier.federation.further_keys import FurtherKeys
 from ranvier.proto.events import Event
 from ranvier.rooms.full_state import ToldState
 from ranvier.rooms.room import Room
@@ -13,18 +16,30 @@ from ranvier.rooms.room import Room
 class FullStateFetch:
     """Asks. Raises what `EventFetch` does."""
 
-    def __init__(self, *, fetch: EventFetch) -> None:
+    def __init__(self, *, fetch: EventFetch, further_keys: FurtherKeys) -> None:
         self._fetch = fetch
+        self._further_keys = further_keys
 
     async def at_once(
-        self, room: Room, join: Event, server: str, *, all_known: frozenset[str] | None, without_refused: bool
+        self,
+        room: Room,
+        join: Event,
+        server: str,
+        *,
+        others: Sequence[str],
+        all_known: frozenset[str] | None,
+        without_refused: bool,
     ) -> ToldState:
         """The state before the join as this server tells it; all of its events are stored.
 
         `without_refused`: those that it gives, but whose signatures do not prove them, are left out. There are such ones
-        in every large room: keys are gone with the servers that signed with them. `all_known` as in `OutlierIntake`.
+        in every large room: keys are gone with the servers that signed with them. `others` are servers that
+        may know these keys. `all_known` as in `OutlierIntake`.
         """
         streamed = await self._fetch.stream_state(room, join, server, all_known=all_known)
+        if streamed.unproven:
+            unproven = list(streamed.unproven.values())
+            await streamed.take_proven(await self._further_keys.proven(unproven, [server, *others]))
         told = streamed.intake.told
         absent = 0
         async for portion, known in self._fetch.in_portions(room, list(streamed.intake.unread)):

@@ -79,7 +79,7 @@ class KeyFetch:
         """
         names = sorted(wanted)
         asked = [
-            self._ask(
+            self.ask(
                 notary, {name: wanted[name] for name in names[start : start + BATCH] if name != notary.server_name}
             )
             for notary in self._notaries
@@ -87,7 +87,8 @@ class KeyFetch:
         ]
         return [found for answer in await asyncio.gather(*asked) for found in answer]
 
-    async def _ask(self, notary: Notary, wanted: Mapping[str, Mapping[str, int]]) -> list[Found]:
+    async def ask(self, notary: Notary, wanted: Mapping[str, Mapping[str, int]]) -> list[Found]:
+        """What one notary says, as `from_notaries`; nothing if it does not answer."""
         if not wanted:
             return []
         criteria = {

@@ -12,7 +12,6 @@ from typing import Final
 from ranvier.federation.agreed_state import ToldStates
 from ranvier.federation.client import FederationClient, RemoteError, Unreachable
 from ranvier.federation.fetch_events import EventFetch, GapError, is_in
-from ranvier.federation.fetch_full_state import FullStateFetch
 from ranvier.federation.screening import Screened, Screens
 from ranvier.proto.event_order import ancestors_first
 from ranvier.proto.events import Event
@@ -55,8 +54,7 @@ class Gaps:
     ) -> None:
         self._rooms = rooms
         self._accepting = accepting
-        self._fetch = EventFetch(rooms=rooms, outliers=outliers, client=client, screens=screens)
-        self.full_states = FullStateFetch(fetch=self._fetch)
+        self._fetch = self.fetch = EventFetch(rooms=rooms, outliers=outliers, client=client, screens=screens)
 
     async def needs(self, room: Room, event: Event) -> Needs:
         """What of the events that this one cites is not known, or has no place in the room yet."""

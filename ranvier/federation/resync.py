@@ -14,6 +14,7 @@ from typing import Final
 
 from ranvier.db.engine import Database, DatabaseError
 from ranvier.federation.client import FederationClient, RemoteError, Unreachable
+from ranvier.federation.fetch_full_state import FullStateFetch
 from ranvier.federation.gaps import GapError, Gaps
 from ranvier.federation.keys import ServerKeys
 from ranvier.federation.paths import path
@@ -46,6 +47,7 @@ GUESS_AFTER_MS: Final = 3_600_000
 """So long after the join the state before a later event that nobody can tell is guessed."""
 DOUBTS: Final = 3
 """A state that contradicts the one that the join came with is believed when it has been told so many times."""
+
 
 @dataclass(slots=True)
 class ResyncCounters:
@@ -81,6 +83,7 @@ class Resyncs:
         client: FederationClient,
         gaps: Gaps,
         keys: ServerKeys,
+        fetch: FullStateFetch,
         full_states: FullStates,
         becoming_full: BecomingFull,
         hosts_of: Callable[[Room], Awaitable[Collection[str]]],
@@ -96,6 +99,7 @@ class Resyncs:
         self._client = client
         self._gaps = gaps
         self._keys = keys
+        self._fetch_states = fetch
         self._full_states = full_states
         self._becoming_full = becoming_full
         self._hosts_of = hosts_of
@@ -234,7 +238,7 @@ class Resyncs:
         for server in servers:
             partial.asked.append(server)
             try:
-                told = await self._ask(room, partial, join.event, server)
+                told = await self._ask(room, partial, join.event, server, servers)
                 await self._check(partial, told)
             except (GapError, RemoteError, Unreachable, DoubtfulState) as error:
                 problem = f"{server}: {error}"
@@ -246,14 +250,16 @@ class Resyncs:
                 return None
         return problem
 
-    async def _ask(self, room: Room, partial: PartialRoom, join: Event, server: str) -> ToldState:
-        fetch = self._gaps.full_states
+    async def _ask(
+        self, room: Room, partial: PartialRoom, join: Event, server: str, servers: Sequence[str]
+    ) -> ToldState:
+        fetch = self._fetch_states
         without_refused = partial.tries >= WITHOUT_REFUSED_AFTER
         if partial.is_begun:
             return await fetch.what_is_missing(room, join, server, without_refused=without_refused)
         try:
             return await fetch.at_once(
-                room, join, server, all_known=partial.begun_with, without_refused=without_refused
+                room, join, server, others=servers, all_known=partial.begun_with, without_refused=without_refused
             )
         except RemoteError:
             raise  # It tells nothing.

@@ -38,6 +38,8 @@ class Screening:
     refused: dict[str, str] = field(default_factory=dict)
     malformed: int = 0
     """How many had not even an id."""
+    unproven: list[ReceivedEvent] = field(default_factory=list)
+    """Those that are `refused` because of their signatures."""
 
     @property
     def badly_authorised(self) -> frozenset[str]:
@@ -85,6 +87,7 @@ class Screens:
             event = received.event
             if verdict.error is not None:
                 result.refused[event.event_id] = verdict.error
+                result.unproven.append(received)
             else:
                 result.passed.append(Screened(event, verdict.authoriser_signed))
         return result

@@ -46,6 +46,10 @@ class Resident:
     heard: list[Event] = field(default_factory=list)
     """Events from transactions, in the order in which they came."""
     edus: list[dict[str, Any]] = field(default_factory=list)
+    knows_keys_of: set[str] = field(default_factory=set)
+    """Other servers, whose keys it tells."""
+    keys_asked: int = 0
+    """How often it was asked for the keys of others."""
     _held: dict[str, asyncio.Event] = field(default_factory=dict)
     _refusals: dict[str, list[Answer]] = field(default_factory=dict)
     _always: dict[str, Answer] = field(default_factory=dict)
@@ -136,7 +140,7 @@ class Resident:
         url = urlsplit(target)
         segments = [unquote(segment) for segment in url.path.removeprefix("/_matrix/").split("/")]
         if segments[0] == "key":
-            status, answer = 200, self._keys()
+            status, answer = 200, self._keys_of_others(body) if segments[-1] == "query" else _keys(self.name)
         else:
             _, _, act, *rest = segments
             request = Request(
@@ -231,10 +235,14 @@ class Resident:
             return 200, {"device_keys": found}
         return NOT_FOUND
 
-    def _keys(self) -> dict[str, Any]:
-        return write_key_document(
-            server_name=self.name, keys=[key_of(self.name)], old_keys={}, valid_until_ts=now_ms() + 7 * DAY_MS
-        )
+    def _keys_of_others(self, body: bytes) -> dict[str, Any]:
+        self.keys_asked += 1
+        asked = orjson.loads(body)["server_keys"]
+        return {"server_keys": [_keys(name) for name in asked if name in self.knows_keys_of]}
+
+
+def _keys(name: str) -> dict[str, Any]:
+    return write_key_document(server_name=name, keys=[key_of(name)], old_keys={}, valid_until_ts=now_ms() + 7 * DAY_MS)
 
 
 def _origin(headers: Sequence[Header]) -> str:
