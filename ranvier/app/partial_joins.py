@@ -17,6 +17,7 @@ from ranvier.ports import Clock
 from ranvier.proto.errors import MatrixError
 from ranvier.proto.ids import domain_of
 from ranvier.rooms.become_full import BecomingFull
+from ranvier.rooms.full_room import known_members
 from ranvier.rooms.full_state import FullStates
 from ranvier.rooms.partial_rooms import PartialRoom
 from ranvier.rooms.room import Room
@@ -45,7 +46,7 @@ def build_resyncs(
     """The jobs, and all they need."""
 
     async def leave(partial: PartialRoom) -> None:
-        for user_id in await joined_rooms.users_in(db, partial.room_nid):
+        for user_id in await joined_rooms.users_in(db, known_members(partial.room_nid)):
             if domain_of(user_id) == server_name:
                 try:
                     await memberships.leave(Requester(user_id, None, None), partial.room_id, reason=REASON)

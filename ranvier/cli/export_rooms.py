@@ -12,7 +12,7 @@ from ranvier.db.engine import Database
 from ranvier.proto.client_events import client_event, stripped_fields
 from ranvier.proto.handshakes.told_state import TOLD
 from ranvier.proto.visibility import HISTORY_VISIBILITY, visibility_of, visible
-from ranvier.state.history import RoomHistory
+from ranvier.state.history import RoomHistory, known_state
 from ranvier.store import events as event_store
 from ranvier.store import rooms as room_store
 from ranvier.store import stripped_states
@@ -145,7 +145,7 @@ class RoomExport:
             state_no = heads[0].state_no if heads else 0
         else:
             state_no = last.state_before or 0
-        state = await history.load_state(state_no) if state_no else {}
+        state = await history.load_state(known_state(state_no)) if state_no else {}
         if last is not None and last.key_id is not None:
             state[last.key_id] = last.event_nid
         await self._write_state_events(f"{name}/state", sorted(state.values()))

@@ -18,6 +18,7 @@ from ranvier.e2ee.remote_keys import QueriedKeys, RemoteClaims
 from ranvier.federation.ask_keys import KeyAsking
 from ranvier.proto.ids import domain_of
 from ranvier.rooms.append import Append
+from ranvier.rooms.full_room import known_members
 from ranvier.rooms.whereabouts import Whereabouts
 from ranvier.store import joined_rooms, rooms
 from ranvier.store import remote_devices as store
@@ -257,7 +258,7 @@ class RemoteDevices:
                 left, self._rooms_left = self._rooms_left, set()
                 for room_nid in left:
                     if self._server_name not in await self._whereabouts.servers_in(room_nid):
-                        departed.update(await joined_rooms.users_in(self._db, room_nid))
+                        departed.update(await joined_rooms.users_in(self._db, known_members(room_nid)))
                 known = await store.of_users(self._db, departed) if departed else {}
                 if known:
                     await self.drop_strangers(known)

@@ -17,9 +17,11 @@ from ranvier.federation.resident_state import ToldEvents, told_json
 from ranvier.proto.events import StateKey
 from ranvier.proto.redaction import redact_event
 from ranvier.rooms.append import Append
+from ranvier.rooms.full_room import known_members
 from ranvier.rooms.heroes import HEROES, names_room
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
+from ranvier.state.history import known_state
 from ranvier.store import rooms as store
 from ranvier.store.events import StoredEvent
 from ranvier.store.state_keys import MEMBER_KEYS
@@ -139,7 +141,7 @@ class StateWithoutMembers:
         known = await self._standing(room, state_no, kept.heroes, join)
         if len(known) == HEROES:
             return known
-        rows = await store.first_members(self._rooms.db, [room.room_nid], HEROES + 1)
+        rows = await store.first_members(self._rooms.db, [known_members(room.room_nid)], HEROES + 1)
         first = await self._rooms.cache.from_rows(rows)
         kept.heroes = tuple((await self._standing(room, state_no, first, join))[:HEROES])
         return kept.heroes
@@ -163,7 +165,7 @@ class StateWithoutMembers:
     async def _omits(self, room: Room, state_no: int, heroes: Sequence[StoredEvent]) -> bool:
         if room.joined_members + room.invited_members > HEROES + 1 or not heroes:
             return True
-        state = await room.history.load_state(state_no)
+        state = await room.history.load_state(known_state(state_no))
         return sum(key_id >= MEMBER_KEYS for key_id in state) > len(heroes)
 
 

@@ -11,6 +11,7 @@ from ranvier.federation.auth_chain import AuthChains
 from ranvier.proto.redaction import redact_event
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
+from ranvier.state.history import known_state
 from ranvier.store import raw_events
 from ranvier.store.events import StoredEvent
 
@@ -37,7 +38,7 @@ class StateBefore:
 
     async def of(self, room: Room, stored: StoredEvent) -> ToldEvents:
         """The whole state before an event, and the auth chains of that and of the event."""
-        state = list((await room.history.load_state(stored.state_before or 0)).values())
+        state = list((await room.history.load_state(known_state(stored.state_before or 0))).values())
         chain = await self._auth_chains.of([*state, stored.event_nid])
         json = await told_json(self._rooms, {*state, *chain})
         return ToldEvents([json[nid] for nid in state], [json[nid] for nid in sorted(chain)], servers=None)

@@ -18,6 +18,7 @@ from ranvier.proto.ids import domain_of
 from ranvier.rooms.history import event_not_found
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
+from ranvier.state.history import known_state
 from ranvier.store import event_ids, raw_events
 from ranvier.store.events import ACCEPTED, StoredEvent
 
@@ -106,7 +107,7 @@ class StateServing:
         return stored
 
     async def _state_and_chain(self, room: Room, state_no: int) -> tuple[list[int], list[int]]:
-        state = list((await room.history.load_state(state_no)).values())
+        state = list((await room.history.load_state(known_state(state_no))).values())
         return state, sorted(await self._auth_chains.of(state))
 
     async def _ids(self, event_nids: Sequence[int]) -> bytes:

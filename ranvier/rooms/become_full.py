@@ -22,7 +22,7 @@ from ranvier.rooms.replay import Replay, Told
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.write import durable
-from ranvier.state.history import StateRows
+from ranvier.state.history import StateRows, known_state
 from ranvier.store import events, partial_state
 from ranvier.store.events import ACCEPTED, POS_BITS, StoredEvent, encode_auth
 from ranvier.store.rooms import INVITE, JOIN, LEAVE, MEMBERSHIPS
@@ -205,7 +205,7 @@ class _Finish:
         (join,) = (await self.rooms.cache.by_id([self.partial.join_event_id])).values()
         partial_no, full_no = join.state_before or 0, self.partial.full_state_no or 0
         keys = {
-            *await history.load_state(partial_no),
+            *await history.load_state(known_state(partial_no)),
             *await history.load_non_members(full_no),
             *await history.difference(partial_no, self.room.state_no),
             *await history.difference(full_no, state_no),

@@ -9,6 +9,7 @@ from typing import Final, NewType
 from ranvier.proto.errors import MatrixError
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
+from ranvier.state.history import WholeState
 from ranvier.state.view import Full, Lookup, Partial
 from ranvier.store.rooms import AllMembersOf
 
@@ -46,6 +47,11 @@ def all_members(room: FullRoom) -> AllMembersOf:
 def known_members(room_nid: int) -> AllMembersOf:
     """To list those members who are known, by somebody who can do without the others: say why."""
     return AllMembersOf(room_nid)
+
+
+def whole_state(room: FullRoom, state_no: int) -> WholeState:
+    """To read all of a state of a full room."""
+    return WholeState(state_no)
 
 
 def full_view(rooms: Rooms, room: FullRoom, state_no: int) -> Full:

@@ -18,6 +18,7 @@ from ranvier.rooms.graph import Graph
 from ranvier.rooms.partial_rooms import PartialRoom
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.write import durable
+from ranvier.state.history import known_state
 from ranvier.store import partial_state
 from ranvier.store.events import REJECTED, StoredEvent
 from ranvier.store.rooms import JOIN, MEMBERSHIPS
@@ -71,7 +72,7 @@ class FullStates:
         """
         room = await self._rooms.get(partial.room_id)
         (join,) = (await self._rooms.cache.by_id([partial.join_event_id])).values()
-        known = await room.history.load_state(join.state_before or 0)
+        known = await room.history.load_state(known_state(join.state_before or 0))
         await asyncio.sleep(0)
         differing = sum(told.entries.get(key_id) != nid for key_id, nid in known.items())
         if differing:
@@ -99,7 +100,7 @@ class FullStates:
         # What the state is to be based on stays what it is, so nobody has to be kept out of the room meanwhile.
         history = (await rooms.get(partial.room_id)).history
         (join,) = (await rooms.cache.by_id([partial.join_event_id])).values()
-        changes = await _differences(await history.load_state(join.state_before or 0), told.entries)
+        changes = await _differences(await history.load_state(known_state(join.state_before or 0)), told.entries)
         prepared = await history.prepare(join.state_before or 0, changes)
         while True:
             room = await rooms.get(partial.room_id)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from ranvier.proto.events import Event, StateKey
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
-from ranvier.state.history import StateRows
+from ranvier.state.history import StateRows, known_state
 from ranvier.state.resolver import Resolver, Unstored
 from ranvier.store.events import REJECTED, StoredEvent
 
@@ -55,7 +55,7 @@ class Graph:
         if not base_no:
             root = await room.history.root(entries)
             return root.state_no, root.rows if root.state_no else None
-        standing = await room.history.load_state(base_no)
+        standing = await room.history.load_state(known_state(base_no))
         changes = {key_id: nid for key_id, nid in entries.items() if standing.get(key_id) != nid}
         changes |= dict.fromkeys(standing.keys() - entries.keys(), 0)
         derived = await room.history.derive(base_no, changes)

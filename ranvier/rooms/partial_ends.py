@@ -10,6 +10,7 @@ from functools import partial as bound
 from ranvier.db.engine import Tx
 from ranvier.proto.ids import domain_of
 from ranvier.rooms.append import Append
+from ranvier.rooms.full_room import known_members
 from ranvier.rooms.partial_rooms import PartialRoom
 from ranvier.rooms.rooms import Rooms
 from ranvier.store import joined_rooms, partial_state
@@ -27,7 +28,7 @@ async def end_with_last_leave(rooms: Rooms, append: Append, server_name: str) ->
         return
     await room.settled()
     joining = {change.user_id for change in append.members if change.is_local and change.membership == JOIN}
-    users = {*await joined_rooms.users_in(rooms.db, room.room_nid), *joining} - leaving
+    users = {*await joined_rooms.users_in(rooms.db, known_members(room.room_nid)), *joining} - leaving
     if not any(domain_of(user_id) == server_name for user_id in users):
         append.ends_partial = partial
         append.also.append(bound(_clear, partial=partial))

@@ -10,7 +10,7 @@ from ranvier.proto.errors import forbidden, not_found
 from ranvier.proto.events import StateKey
 from ranvier.proto.ids import domain_of
 from ranvier.rooms.access import Access, Now, Until
-from ranvier.rooms.full_room import FullRoom, all_members, full_room
+from ranvier.rooms.full_room import FullRoom, all_members, full_room, whole_state
 from ranvier.rooms.member_lists import MemberLists
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
@@ -35,7 +35,7 @@ class StateReading:
         if isinstance(view, Now):
             members = await self._current_members(room, MEMBERSHIPS.values())
             return [*view.room.state.values(), *members]
-        entries = await view.room.history.load_state(view.last.state_before or 0)
+        entries = await view.room.history.load_state(whole_state(room, view.last.state_before or 0))
         return await self._events({**entries, **view.changed}.values())
 
     async def entry(self, requester: Requester, room_id: str, key: StateKey) -> StoredEvent:
@@ -91,9 +91,11 @@ class StateReading:
         if last is None:
             # Before all that is known here is the state in which the first event has found the room.
             first = await self._first_event(view.room)
-            entries = await view.room.history.load_state(0 if first is None else first.state_before or 0)
+            entries = await view.room.history.load_state(
+                whole_state(room, 0 if first is None else first.state_before or 0)
+            )
         else:
-            entries = await view.room.history.load_state(last.state_before or 0)
+            entries = await view.room.history.load_state(whole_state(room, last.state_before or 0))
             if last.key_id is not None:
                 entries = {**entries, last.key_id: last.event_nid}
         events = await self._events([nid for key_id, nid in entries.items() if key_id >= MEMBER_KEYS])

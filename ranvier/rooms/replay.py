@@ -23,7 +23,7 @@ from ranvier.rooms.outliers import judge_by_auth_events
 from ranvier.rooms.partial_rooms import PartialRoom
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
-from ranvier.state.history import StateRows
+from ranvier.state.history import StateRows, known_state
 from ranvier.store.events import ACCEPTED, REJECTED, SOFT_FAILED, StoredEvent
 
 
@@ -160,7 +160,7 @@ class Replay:
 
     async def _guess(self, stored: StoredEvent, rows: list[StateRows]) -> int:
         """A full state in place of the partial one before an event: who else was there then is taken from the join."""
-        known = await self.room.history.load_state(stored.state_before or 0)
+        known = await self.room.history.load_state(known_state(stored.state_before or 0))
         derived = await self.room.history.derive(self.partial.full_state_no or 0, known)
         rows.append(derived.rows)
         return derived.state_no

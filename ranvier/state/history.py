@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Final, NewType
 
 from ranvier.db.engine import Reader, Tx
 from ranvier.state import codec
@@ -26,10 +26,20 @@ from ranvier.store import state_history
 from ranvier.store.state_history import StateRows
 from ranvier.store.state_keys import MEMBER_KEYS
 
-__all__ = ["Derived", "Prepared", "RoomHistory", "StateRows"]
+__all__ = ["Derived", "Prepared", "RoomHistory", "StateRows", "WholeState", "known_state"]
+
+WholeState = NewType("WholeState", int)
+"""The number of a state that is read with all its members: from `known_state`, or from `rooms.full_room.whole_state`. So
+nobody forgets that of partially joined rooms not all of them are known.
+"""
 
 PORTION: Final = 4096
 """So many entries of a great state are worked on before others may go on."""
+
+
+def known_state(state_no: int) -> WholeState:
+    """To read as much of a state as is known, by somebody who can do without the rest, or knows that there is none."""
+    return WholeState(state_no)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +179,7 @@ class RoomHistory:
             prepared.base, prepared.depth, prepared.entries, prepared.fingerprint, prepared.delta, prepared.chunks
         )
 
-    async def load_state(self, state_no: int) -> dict[int, int]:
+    async def load_state(self, state_no: WholeState) -> dict[int, int]:
         """The whole state: `key_id -> event_nid`. At most two statements."""
         return _present(_merged(await self._layers.entries(await self._stack(state_no))))
 

@@ -25,7 +25,7 @@ from ranvier.proto.resolution.requests import (
 )
 from ranvier.proto.resolution.resolve import resolve
 from ranvier.proto.room_versions import RoomVersion
-from ranvier.state.history import RoomHistory, StateRows
+from ranvier.state.history import RoomHistory, StateRows, known_state
 from ranvier.store import auth_graph
 from ranvier.store.event_cache import EventCache
 from ranvier.store.events import REJECTED, StoredEvent
@@ -219,7 +219,7 @@ class _Source:
         # Events in conflict are tried in any case; the others must not stand behind what all states agree on.
         doubtful = found.difference(*nids)
         if doubtful:
-            entries = await self._history.load_state(self._conflict.any_state)
+            entries = await self._history.load_state(known_state(self._conflict.any_state))
             common = [nid for key_id, nid in entries.items() if key_id not in self._conflict.key_ids]
             found -= await self._walk(walk_citing(doubtful, common))
         return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ranvier.db.engine import Reader
 from ranvier.proto.events import StateKey
-from ranvier.state.history import RoomHistory
+from ranvier.state.history import RoomHistory, WholeState
 from ranvier.store.event_cache import EventCache
 from ranvier.store.events import StoredEvent
 from ranvier.store.state_keys import MEMBER_KEYS, StateKeys
@@ -57,12 +57,12 @@ class Full:
 
     async def members(self) -> Mapping[StateKey, StoredEvent]:
         """Every member event."""
-        entries = await self.lookup.history.load_state(self.state_no)
+        entries = await self.lookup.history.load_state(WholeState(self.state_no))
         return await self.lookup.events([nid for key_id, nid in entries.items() if key_id >= MEMBER_KEYS])
 
     async def everything(self) -> Mapping[StateKey, StoredEvent]:
         """Every entry."""
-        return await self.lookup.events((await self.lookup.history.load_state(self.state_no)).values())
+        return await self.lookup.events((await self.lookup.history.load_state(WholeState(self.state_no))).values())
 
 
 @dataclass(frozen=True, slots=True)

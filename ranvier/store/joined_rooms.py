@@ -3,7 +3,7 @@
 from typing import Final
 
 from ranvier.db.engine import Reader
-from ranvier.store.rooms import JOIN
+from ranvier.store.rooms import JOIN, AllMembersOf
 
 _IS_JOINED: Final = f"membership = {JOIN}"
 """Written out: only so is the index used that holds nothing else."""
@@ -28,7 +28,7 @@ async def of_users(db: Reader, user_ids: list[str]) -> dict[str, set[int]]:
     return found
 
 
-async def users_in(db: Reader, room_nid: int) -> list[str]:
+async def users_in(db: Reader, room_nid: AllMembersOf) -> list[str]:
     """Everybody who is joined to a room, as far as is known. One statement."""
     rows = await db.all(
         "SELECT k.state_key FROM room_current c JOIN state_keys k ON k.key_id = c.key_id"

@@ -223,7 +223,7 @@ async def current_members_json(db: Reader, room_nid: AllMembersOf, memberships: 
     )
 
 
-async def first_members(db: Reader, room_nids: Collection[int], limit: int) -> list[Row]:
+async def first_members(db: Reader, room_nids: Collection[AllMembersOf], limit: int) -> list[Row]:
     """Event rows (`COLUMNS`) of those who are joined to some rooms or invited, the first to be so first."""
     return await db.all(
         f"SELECT {_EVENT_COLUMNS} FROM room_current c JOIN events e ON e.event_nid = c.event_nid"

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ranvier.rooms.full_room import known_members
 from ranvier.rooms.heroes import HEROES, names_room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store import rooms as store
@@ -88,7 +89,7 @@ class ReadAhead:
         return found
 
     async def _first_members(self, room_nids: Sequence[int], limit: int) -> dict[int, tuple[str, ...]]:
-        rows = await store.first_members(self._rooms.db, room_nids, limit)
+        rows = await store.first_members(self._rooms.db, [known_members(room_nid) for room_nid in room_nids], limit)
         found: dict[int, list[str]] = {room_nid: [] for room_nid in room_nids}
         for stored in await self._rooms.cache.from_rows(rows):
             found[stored.room_nid].append(stored.event.state_key or "")

@@ -12,6 +12,7 @@ from ranvier.rooms.cited_members import cited_members
 from ranvier.rooms.full_room import known_members
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
+from ranvier.state.history import known_state
 from ranvier.store import rooms as store
 from ranvier.store.events import StoredEvent
 from ranvier.store.state_keys import MEMBER_KEYS
@@ -46,7 +47,7 @@ class StateSections:
             return await self.current(room, members=members)
         history = room.history
         state_no = first.room_before
-        entries = await (history.load_state(state_no) if members else history.load_non_members(state_no))
+        entries = await (history.load_state(known_state(state_no)) if members else history.load_non_members(state_no))
         return by_key((await self._rooms.cache.get(list(entries.values()))).values())
 
     async def _undone(self, entries: Entries, events: Sequence[StoredEvent], *, members: bool) -> Entries:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ranvier.proto.events import Event
+from ranvier.state.history import known_state
 from ranvier.store.events import ACCEPTED, REJECTED, StoredEvent
 from tests.faster_joins.room import MEMBER, ScriptedRoom
 from tests.faster_joins.stage import CHARLIE, DEREK, ELSIE, OURS, Stage, staged
@@ -24,7 +25,9 @@ async def state_before(s: Stage, room: ScriptedRoom, event: Event) -> dict[tuple
     found = await stored(s, event)
     assert found is not None and found.state_before is not None
     ours = await s.ours.rooms.rooms.get(room.room_id)
-    events = await s.ours.rooms.cache.get(list((await ours.history.load_state(found.state_before)).values()))
+    events = await s.ours.rooms.cache.get(
+        list((await ours.history.load_state(known_state(found.state_before))).values())
+    )
     return {one.event.key: one.event.event_id for one in events.values() if one.event.key is not None}
 
 

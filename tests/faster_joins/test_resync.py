@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from ranvier.rooms.partial_rooms import PartialRoom
+from ranvier.state.history import known_state
 from tests.faster_joins.answers import Answer, Request
 from tests.faster_joins.room import MEMBER, ScriptedRoom
 from tests.faster_joins.stage import CHARLIE, DEREK, ELSIE, RESIDENT, Stage, staged
@@ -46,7 +47,9 @@ async def test_fj_23_the_full_state_before_every_event_is_known(s: Stage) -> Non
     ours = await s.ours.rooms.rooms.get(room.room_id)
     for event in events:
         (stored,) = (await s.ours.rooms.cache.by_id([event.event_id])).values()
-        state = await s.ours.rooms.cache.get(list((await ours.history.load_state(stored.state_before or 0)).values()))
+        state = await s.ours.rooms.cache.get(
+            list((await ours.history.load_state(known_state(stored.state_before or 0))).values())
+        )
         expected = {known.event_id for known in room.before[event.event_id].values()}
         assert {known.event.event_id for known in state.values()} == expected
 

@@ -15,6 +15,7 @@ from ranvier.proto.redaction import redact
 from ranvier.proto.signing import SignatureError, required_signers
 from ranvier.proto.signing import check_event as check_signed
 from ranvier.rooms.room import Room
+from ranvier.state.history import known_state
 from ranvier.store.events import ACCEPTED, COLUMNS, REJECTED, StoredEvent, stored_event
 from tests.plays.world import World
 
@@ -118,7 +119,7 @@ class _Verdicts:
 
     async def _state(self, state_no: int) -> Mapping[StateKey, Event]:
         if state_no not in self._states:
-            entries = (await self._room.history.load_state(state_no)).values()
+            entries = (await self._room.history.load_state(known_state(state_no))).values()
             events = [self._stored[nid].event for nid in entries]
             self._states[state_no] = {event.key: event for event in events if event.key is not None}
         return self._states[state_no]

@@ -23,6 +23,7 @@ from ranvier.db.sqlite import open_sqlite
 from ranvier.http.listeners import app_for
 from ranvier.proto.signing import SigningKey
 from ranvier.proto.unpadded_base64 import encode_base64
+from ranvier.state.history import known_state
 from ranvier.users.create_account import NewAccount
 from ranvier.users.issue_login import DeviceWish
 from tests.api.asgi import Client, in_room
@@ -176,7 +177,7 @@ class World:
         """A room's state as a server has it: ids of events."""
         services = self.servers[server].rooms
         room = await services.rooms.get(room_id)
-        entries = await room.history.load_state(room.state_no)
+        entries = await room.history.load_state(known_state(room.state_no))
         events = await services.cache.get(list(entries.values()))
         return {stored.event.key: stored.event.event_id for stored in events.values() if stored.event.key is not None}
 

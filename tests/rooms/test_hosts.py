@@ -11,6 +11,7 @@ from ranvier.rooms import hosts as module
 from ranvier.rooms.accept import Arrival
 from ranvier.rooms.hosts import Hosts
 from ranvier.rooms.room import Room
+from ranvier.state.history import known_state
 from tests.api.asgi import Client, in_room
 from tests.api.homeserver import SERVER_NAME, Homeserver
 from tests.rooms.remote_room import RemoteRoom
@@ -31,7 +32,7 @@ async def room_of(server: Homeserver, room_id: str) -> Room:
 
 async def counted(server: Homeserver, room: Room, state_no: int) -> frozenset[str]:
     """What the state itself says."""
-    state = await room.history.load_state(state_no)
+    state = await room.history.load_state(known_state(state_no))
     events = await server.server.rooms.cache.get(list(state.values()))
     return frozenset(
         domain_of(stored.event.state_key or "")

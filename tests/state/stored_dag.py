@@ -9,7 +9,7 @@ from ranvier.config.sections import DatabaseConfig
 from ranvier.db.engine import Database
 from ranvier.db.open import open_database
 from ranvier.proto.events import Event
-from ranvier.state.history import RoomHistory, StateRows
+from ranvier.state.history import RoomHistory, StateRows, known_state
 from ranvier.state.resolver import Resolver
 from ranvier.store import events as event_rows
 from ranvier.store import rooms, state_history, state_keys
@@ -64,7 +64,7 @@ class StoredDag:
     async def state(self, state_no: int) -> State:
         """A stored state as ids."""
         ids = list(self.dag.events)
-        entries = await self.history.load_state(state_no)
+        entries = await self.history.load_state(known_state(state_no))
         keys = await self.keys.keys(self.db, entries.keys())
         return {keys[key_id]: ids[nid - 1] for key_id, nid in entries.items()}
 
