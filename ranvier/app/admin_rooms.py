@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from ranvier.api.admin.delete_room import DeleteRoomApi
 from ranvier.api.admin.room_control import RoomControlApi
 from ranvier.api.admin.room_history import RoomHistoryApi
 from ranvier.api.admin.rooms import AdminRoomsApi
@@ -9,7 +10,9 @@ from ranvier.app.accounts import UserServices
 from ranvier.app.federation import FederationServices
 from ranvier.app.rooms import RoomServices
 from ranvier.http.route import Route
+from ranvier.ports import Clock
 from ranvier.rooms.context import Context
+from ranvier.rooms.delete_room import RoomDeletion
 from ranvier.rooms.hierarchy import Hierarchy
 from ranvier.rooms.messages import Messages
 from ranvier.rooms.read_event import EventReading
@@ -18,9 +21,12 @@ from ranvier.rooms.timeline_scan import TimelineScan
 from ranvier.rooms.timestamp_to_event import TimestampToEvent
 from ranvier.rooms.unrestricted_history import UnrestrictedHistory
 from ranvier.users.ignored_users import IgnoredUsers
+from ranvier.users.scheduled_tasks import ScheduledTasks
 
 
-def admin_room_routes(*, users: UserServices, rooms: RoomServices, federation: FederationServices) -> list[Route]:
+def admin_room_routes(
+    *, clock: Clock, users: UserServices, rooms: RoomServices, federation: FederationServices, tasks: ScheduledTasks
+) -> list[Route]:
     """The routes for administrators of rooms."""
     administration = RoomAdministration(
         rooms=rooms.rooms,
@@ -29,7 +35,19 @@ def admin_room_routes(*, users: UserServices, rooms: RoomServices, federation: F
         entering=federation.handshakes.memberships,
         tidy=partial(federation.tidying.tidy, most=1),
     )
+    deletion = RoomDeletion(
+        rooms=rooms.rooms,
+        writer=rooms.writer,
+        accounts=users.administration,
+        blocked=rooms.blocked,
+        create=rooms.creating.create_room,
+        members=federation.handshakes.memberships,
+        purge=rooms.purge,
+        tasks=tasks,
+        clock=clock,
+    )
     return [
+        *DeleteRoomApi(deletion=deletion).routes(),
         *AdminRoomsApi(rooms=administration).routes(),
         *_history(users, rooms).routes(),
         *RoomControlApi(rooms=administration, blocked=rooms.blocked).routes(),

@@ -33,6 +33,7 @@ class EphemeralServices:
     """What others are built with, and what has to run."""
 
     notifying: Notifying
+    outcomes: DefaultOutcomes
     presence: PresenceTracker
     presence_stream: PresenceStream
     receipts: Receipts
@@ -83,6 +84,7 @@ async def build_ephemeral(
     appender.listeners += [typing.on_commit, presence_stream.on_commit]
     return EphemeralServices(
         notifying=notifying,
+        outcomes=outcomes,
         presence=presence,
         presence_stream=presence_stream,
         receipts=receipts,

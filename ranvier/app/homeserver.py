@@ -154,7 +154,7 @@ class Homeserver:
                 *e2ee_routes(e2ee, rooms.device_lists),
                 *directory_routes(config=config, directory=directory, rooms=rooms),
                 *user_directory.routes,
-                *admin_room_routes(users=users, rooms=rooms, federation=federation),
+                *admin_room_routes(clock=clock, users=users, rooms=rooms, federation=federation, tasks=admin.tasks),
                 *admin_routes(
                     admin=admin,
                     clock=clock,

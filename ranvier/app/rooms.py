@@ -37,6 +37,7 @@ from ranvier.rooms.outside_membership import OutsideMemberships
 from ranvier.rooms.partial_ends import note_ends
 from ranvier.rooms.partial_rooms import PartialRooms
 from ranvier.rooms.profile_change import ProfileChanges
+from ranvier.rooms.purge_room import RoomPurge
 from ranvier.rooms.read_event import EventReading
 from ranvier.rooms.read_markers import ReadMarkers
 from ranvier.rooms.read_state import StateReading
@@ -115,6 +116,7 @@ class RoomServices:
     outside_memberships: OutsideMemberships
     presence_status: PresenceStatus
     profile_changes: ProfileChanges
+    purge: RoomPurge
     event_reading: EventReading
     state_reading: StateReading
     read_markers: ReadMarkers
@@ -219,6 +221,8 @@ async def build_rooms(
         ignored_users=ignored_users,
         limiters=limiters,
     )
+    purge = RoomPurge(rooms=rooms, appender=appender, clock=clock)
+    purge.forget += [feeds.forget_room, member_lists.forget, ephemeral.outcomes.forget]
     partly_known = PartlyKnown(partials=rooms.partials)
     device_lists = DeviceListStream(
         db=db,
@@ -326,6 +330,7 @@ async def build_rooms(
         presence_status=PresenceStatus(
             tracker=ephemeral.presence, feeds=feeds, clock=clock, share_room=of_user.share_room
         ),
+        purge=purge,
         profile_changes=ProfileChanges(rooms=rooms, writer=writer, member_content=member_content),
         event_reading=EventReading(rooms=rooms, history=history, messages=messages),
         state_reading=StateReading(rooms=rooms, access=access, member_lists=member_lists),

@@ -14,6 +14,7 @@ class BlockedRooms:
     def __init__(self, *, db: Database, blocked: dict[str, str]) -> None:
         self._db = db
         self._blocked = blocked
+        self._closed: set[str] = set()
 
     @classmethod
     async def load(cls, db: Database) -> "BlockedRooms":
@@ -22,8 +23,16 @@ class BlockedRooms:
 
     def check(self, room_id: str) -> None:
         """Raises 403 `M_FORBIDDEN` for a room that nobody can enter."""
-        if room_id in self._blocked:
+        if room_id in self._blocked or room_id in self._closed:
             raise forbidden("This room has been blocked on this server")
+
+    def close(self, room_id: str) -> None:
+        """Let nobody enter until `reopen`: the room is being deleted."""
+        self._closed.add(room_id)
+
+    def reopen(self, room_id: str) -> None:
+        """The opposite of `close`."""
+        self._closed.discard(room_id)
 
     def by(self, room_id: str) -> str | None:
         """Who blocked a room; `None` if it is not blocked."""

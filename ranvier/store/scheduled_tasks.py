@@ -41,11 +41,11 @@ def _task(row: Row) -> Task:
 
 
 async def save(tx: Tx, task: Task) -> None:
-    """Write a task down as it is now. One statement."""
+    """Write a task down as it is now; without a result, what it had before stays. One statement."""
     await tx.run(
         f"INSERT INTO scheduled_tasks ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
-        " ON CONFLICT (task_id) DO UPDATE SET status = excluded.status, ts = excluded.ts, result = excluded.result,"
-        " error = excluded.error",
+        " ON CONFLICT (task_id) DO UPDATE SET status = excluded.status, ts = excluded.ts, error = excluded.error,"
+        " result = COALESCE(excluded.result, scheduled_tasks.result)",
         task.task_id,
         task.action,
         task.status,

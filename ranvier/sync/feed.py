@@ -180,6 +180,14 @@ class Feeds:
             for marks in (feed.events, feed.receipts, feed.typing):
                 marks.forget(room_nid)
 
+    def forget_room(self, room_nid: int) -> None:
+        """The room has been deleted."""
+        self._recent.forget(room_nid)
+        for feed in self._by_user.values():
+            if room_nid in feed.memberships:
+                self._unfollow(feed, room_nid)
+                self.forget(feed.user_id, room_nid)
+
     def _move(self, feed: Feed, append: Append, change: MembershipChange) -> None:
         room_nid, event_nid, stream_pos = append.room.room_nid, change.event_nid, change.stream_pos
         before = feed.memberships.get(room_nid)

@@ -76,6 +76,10 @@ class ScheduledTasks:
             return []
         return await store.found(self._db, actions=actions, resource_id=resource_id, statuses=statuses, max_ts=max_ts)
 
+    async def progress(self, task: Task, result: dict[str, Any]) -> None:
+        """A task that is being done has come so far. One transaction."""
+        await self._note(task, "active", result=result)
+
     async def run(self) -> None:
         """Go on with what was not finished, and stop it all when cancelled."""
         for task in await store.found(self._db, statuses=["scheduled", "active"]):
