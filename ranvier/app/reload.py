@@ -5,8 +5,10 @@ place at once: nothing of that can fail, and no request waits for it.
 """
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 from ranvier.app.service_manager import ServiceManager
 from ranvier.config.changes import changes_between
@@ -46,6 +48,7 @@ class Reloader:
         self._prepare = prepare
         self._log = log
         self._manager = manager
+        self._digests = _digests(config)
         self._running: asyncio.Task[None] | None = None
         self._again = False
 
@@ -73,6 +76,7 @@ class Reloader:
         """Try, and say in the log what came of it; the same for the service manager."""
         try:
             fresh = await asyncio.to_thread(self._reread)
+            digests = await asyncio.to_thread(_digests, fresh)
             puts = await asyncio.to_thread(self._prepare, fresh)
             log_changed = self._change_log(fresh)
         except ConfigError as error:
@@ -86,8 +90,11 @@ class Reloader:
             put()
         reloaded = list(changes_between(self._in_force, fresh).reloaded)
         self._in_force = fresh
-        if log_changed and "log_config" not in reloaded:
-            reloaded.append("what log_config names")
+        others = [name for name, digest in digests.items() if digest != self._digests.get(name)]
+        for name in [*others, *(["log_config"] if log_changed else [])]:
+            if name not in reloaded:
+                reloaded.append(f"{name} (what is in the file)")
+        self._digests = digests
         self._report(reloaded, changes_between(self._config, fresh).need_restart, fresh.warnings)
         return "Running; reloaded"
 
@@ -105,6 +112,23 @@ class Reloader:
         for warning in warnings:
             if warning not in self._config.warnings:
                 logger.warning("%s", warning)
-        logger.info("Reloaded. Changed: %s", ", ".join(reloaded) or "nothing but what certificate files may hold")
+        logger.info("Reloaded. Changed: %s", ", ".join(reloaded) or "nothing")
         if need_restart:
             logger.warning("In force only after a restart: %s", ", ".join(need_restart))
+
+
+def _digests(config: Config) -> dict[str, bytes]:
+    """By option what the certificate files hold that it names, in short; what cannot be read is empty."""
+    certificates = [path for path in (config.tls_certificate_path, config.tls_private_key_path) if path is not None]
+    authorities = config.federation.custom_ca_paths
+    return {
+        option: b"".join(_digest(path) for path in paths)
+        for option, paths in (("tls_certificate_path", certificates), ("federation_custom_ca_list", authorities))
+    }
+
+
+def _digest(path: str) -> bytes:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).digest()
+    except OSError:
+        return b""

@@ -68,7 +68,7 @@ class AccessLog:
         usage = served.usage
         self._logger.info(
             _LINE,
-            client_ip,
+            client_ip or "-",
             self._tag,
             requester,
             answered_s - served.started_s,
