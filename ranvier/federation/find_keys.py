@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ranvier.federation.fetch_keys import KeyFetch
+from ranvier.federation.fetch_keys import KeyFetch, Notary
 from ranvier.federation.known_keys import Found, KeyRing, KnownKeys
 from ranvier.ports import Clock
 from ranvier.proto.key_documents import LONGEST_VALIDITY_MS
@@ -25,6 +25,8 @@ FEW: Final = 8
 """So many servers are asked themselves before notaries are."""
 PATIENCE_S: Final = 45.0
 """How long a search may take in all."""
+MOMENT_S: Final = 1.0
+"""So long servers have to tell their keys before somebody is asked about them who has told of a room with them in it."""
 MAX_PAUSES: Final = 20_000
 MAX_SEARCHES: Final = 1_000
 """Servers that are being asked at the same time; beyond that, signatures of unknown servers count as wrong."""
@@ -60,6 +62,40 @@ class KeyFinder:
         if missing:
             await self._search(missing, patient=patient)
             rings.update(await self._known.rings(missing))
+        return rings
+
+    async def find_vouched(self, needs: Mapping[str, Needs], resident: str) -> dict[str, KeyRing]:
+        """As `find`, for what `resident` has told of a room: nobody waits long for those who are away.
+
+        Of servers that do not tell their keys in a moment, and of which no notary does, `resident` is believed about keys
+        that nobody knows. That counts here only, and is not remembered.
+        """
+        rings = await self._known.rings(needs)
+        missing = {name: needs[name] for name, ring in rings.items() if _is_missing(ring, needs[name])}
+        if not missing:
+            return rings
+        search = asyncio.ensure_future(self._search(missing, patient=False))
+        pause = asyncio.ensure_future(self._clock.sleep(MOMENT_S))
+        try:
+            await asyncio.wait((search, pause), return_when=asyncio.FIRST_COMPLETED)
+            rings.update(await self._known.rings(missing))
+            silent = {name: missing[name] for name in _left(missing, rings) if name != resident}
+            if silent:
+                told = _newest(await self._fetch.ask(Notary(resident, {}), _wanted(silent)))
+                now_ms = self._clock.now_ms()
+                rings |= {name: rings[name].vouched(found.document, now_ms) for name, found in told.items()}
+                if told:
+                    logger.warning(
+                        "Believing %s about the keys of %s, who do not tell them", resident, sorted(told)[:20]
+                    )
+            left = _left(missing, rings)
+            if left:
+                await search
+                rings.update(await self._known.rings(left))
+        finally:
+            # What others wait for goes on.
+            search.cancel()
+            pause.cancel()
         return rings
 
     async def refresh(self, server_names: Collection[str]) -> None:
@@ -121,11 +157,7 @@ class KeyFinder:
 
     async def _ask_notaries(self, left: Mapping[str, Needs]) -> Mapping[str, KeyRing]:
         """What is known after the notaries have answered, of those that they know."""
-        wanted = {
-            name: {key_id: at_ms for key_ids, at_ms in needs.items() for key_id in key_ids}
-            for name, needs in left.items()
-        }
-        found = _newest(await self._fetch.from_notaries(wanted))
+        found = _newest(await self._fetch.from_notaries(_wanted(left)))
         if found:
             await self._known.learn(list(found.values()), now_ms=self._clock.now_ms())
         return await self._known.rings(found)
@@ -156,6 +188,17 @@ class KeyFinder:
 
 def _is_missing(ring: KeyRing, needs: Needs) -> bool:
     return any(not ring.valid(key_ids, at_ms) for key_ids, at_ms in needs.items())
+
+
+def _left(needs: Mapping[str, Needs], rings: Mapping[str, KeyRing]) -> list[str]:
+    return [name for name in needs if _is_missing(rings[name], needs[name])]
+
+
+def _wanted(left: Mapping[str, Needs]) -> dict[str, dict[str, int]]:
+    """The same as notaries are asked: key ids by server, each with the time until which it should be valid."""
+    return {
+        name: {key_id: at_ms for key_ids, at_ms in needs.items() for key_id in key_ids} for name, needs in left.items()
+    }
 
 
 def _newest(found: Collection[Found]) -> dict[str, Found]:

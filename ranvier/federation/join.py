@@ -4,6 +4,7 @@ Spec: server-server API, "Joining Rooms", `/make_join`, `/send_join`, "Restricte
 is believed only as far as signatures, hashes and the auth rules carry it.
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -112,8 +113,11 @@ class RemoteJoins:
 
     async def _begin(self, room_id: str, answer: JoinAnswer, server: str) -> None:
         join = answer.join
-        chain = await self._screens.screen(answer.auth_chain, join.version, room_id=room_id)
-        state = await self._screens.screen(answer.state, join.version, room_id=room_id)
+        # Some who have said something in the room may be away: nobody waits for them.
+        chain, state = await asyncio.gather(
+            self._screens.screen(answer.auth_chain, join.version, room_id=room_id, resident=server),
+            self._screens.screen(answer.state, join.version, room_id=room_id, resident=server),
+        )
         sound = sound_answer(
             [one.event for one in state.passed],
             [one.event for one in chain.passed],

@@ -78,8 +78,11 @@ class ServerKeys:
         """As `verify_received`, of events that have been received before."""
         return await self.verify_received([received(event) for event in events])
 
-    async def verify_received(self, events: Sequence[ReceivedEvent]) -> list[Verdict]:
-        """The verdict on each event, in order. Looks for all missing keys at once; never raises for what is in them."""
+    async def verify_received(self, events: Sequence[ReceivedEvent], *, resident: str | None = None) -> list[Verdict]:
+        """The verdict on each event, in order. Looks for all missing keys at once; never raises for what is in them.
+
+        `resident`: the server that has told of them, to be asked for keys of those who are away (`find_vouched`).
+        """
         jobs: list[_Job] = []
         needs: dict[str, dict[KeyIds, int]] = {}
         latest_ms = self._finder.latest_ms()
@@ -89,7 +92,10 @@ class ServerKeys:
             self._add_needs(needs, job.claims, latest_ms)
             if len(jobs) % BREATH == 0:
                 await asyncio.sleep(0)
-        rings = await self._finder.find(needs) if needs else {}
+        if resident is not None:
+            rings = await self._finder.find_vouched(needs, resident)
+        else:
+            rings = await self._finder.find(needs) if needs else {}
         if len(jobs) <= INLINE:
             return self._judge(jobs, rings)
         verdicts: list[Verdict] = []

@@ -44,6 +44,11 @@ class KeyRing:
                 found[key_id] = key.public_key
         return found
 
+    def vouched(self, document: KeyDocument, now_ms: int) -> "KeyRing":
+        """The ring with what somebody says who is not trusted further: of keys that are known that changes nothing."""
+        until_ts = min(document.valid_until_ts, now_ms + LONGEST_VALIDITY_MS)
+        return KeyRing({**_news(document, until_ts, now_ms), **self.keys}, self.document_until_ts)
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

@@ -53,17 +53,19 @@ class Screens:
     def __init__(self, *, keys: ServerKeys) -> None:
         self._keys = keys
 
-    async def screen(self, pdus: Sequence[Mapping[str, Any]], version: RoomVersion, *, room_id: str) -> Screening:
+    async def screen(
+        self, pdus: Sequence[Mapping[str, Any]], version: RoomVersion, *, room_id: str, resident: str | None = None
+    ) -> Screening:
         """Check events that claim to be of a room. Malformed ones that have no id are silently dropped.
 
-        Waits for keys of other servers. Lets others go on in between.
+        Waits for keys of other servers, `resident` as in `ServerKeys.verify_received`. Lets others go on in between.
         """
         intake = _Intake(version, room_id)
         for number, pdu in enumerate(pdus, 1):
             intake.take(pdu, is_plain=False)
             if number % BREATH == 0 and number < len(pdus):
                 await asyncio.sleep(0)
-        return await self._verified(intake)
+        return await self._verified(intake, resident)
 
     async def screen_encoded(self, elements: Sequence[bytes], version: RoomVersion, *, room_id: str) -> Screening:
         """As `screen`, of many events that nobody has decoded yet. Lets others go on in between."""
@@ -80,10 +82,11 @@ class Screens:
                 await asyncio.sleep(0)
         return await self._verified(intake)
 
-    async def _verified(self, intake: "_Intake") -> Screening:
+    async def _verified(self, intake: "_Intake", resident: str | None = None) -> Screening:
         result = intake.result
         listed = list(intake.events.values())
-        for received, verdict in zip(listed, await self._keys.verify_received(listed), strict=True):
+        verdicts = await self._keys.verify_received(listed, resident=resident)
+        for received, verdict in zip(listed, verdicts, strict=True):
             event = received.event
             if verdict.error is not None:
                 result.refused[event.event_id] = verdict.error

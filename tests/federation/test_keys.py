@@ -9,7 +9,9 @@ import pytest
 from ranvier.config.load import parse
 from ranvier.db.engine import Database
 from ranvier.db.open import open_database
+from ranvier.federation.keys import ServerKeys
 from ranvier.ports import FederationAnswer
+from ranvier.proto.event_receipt import received
 from ranvier.proto.key_documents import OldKey
 from ranvier.proto.signing import SignatureError, sign_json
 from tests.federation.key_servers import DAY_MS, OWN, Peer, World, key
@@ -208,6 +210,37 @@ async def test_a_notary_must_sign_and_cannot_invent(world: World) -> None:
     world.wire.servers["liar.test"] = lie
     del world.wire.servers["victim.test"]
     assert (await world.keys([notary]).verify_events([victim.event()]))[0].error is not None
+
+
+async def test_who_tells_of_a_room_is_believed_about_those_who_are_silent_and_not_remembered(world: World) -> None:
+    gone = Peer("gone.test", world.clock, [key("gone.test")])
+    world.notary("resident.test", gone, pinned=False)
+
+    async def swallow(asked: Asked) -> FederationAnswer:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    world.wire.servers["gone.test"] = swallow
+    finder = world.finder()
+    keys = ServerKeys(own=world.own(), finder=finder)
+    began_ms = world.clock.now_ms()
+    (verdict,) = await keys.verify_received([received(gone.event())], resident="resident.test")
+    assert verdict.error is None
+    assert world.clock.now_ms() - began_ms <= 1000
+    await finder.close()
+    del world.wire.servers["gone.test"]
+    assert (await error_of(world, gone.event()))[0] is not None
+
+
+async def test_who_tells_of_a_room_is_not_believed_about_keys_that_are_known(world: World) -> None:
+    victim = world.peer("victim.test")
+    keys = world.keys()
+    assert (await keys.verify_events([victim.event()]))[0].error is None
+    del world.wire.servers["victim.test"]
+    thief = Peer("victim.test", world.clock, [key("thief")])
+    world.notary("resident.test", thief, pinned=False)
+    (verdict,) = await keys.verify_received([received(thief.event())], resident="resident.test")
+    assert verdict.error is not None
 
 
 async def test_old_news_from_a_notary_does_not_replace_new_ones(world: World) -> None:

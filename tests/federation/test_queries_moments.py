@@ -22,7 +22,7 @@ from tests.rooms.remote_room import RemoteRoom
 class TrustedKeys:
     """Every signature is right."""
 
-    async def verify_received(self, events: list[ReceivedEvent]) -> list[Verdict]:
+    async def verify_received(self, events: list[ReceivedEvent], *, resident: str | None = None) -> list[Verdict]:
         return [Verdict(None, authoriser_signed=True) for _ in events]
 
 

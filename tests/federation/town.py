@@ -98,7 +98,7 @@ class FakeKeys:
     async def verify_events(self, events: Sequence[Event]) -> list[Verdict]:
         return [self._verify(event) for event in events]
 
-    async def verify_received(self, events: Sequence[ReceivedEvent]) -> list[Verdict]:
+    async def verify_received(self, events: Sequence[ReceivedEvent], *, resident: str | None = None) -> list[Verdict]:
         return await self.verify_events([received.event for received in events])
 
     async def verify_json(self, server_name: str, value: Mapping[str, Any], *, at_ms: int | None = None) -> None:
