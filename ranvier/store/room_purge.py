@@ -16,6 +16,7 @@ PORTION: Final = 1000
 _SHOWN_BY_NUMBER: Final = (
     "local_members", "room_aliases", "room_descriptions", "room_heads", "receipts", "unread", "backward_extremities",
     "waiting_redactions", "stripped_states", "partial_state_resyncs", "partial_state_members", "user_directory_rooms",
+    "partial_state_missed_devices",
 )  # fmt: skip
 _SHOWN_BY_ID: Final = (
     "account_data", "inbound_events", "partial_state_rooms", "partial_state_events", "partial_state_rooms_servers",
@@ -51,7 +52,7 @@ async def delete_events(tx: Tx, room_nid: int) -> int:
 async def finish(tx: Tx, room_nid: int) -> None:
     """Delete the rest."""
     for table in _AFTER_EVENTS:
-        await tx.run(f"DELETE FROM {table} WHERE room_nid = $1", room_nid)
+        await tx.run_long(f"DELETE FROM {table} WHERE room_nid = $1", room_nid)
 
 
 async def local_users(db: Reader, room_nid: int) -> dict[str, int]:
