@@ -74,33 +74,31 @@ class KeyFinder:
         missing = {name: needs[name] for name, ring in rings.items() if _is_missing(ring, needs[name])}
         if not missing:
             return rings
-        search = asyncio.ensure_future(self._search(missing, patient=False))
-        pause = asyncio.ensure_future(self._clock.sleep(MOMENT_S))
-        try:
-            await asyncio.wait((search, pause), return_when=asyncio.FIRST_COMPLETED)
-            rings.update(await self._known.rings(missing))
-            silent = {name: missing[name] for name in _left(missing, rings) if name != resident}
-            if silent:
-                told = _newest(await self._fetch.ask(Notary(resident, {}), _wanted(silent)))
-                now_ms = self._clock.now_ms()
-                rings |= {name: rings[name].vouched(found.document, now_ms) for name, found in told.items()}
-                if told:
-                    logger.warning(
-                        "Believing %s about the keys of %s, who do not tell them", resident, sorted(told)[:20]
-                    )
-            left = _left(missing, rings)
-            if left:
-                await search
-                rings.update(await self._known.rings(left))
-        finally:
-            # What others wait for goes on.
-            search.cancel()
-            pause.cancel()
+        await self._wait_a_moment(asyncio.ensure_future(self._search(missing, patient=False)))
+        rings.update(await self._known.rings(missing))
+        silent = {name: missing[name] for name in _left(missing, rings) if name != resident}
+        if silent:
+            told = _newest(await self._fetch.ask(Notary(resident, {}), _wanted(silent)))
+            now_ms = self._clock.now_ms()
+            rings |= {name: rings[name].vouched(found.document, now_ms) for name, found in told.items()}
+            if told:
+                logger.warning("Believing %s about the keys of %s, who do not tell them", resident, sorted(told)[:20])
+        left = {name: missing[name] for name in _left(missing, rings)}
+        if left:
+            await self._search(left, patient=False)
+            rings.update(await self._known.rings(left))
         return rings
 
-    async def refresh(self, server_names: Collection[str]) -> None:
-        """Ask these servers for their keys, at least those that have not been asked a moment ago."""
-        await self._search({name: {} for name in server_names}, patient=False, only_direct=True)
+    async def refresh(self, server_names: Collection[str], *, for_a_moment: bool = False) -> None:
+        """Ask these servers for their keys, at least those that have not been asked a moment ago.
+
+        `for_a_moment`: wait no longer than `MOMENT_S` for their answers.
+        """
+        search = self._search({name: {} for name in server_names}, patient=False, only_direct=True)
+        if for_a_moment:
+            await self._wait_a_moment(asyncio.ensure_future(search))
+        else:
+            await search
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -112,6 +110,13 @@ class KeyFinder:
     def latest_ms(self) -> int:
         """No key can be known to be valid later than this."""
         return self._clock.now_ms() + LONGEST_VALIDITY_MS
+
+    async def _wait_a_moment(self, search: asyncio.Future[None]) -> None:
+        """For a search, which goes on after that."""
+        try:
+            await asyncio.wait((search,), timeout=MOMENT_S)
+        finally:
+            search.cancel()  # It only waits for those that are tasks of their own.
 
     async def _search(self, missing: Mapping[str, Needs], *, patient: bool, only_direct: bool = False) -> None:
         wanted = {name: needs for name, needs in missing.items() if name not in self._searches and self._may_ask(name)}

@@ -55,7 +55,8 @@ class KeyNotary:
         documents = await self._known.documents(others)
         old = [name for name in others if self._is_old(documents.get(name), others[name], valid_until_ts)][:MAX_ASKED]
         if old:
-            await self._finder.refresh(old)
+            # What is known of all of them is told if they are away: somebody is waiting.
+            await self._finder.refresh(old, for_a_moment=documents.keys() >= set(old))
             documents.update(await self._known.documents(old))
         answers = [self._sign(self._own.server_name, self._own.document())] if len(others) < len(wanted) else []
         for number, (name, row) in enumerate(documents.items()):

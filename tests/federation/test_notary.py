@@ -1,5 +1,6 @@
 """What this server publishes about itself, and tells of others."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -15,9 +16,11 @@ from ranvier.federation.known_keys import KnownKeys
 from ranvier.federation.notary import KeyNotary
 from ranvier.http.dispatch import HttpApp
 from ranvier.http.listeners import app_for
+from ranvier.ports import FederationAnswer
 from ranvier.proto.key_documents import read_key_document
 from ranvier.proto.signing import check_json
 from tests.federation.key_servers import DAY_MS, OWN, World, key
+from tests.federation.wire import Asked
 from tests.http.server import Tokens
 
 QUERY = "/_matrix/key/v2/query"
@@ -154,3 +157,20 @@ async def test_one_question_reaches_few_servers(app: HttpApp, world: World) -> N
     asked: dict[str, object] = {f"s{number}.test": {} for number in range(500)}
     await ask(app, "POST", QUERY, {"server_keys": asked})
     assert len(world.wire.asked) <= 32
+
+
+async def test_what_is_known_of_a_server_that_swallows_requests_is_told_in_a_moment(app: HttpApp, world: World) -> None:
+    peer = world.peer("a.test")
+    question: dict[str, Any] = {"server_keys": {"a.test": {}}}
+    assert (await ask(app, "POST", QUERY, question))[1]["server_keys"]
+
+    async def swallow(asked: Asked) -> FederationAnswer:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    world.wire.servers["a.test"] = swallow
+    world.clock.advance(20 * 3600)
+    async with asyncio.timeout(30):
+        (told,) = (await ask(app, "POST", QUERY, question))[1]["server_keys"]
+    assert read_key_document(told, "a.test").verify_keys == {one.key_id: one.public_key for one in peer.keys}
+    assert world.wire.count("a.test") == 2
