@@ -11,11 +11,11 @@ import sqlite3
 import tempfile
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ranvier.db.engine import Counters, DatabaseError, Reader, Row, Tx
 from ranvier.db.sqlite_connection import SqliteConnection, translated_error
@@ -23,10 +23,14 @@ from ranvier.usage import current_usage
 
 _MAX_GROUP: Final = 64
 """Units in one commit at most; what grouping saves is saved long before, and the first should not wait for ever."""
+_MANY: Final = 500
+"""So many rows are written beside the event loop: it would stand still for some milliseconds."""
 _READ_CACHE_KIB: Final = 32_768
 _WRITE_CACHE_KIB: Final = 16_384
 _SNAPSHOT_CACHE_KIB: Final = 4_096
 _SNAPSHOTS_KEPT: Final = 4
+
+_T = TypeVar("_T")
 
 
 async def open_sqlite(path: str, *, in_thread: bool = True) -> "SqliteDatabase":
@@ -272,7 +276,17 @@ class SqliteTx:
         return self._usable().run(sql, args)
 
     async def run_long(self, sql: str, *args: object) -> int:
-        execute = self._usable().prepared(sql, args)
+        return await self._aside(self._usable().prepared(sql, args))
+
+    async def many(self, sql: str, rows: Sequence[Row]) -> None:
+        connection = self._usable()
+        if len(rows) < _MANY:
+            connection.many(sql, rows)
+        else:
+            await self._aside(lambda: connection.many(sql, rows))
+
+    async def _aside(self, execute: Callable[[], _T]) -> _T:
+        """Do this in a thread: the connection is ours, and SQLite lets go of the interpreter."""
         if not self._uses_thread:
             return execute()
         running = asyncio.ensure_future(asyncio.to_thread(execute))
@@ -282,9 +296,6 @@ class SqliteTx:
             # Whoever takes the transaction back has to have the connection for himself.
             await asyncio.wait([running])
             raise
-
-    async def many(self, sql: str, rows: Sequence[Row]) -> None:
-        self._usable().many(sql, rows)
 
     def end(self) -> DatabaseError | None:
         """The block has been left: further use is a mistake. Returns why the transaction has failed, if it has."""

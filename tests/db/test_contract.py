@@ -59,6 +59,24 @@ async def test_others_go_on_during_a_long_statement(db: Database) -> None:
     assert await db.value("SELECT COUNT(*) FROM t") == ROWS
 
 
+async def test_others_go_on_while_very_many_rows_are_written(db: Database) -> None:
+    turns = 0
+
+    async def go_on() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0.0005)
+
+    going = asyncio.create_task(go_on())
+    async with db.write() as tx:
+        before = turns
+        await tx.many("INSERT INTO t (a, b) VALUES ($1, $2)", [(number, "x" * 100) for number in range(20_000)])
+        assert turns > before + 1
+    going.cancel()
+    assert await db.value("SELECT COUNT(*) FROM t") == 20_000
+
+
 async def test_a_long_statement_that_fails_ends_the_transaction(db: Database) -> None:
     with pytest.raises(DatabaseError):
         async with db.write() as tx:
