@@ -16,6 +16,7 @@ from ranvier.proto.room_versions import RoomVersion
 
 _STRICT: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 _LENIENT: Final = orjson.OPT_SORT_KEYS
+_LONG: Final = 32
 _SCALARS: Final = frozenset({str, int, bool, type(None)})
 
 
@@ -111,7 +112,10 @@ def _has_float(value: Any) -> bool:
             elif depth == MAX_NESTING:
                 raise NotCanonical("Too many levels of nesting")
             else:
-                below.extend(item.values() if kind is dict else item)
+                values = item.values() if kind is dict else item
+                # Of long ones, such as the levels of hundreds of users, nothing is looked at one by one if need not be.
+                if len(item) < _LONG or not _SCALARS.issuperset(map(type, values)):
+                    below.extend(values)
         if not below:
             break
         level = below

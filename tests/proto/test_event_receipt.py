@@ -104,3 +104,11 @@ def test_integers_out_of_range_are_refused_also_in_plain_values() -> None:
         pdu = decode_plain(orjson.dumps({**_pdu(version), "content": {"n": 0}}).replace(b'"n":0', b'"n":%d' % number))
         with pytest.raises(InvalidEvent):
             receive_event(pdu, version, is_plain=True)
+
+
+def test_floats_in_long_lists_are_found() -> None:
+    for many in ([1] * 100, {str(number): number for number in range(100)}):
+        canonical_json.encode({"many": many})
+    for wrong in ([1] * 99 + [1.5], {**{str(number): number for number in range(99)}, "x": 1.5}, [1] * 99 + [[1.5]]):
+        with pytest.raises(NotCanonical):
+            canonical_json.encode({"many": wrong})
