@@ -20,7 +20,7 @@ class SynapseServer(FederatingServer):
         self._make_keys()
 
     def _command(self) -> list[str]:
-        return [self._python, "-m", "synapse.app.homeserver", "-c", str(self._config)]
+        return [self._python, "-m", "synapse.app.homeserver", "-c", str(self.config)]
 
     def _make_keys(self) -> None:
         done = subprocess.run(
