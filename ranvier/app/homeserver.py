@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,17 +15,18 @@ from ranvier.app.directory import build_directory, directory_routes
 from ranvier.app.e2ee import E2eeServices, build_e2ee, e2ee_routes
 from ranvier.app.federation import FederationNeeds, FederationServices, build_federation
 from ranvier.app.guests import build_guest_removal
+from ranvier.app.metrics import Metrics
 from ranvier.app.reload import Put
 from ranvier.app.reload_parts import prepare_parts
 from ranvier.app.rooms import RoomServices, build_rooms
 from ranvier.app.routes import all_routes
 from ranvier.app.user_directory import UserDirectoryServices, build_user_directory
 from ranvier.config.model import Config
-from ranvier.config.sections import ListenerType
+from ranvier.config.sections import Listener, ListenerType
 from ranvier.db.engine import Database
 from ranvier.db.migrate import migrate
 from ranvier.db.open import open_database
-from ranvier.http.listeners import HttpListeners, serve_listeners, tls_context
+from ranvier.http.listeners import HttpListeners, serve_listeners, serve_one, tls_context
 from ranvier.http.other_listeners import Opener, OpenListener, open_others, stop_others
 from ranvier.http.route import Route
 from ranvier.http.sockets import ListenError
@@ -72,6 +74,7 @@ class Homeserver:
         self.user_directory = user_directory
         self.routes = routes
         self.limiters = rate_limiters(config, clock=SystemClock())
+        self.metrics: Metrics | None = None
         self._listeners: HttpListeners | None = None
         self._other_listeners: list[OpenListener] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -167,6 +170,11 @@ class Homeserver:
                 ),
             ],
         )
+        if config.enable_metrics:
+            server.metrics = Metrics(
+                clock=clock, db=db, rooms=rooms, federation=federation, known_servers=config.metrics_known_servers
+            )
+            server.routes = [*server.routes, *server.metrics.routes()]
         server.limiters = limiters
         server._transport = own_transport
         server._appending = asyncio.create_task(rooms.appender.run(), name="appender")
@@ -175,6 +183,11 @@ class Homeserver:
             *(
                 [asyncio.create_task(_watched(users.stale_devices.run), name="stale devices")]
                 if users.stale_devices is not None
+                else []
+            ),
+            *(
+                [asyncio.create_task(_watched(server.metrics.lag.run), name="lag of the event loop")]
+                if server.metrics is not None
                 else []
             ),
             asyncio.create_task(_watched(departures.run), name="departures"),
@@ -206,11 +219,17 @@ class Homeserver:
             servers=self.federation.authentication,
             limiters=self.limiters,
             tls=self._tls(),
+            counts=None if self.metrics is None else self.metrics.requests,
         )
 
     def _openers(self) -> Mapping[ListenerType, Opener]:
         """What opens the listeners that are not of type `http`."""
-        return {}
+        return {"metrics": self._open_metrics}
+
+    async def _open_metrics(self, listener: Listener, sockets: list[socket.socket]) -> OpenListener:
+        if self.metrics is None:
+            logger.warning("There is a listener for metrics on %s, but enable_metrics is off", listener.log_tag)
+        return await serve_one(listener, sockets, [] if self.metrics is None else self.metrics.routes())
 
     def prepare_reload(self, fresh: Config) -> list[Put]:
         """Try what this configuration says otherwise than ours; what puts it in its place. Raises `CannotReload`."""

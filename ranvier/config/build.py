@@ -119,6 +119,8 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         exclude_rooms_from_sync=values.texts("exclude_rooms_from_sync"),
         prejoin_state=build_prejoin_state(values),
         forget_rooms_on_leave=values.boolean("forget_rooms_on_leave"),
+        enable_metrics=values.boolean("enable_metrics"),
+        metrics_known_servers=values.boolean("metrics_flags.known_servers"),
         turn=build_turn(values, files),
         user_directory=build_user_directory(values),
         signing_keys=signing_keys,

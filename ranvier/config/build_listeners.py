@@ -7,7 +7,7 @@ from ranvier.config.values import Values
 
 _EVERYWHERE = ("::", "0.0.0.0")  # noqa: S104  # what the option means when it is left out
 
-_NOT_OPENED_YET = frozenset({"manhole", "metrics"})
+_NOT_OPENED_YET = frozenset({"manhole"})
 """Types that nothing opens (`Homeserver._openers`)."""
 
 

@@ -134,6 +134,9 @@ class Config:
     exclude_rooms_from_sync: tuple[str, ...]
     prejoin_state: PrejoinState
     forget_rooms_on_leave: bool
+    enable_metrics: bool
+    metrics_known_servers: bool
+    """`metrics_flags.known_servers`."""
     turn: TurnConfig
     user_directory: UserDirectoryConfig
 

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ranvier.db.engine import Database, DatabaseError
@@ -38,6 +39,15 @@ REFUSALS: Final = 3
 BAD_TRANSACTION: Final = frozenset({400, 413})
 
 
+@dataclass(slots=True)
+class SentCounters:
+    """What other servers have taken since the start."""
+
+    transactions: int = 0
+    pdus: int = 0
+    edus: int = 0
+
+
 class Sender:
     """One a process."""
 
@@ -62,6 +72,7 @@ class Sender:
         self._sources = sources
         self._progress = Progress(db=db, sources=list(sources.values()))
         self._queues: dict[str, DestinationQueue] = {}
+        self.counters = SentCounters()
         self._timers = Timers()
         self._changed: set[str] = set()
         """Servers whose progress is not on disk."""
@@ -79,6 +90,11 @@ class Sender:
         health.listeners.append(self._on_health)
 
     # What others call.
+
+    @property
+    def busy(self) -> int:
+        """For how many servers something waits."""
+        return sum(queue.has_work for queue in self._queues.values())
 
     def on_commit(self, batch: Sequence[Append]) -> None:
         """A listener of the appender, behind that of `Hosts`: queue the local events. No statement."""
@@ -322,6 +338,9 @@ class Sender:
                 queue.let_go()
             return self._refused(queue, refusal)
         queue.delivered(transaction)
+        self.counters.transactions += 1
+        self.counters.pdus += len(transaction.events)
+        self.counters.edus += len(transaction.edus)
         self._changed.add(queue.destination)
         return 0
 

@@ -47,6 +47,16 @@ class ServerAuthenticator(Protocol):
         ...
 
 
+class NoUsers:
+    """An `Authenticator` that knows nobody."""
+
+    async def authenticate(
+        self, token: str, *, client_ip: str, user_agent: str, masquerade: Masquerade | None
+    ) -> Requester:
+        """Raises 401 `M_UNKNOWN_TOKEN`."""
+        raise MatrixError(401, "M_UNKNOWN_TOKEN", "Unknown access token")
+
+
 class NoServers:
     """A `ServerAuthenticator` that lets nobody in."""
 

@@ -25,6 +25,7 @@ from ranvier.http.exchange import Exchange
 from ranvier.http.in_process import Collected, exchange_of
 from ranvier.http.reply import CommonLines, compressed, head_of, send_stream, wants_cors
 from ranvier.http.request import Request
+from ranvier.http.request_counts import RequestCounts
 from ranvier.http.request_id import RequestIds
 from ranvier.http.response import TEXT, Header, Response, error_response
 from ranvier.http.route import Auth, Route
@@ -59,6 +60,7 @@ class HttpApp:
         request_ids: RequestIds,
         x_forwarded: bool = False,
         compressed_resources: frozenset[str] = frozenset(),
+        counts: RequestCounts | None = None,
     ) -> None:
         self._router = router
         self._authenticator = authenticator
@@ -68,6 +70,7 @@ class HttpApp:
         self._request_ids = request_ids
         self._x_forwarded = x_forwarded
         self._compressed_resources = compressed_resources
+        self._counts = counts
         self._common_lines = CommonLines()
 
     def begin(self, exchange: Exchange) -> Coroutine[Any, Any, None] | None:
@@ -126,6 +129,8 @@ class HttpApp:
         current_request.set(request.request_id)
         if served is not None:
             current_usage.set(served.usage)
+        counts = self._counts
+        began_s = 0.0 if counts is None else counts.begin()
         try:
             response = await self._call(exchange, request, route, authorization, announced_bytes)
         except MatrixError as error:
@@ -146,6 +151,8 @@ class HttpApp:
             if response is not _GONE:
                 response = self._answer(exchange, response, is_cors=wants_cors(route.resource))
             size_bytes = len(response.body)
+        if counts is not None:
+            counts.end(route, response.status, began_s, size_bytes)
         if served is not None:
             self._log(served, exchange, request, response.status, size_bytes)
 

@@ -8,14 +8,15 @@ import logging
 import socket
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ranvier.config.sections import Listener
 from ranvier.http.access_log import AccessLog
-from ranvier.http.authenticate import Authenticator, ServerAuthenticator
+from ranvier.http.authenticate import Authenticator, NoUsers, ServerAuthenticator
 from ranvier.http.connections import Connections
 from ranvier.http.dispatch import HttpApp
 from ranvier.http.protocol import protocol_factory
+from ranvier.http.request_counts import RequestCounts
 from ranvier.http.request_id import RequestIds
 from ranvier.http.route import Auth, Route
 from ranvier.http.router import Router
@@ -116,6 +117,7 @@ async def serve_listeners(
     servers: ServerAuthenticator | None = None,
     limiters: Mapping[str, RateLimiter],
     tls: ssl.SSLContext | None = None,
+    counts: RequestCounts | None = None,
 ) -> HttpListeners:
     """Open every listener of type `http` and serve `routes` on it, each by its resources.
 
@@ -127,7 +129,8 @@ async def serve_listeners(
     if tls is None and any(listener.tls for listener in http):
         raise ListenError("a listener with tls needs tls_certificate_path and tls_private_key_path")
     apps = [
-        app_for(listener, table, authenticator=authenticator, servers=servers, limiters=limiters) for listener in http
+        app_for(listener, table, authenticator=authenticator, servers=servers, limiters=limiters, counts=counts)
+        for listener in http
     ]
     sockets: list[list[socket.socket]] = []
     try:
@@ -148,8 +151,9 @@ def app_for(
     authenticator: Authenticator,
     servers: ServerAuthenticator | None = None,
     limiters: Mapping[str, RateLimiter],
+    counts: RequestCounts | None = None,
 ) -> HttpApp:
-    """The application of one listener. Raises `ValueError` for a route with a rate limit that does not exist, or a
+    """The application of one listener; `counts`: what counts its requests. Raises `ValueError` for a route with a rate limit that does not exist, or a
     body that is signed and not read.
     """
     resources = served_resources(listener.resource_names)
@@ -172,7 +176,20 @@ def app_for(
         compressed_resources=frozenset(
             name for resource in listener.resources if resource.compress for name in resource.names
         ),
+        counts=counts,
     )
+
+
+async def serve_one(listener: Listener, sockets: list[socket.socket], routes: Sequence[Route]) -> HttpListeners:
+    """Serve routes that nobody needs a token for on sockets that are open, whatever the listener's type."""
+    app = HttpApp(
+        router=Router(routes),
+        authenticator=NoUsers(),
+        limiters={},
+        access_log=AccessLog(scheme="http", tag=listener.log_tag, prefix=listener.log_prefix),
+        request_ids=RequestIds(header=listener.request_id_header),
+    )
+    return HttpListeners([await _open(replace(listener, tls=False), sockets, app, None)], None)
 
 
 def served_resources(names: Iterable[str]) -> frozenset[str]:

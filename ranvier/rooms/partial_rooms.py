@@ -124,6 +124,10 @@ class PartialRooms:
         if self._by_nid.get(partial.room_nid) is partial:
             del self._by_nid[partial.room_nid]
 
+    def __len__(self) -> int:
+        """How many rooms are partial."""
+        return len(self._by_nid)
+
     def forget(self, room_nid: int) -> None:
         """A room has been deleted."""
         self.full_since.pop(room_nid, None)

@@ -42,7 +42,7 @@ class Rooms:
         self.db = db
         self.keys = keys
         self.cache = cache
-        self.partials = partials or PartialRooms()
+        self.partials = PartialRooms() if partials is None else partials
         self.at_door = at_door
         self.layers = LayerCache(LAYER_ENTRIES)
         self.size = size
@@ -65,6 +65,10 @@ class Rooms:
         if lock is None:
             lock = self._entering[room_id] = asyncio.Lock()
         return lock
+
+    def __len__(self) -> int:
+        """How many rooms are in memory."""
+        return len(self._by_nid)
 
     async def get(self, room_id: str) -> Room:
         """The room. Raises 404 `M_NOT_FOUND` if we do not know it. No statement if it is active."""

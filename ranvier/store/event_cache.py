@@ -25,6 +25,10 @@ class EventCache:
         self._nids: dict[str, int] = {}
         self._versions: dict[int, RoomVersion] = {}
 
+    def __len__(self) -> int:
+        """How many events are in memory."""
+        return len(self._by_nid)
+
     def know_room(self, room_nid: int, version: RoomVersion) -> None:
         """Tell the version of a room, which its rows do not repeat."""
         self._versions[room_nid] = version

@@ -73,7 +73,7 @@ def test_listeners_that_cannot_be(listener: dict[str, object], problem: str) -> 
         _listeners(listener)
 
 
-@pytest.mark.parametrize("kind", ["manhole", "metrics"])
+@pytest.mark.parametrize("kind", ["manhole"])
 def test_kinds_that_are_not_opened_yet_are_said(kind: str) -> None:
     config = parse({"server_name": "test", "listeners": [{"port": 9000, "type": kind}]})
     assert [warning for warning in config.warnings if kind in warning]

@@ -4,9 +4,9 @@ from ranvier.config.kinds import BOOL, OBJECT, REGEX, STRING, URL, list_of
 from ranvier.config.option import Option
 
 OPTIONS = (
-    Option("enable_metrics", BOOL, False, "Collect and expose Prometheus metrics"),
+    Option("enable_metrics", BOOL, False, "Collect and expose Prometheus metrics", honoured=True),
     Option("sentry.dsn", STRING, None, "Sentry DSN"),
-    Option("metrics_flags.known_servers", BOOL, False, "Expose synapse_federation_known_servers"),
+    Option("metrics_flags.known_servers", BOOL, False, "Expose synapse_federation_known_servers", honoured=True),
     Option("report_stats", BOOL, False, "Report anonymous statistics"),
     Option("report_stats_endpoint", URL, "https://matrix.org/report-usage-stats/push", "Target"),
     Option("opentracing.enabled", BOOL, False, "Tracing on"),
