@@ -68,7 +68,7 @@ class Homeserver:
 
 @asynccontextmanager
 async def running(
-    database: Mapping[str, Any], *, clock: Clock | None = None, **options: object
+    database: Mapping[str, Any], clock: Clock | None = None, /, **options: object
 ) -> AsyncIterator[Homeserver]:
     """A server on this database (as in a configuration file), with further options."""
     config = parse({**OPTIONS, "database": database, **options})

@@ -22,7 +22,7 @@ async def _log_in(homeserver: Homeserver, name: str) -> Client:
 
 async def test_what_nobody_has_used_for_long_is_removed(db_config: Mapping[str, Any]) -> None:
     clock = OwnClock(1_700_000_000_000)
-    async with running(db_config, clock=clock, delete_stale_devices_after="30d") as homeserver:
+    async with running(db_config, clock, delete_stale_devices_after="30d") as homeserver:
         stale = homeserver.server.users.stale_devices
         assert stale is not None
         alice = await homeserver.register("alice")
