@@ -1,5 +1,1 @@
-"""The application: every object is built here, once and by hand."""
-
-from ranvier.app.serve import serve
-
-__all__ = ["serve"]
+"""The application: every object is built here, once and by hand. `serve` runs it."""

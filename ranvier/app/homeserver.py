@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import ssl
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -294,3 +295,10 @@ async def _watched(job: Callable[[], Awaitable[None]]) -> None:
         await job()
     except Exception:
         logger.exception("A background job of the server has failed")
+
+
+if __name__ == "__main__":
+    # The name by which manuals know the program: `python -m ranvier.app.homeserver -c homeserver.yaml`.
+    from ranvier.cli.commands import main
+
+    sys.exit(main())

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from ranvier.config.signing_keys import parse_signing_keys
-from tests.cli.programs import ranvier
+from tests.cli.programs import python_module, ranvier
 
 
 def test_help_lists_the_commands(tmp_path: Path) -> None:
@@ -101,3 +101,16 @@ def test_a_mistake_is_one_line(tmp_path: Path, argv: list[str], said: str) -> No
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(said)
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_server_under_the_manuals_name(tmp_path: Path) -> None:
+    module = "ranvier.app.homeserver"
+    words = ("--generate-config", "--server-name", "example.org", "--report-stats", "no", "-c", "homeserver.yaml")
+    made = python_module(tmp_path, module, *words)
+    assert (made.returncode, "Warning" in made.stderr) == (0, False)
+    assert yaml.safe_load((tmp_path / "homeserver.yaml").read_text())["server_name"] == "example.org"
+    assert python_module(tmp_path, module, "--generate-keys", "-c", "homeserver.yaml").returncode == 0
+    assert (tmp_path / "example.org.signing.key").exists()
+    refused = python_module(tmp_path, module, "-c", "absent.yaml")
+    assert refused.returncode == 1
+    assert "absent.yaml" in refused.stderr
