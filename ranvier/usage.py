@@ -1,7 +1,7 @@
 """What the request being served has asked of the database, for its line in the log.
 
-The HTTP layer sets it if anybody reads the log; engines and caches add to it. Work that many requests share (a commit of
-the rooms' appender) belongs to none of them.
+The HTTP layer sets it if anybody reads the log; engines and caches add to it. A commit that many requests share (the rooms'
+appender) counts for each that waits for it, its statements for none.
 """
 
 from contextvars import ContextVar

@@ -50,6 +50,7 @@ class ProcessLog:
         try:
             _apply(settings, former)
         except _MISTAKES as error:
+            logging.shutdown()  # What was opened before the mistake was found.
             if former is not None:
                 _apply(former, settings)
             raise LogConfigError(_described(path or "", text, error)) from error

@@ -7,6 +7,7 @@ submit to the appender. Outside it: wait until that is durable. In a room that i
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any, Final, Protocol
 
 from ranvier.db.engine import DatabaseError, Tx
@@ -29,6 +30,7 @@ from ranvier.rooms.room import EXTREMITY_LIMIT, Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store.events import NO_TXN, StoredEvent, Txn, encode_auth
 from ranvier.store.rooms import LEAVE
+from ranvier.usage import current_usage
 
 MOST_AHEAD_MS: Final = 3_600_000
 """So far ahead of our clock a state event is dated at most, for one that it replaces."""
@@ -372,11 +374,19 @@ async def _leave_as_it_is(room_id: str) -> None:
 
 
 async def durable(done: asyncio.Future[None]) -> None:
-    """Wait for a submitted append. Raises 500 `M_UNKNOWN` if it could not be stored: then nothing of it was kept."""
+    """Wait for a submitted append. Raises 500 `M_UNKNOWN` if it could not be stored: then nothing of it was kept.
+
+    The transaction counts for each request that waits for it.
+    """
+    began = perf_counter()
     try:
         await asyncio.shield(done)
     except DatabaseError as error:
         raise MatrixError(500, "M_UNKNOWN", "The event could not be stored; try again") from error
+    finally:
+        if (usage := current_usage.get()) is not None:
+            usage.busy_s += perf_counter() - began
+            usage.transactions += 1
 
 
 def _standing(room: Room, draft: Draft) -> StoredEvent | None:

@@ -248,9 +248,23 @@ def test_a_file_with_a_mistake_leaves_the_log_as_it_was(tmp_path: Path) -> None:
     )
     with pytest.raises(LogConfigError, match=r"log\.config"):
         log.set_up(str(path))
-    path.write_text(good.replace("[buffer]", "[nobody]").replace("level: INFO", "level: DEBUG"))
+    path.write_text("version: 1\nroot: {level: DEBUG, handlers: [nobody]}\n")
     with pytest.raises(LogConfigError, match="nobody"):
         log.set_up(str(path))
     logging.getLogger("ranvier").warning("still here")
     assert not logging.getLogger("ranvier").isEnabledFor(logging.DEBUG)
     assert _flushed(file).count("still here") == 1
+
+
+def test_a_log_file_that_was_moved_away_is_opened_anew(tmp_path: Path) -> None:
+    """What logrotate does, and then sends SIGHUP."""
+    path, file = tmp_path / "log.config", tmp_path / "homeserver.log"
+    path.write_text(log_config_text(str(file)))
+    log = ProcessLog()
+    log.set_up(str(path))
+    logging.getLogger("ranvier").warning("before")
+    file.rename(tmp_path / "homeserver.log.1")
+    assert not log.set_up(str(path))
+    logging.getLogger("ranvier").warning("after")
+    assert "before" in (tmp_path / "homeserver.log.1").read_text()
+    assert _flushed(file).splitlines()[-1].endswith(" - after")

@@ -9,8 +9,10 @@ import socket
 import ssl
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -235,6 +237,9 @@ def test_the_service_manager_is_told(
     assert told() == ["STOPPING=1"]
 
 
+_Ask = Callable[..., Coroutine[None, None, Any]]
+
+
 class _Load:
     """Clients that ask one thing after the other until they are told to stop."""
 
@@ -244,27 +249,63 @@ class _Load:
         self.is_over = False
 
     async def client(self, *, is_tls: bool) -> None:
-        """One connection, kept; whatever is not a whole 200 raises."""
+        """One connection, kept."""
+        async with self._connection(is_tls=is_tls) as ask:
+            while not self.is_over:
+                await ask("GET", "/_matrix/client/versions")
+
+    async def person(self, name: str, *, is_tls: bool) -> None:
+        """Somebody who says one thing after the other, and reads it from a sync that waits for it."""
+        body = {"username": name, "password": "correct horse", "auth": {"type": "m.login.dummy"}}
+        async with self._connection(is_tls=is_tls) as ask, self._connection(is_tls=is_tls) as read:
+            token = (await ask("POST", "/_matrix/client/v3/register", body))["access_token"]
+            room_id = (await ask("POST", "/_matrix/client/v3/createRoom", {}, token))["room_id"]
+            sync = "/_matrix/client/v3/sync?timeout=20000"
+            since = (await read("GET", sync, None, token))["next_batch"]
+            number = 0
+            while not self.is_over:
+                number += 1
+                waiting = asyncio.create_task(read("GET", f"{sync}&since={since}", None, token))
+                message = f"/_matrix/client/v3/rooms/{room_id}/send/m.room.message/{number}"
+                sent = await ask("PUT", message, {"msgtype": "m.text", "body": "x"}, token)
+                news = await waiting
+                since = news["next_batch"]
+                events = news["rooms"]["join"][room_id]["timeline"]["events"]
+                assert [event["event_id"] for event in events] == [sent["event_id"]]
+
+    @asynccontextmanager
+    async def _connection(self, *, is_tls: bool) -> AsyncIterator[_Ask]:
+        """A connection, by which one asks; whatever is not a whole 200 raises."""
         port = self._site.tls_port if is_tls else self._site.server.port
         trust = ssl.create_default_context() if is_tls else None
         if trust is not None:
             trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trust)
-        while not self.is_over:
-            writer.write(b"GET /_matrix/client/versions HTTP/1.1\r\nHost: a\r\n\r\n")
+
+        async def ask(method: str, path: str, body: object = None, token: str = "") -> Any:
+            content = b"" if body is None else json.dumps(body).encode()
+            lines = [f"{method} {path} HTTP/1.1", "Host: a", f"Content-Length: {len(content)}"]
+            lines += [f"Authorization: Bearer {token}"] if token else []
+            writer.write("\r\n".join([*lines, "", ""]).encode() + content)
             head = await reader.readuntil(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 200 "), head
             length = re.search(rb"content-length: (\d+)", head)
             assert length is not None
-            await reader.readexactly(int(length[1]))
+            answer = await reader.readexactly(int(length[1]))
+            assert head.startswith(b"HTTP/1.1 200 "), head + answer
             self.answers += 1
-        writer.close()
+            return json.loads(answer)
+
+        try:
+            yield ask
+        finally:
+            writer.close()
 
 
 async def test_under_load_no_request_is_lost(start_homeserver: StartHomeserver, tmp_path: Path) -> None:
     site = _Site(start_homeserver, tmp_path)
     load = _Load(site)
-    clients = [asyncio.create_task(load.client(is_tls=bool(number % 2))) for number in range(40)]
+    clients = [asyncio.create_task(load.client(is_tls=bool(number % 2))) for number in range(30)]
+    clients += [asyncio.create_task(load.person(f"user{number}", is_tls=bool(number % 2))) for number in range(6)]
     seen = []
     for reloads in range(1, 13):
         if reloads % 3 == 0:
