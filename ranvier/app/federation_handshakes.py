@@ -141,6 +141,7 @@ def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
         memberships=RoomMemberships(
             local=rooms.memberships,
             resident=resident,
+            clock=needs.clock,
             outside=rooms.outside_memberships,
             member_content=rooms.member_content,
             invitations=needs.invitations,

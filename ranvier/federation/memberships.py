@@ -6,6 +6,7 @@ method takes the local road of `rooms.membership` where this server can speak fo
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 from weakref import WeakValueDictionary
 
 from ranvier.federation.ask_directory import DirectoryAsking
@@ -15,6 +16,7 @@ from ranvier.federation.knock import RemoteKnocks
 from ranvier.federation.leave import RemoteLeaves
 from ranvier.federation.resident_rooms import ResidentRooms
 from ranvier.federation.residents import candidates
+from ranvier.ports import Clock
 from ranvier.proto.auth.power_levels import power_levels
 from ranvier.proto.errors import MatrixError, forbidden, invalid_param
 from ranvier.proto.ids import domain_of, is_room_alias, is_room_id, is_user_id
@@ -28,6 +30,10 @@ from ranvier.rooms.room import Room
 from ranvier.rooms.write import Draft
 from ranvier.store.events import StoredEvent
 from ranvier.users.requester import Requester
+
+PAUSES_S: Final = (0.2, 0.5, 1.5)
+"""How long to wait before the next attempt to join by an invitation that has only just come."""
+JUST_MS: Final = 10_000
 
 
 class RoomMemberships:
@@ -48,6 +54,7 @@ class RoomMemberships:
         leaves: RemoteLeaves,
         invites: RemoteInvites,
         remote_joins: RateLimiter,
+        clock: Clock,
         server_name: str,
     ) -> None:
         self._local = local
@@ -62,6 +69,7 @@ class RoomMemberships:
         self._leaves = leaves
         self._invites = invites
         self._remote_joins = remote_joins
+        self._clock = clock
         self._server_name = server_name
         self._entering: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -179,10 +187,26 @@ class RoomMemberships:
             raise MatrixError(403, "M_GUEST_ACCESS_FORBIDDEN", "Guests may only join rooms of this server")
         self._remote_joins.spend(requester.user_id)
         content = await self._member_content.of(requester.user_id, "join", reason=reason)
-        await self._joins.join(requester.user_id, room_id, servers, content)
+        for pause_s in PAUSES_S:
+            try:
+                await self._joins.join(requester.user_id, room_id, servers, content)
+                break
+            except MatrixError as error:
+                if error.status != 403 or not await self._has_just_been_invited(requester.user_id, room_id):
+                    raise
+            await self._clock.sleep(pause_s)
+        else:
+            await self._joins.join(requester.user_id, room_id, servers, content)
         room = await self._resident.is_in(room_id)
         if room is not None:
             await self._local.follow(requester.user_id, room)
+
+    async def _has_just_been_invited(self, user_id: str, room_id: str) -> bool:
+        """Whether the server that invites may not have the invitation in its room yet: we are asked to sign it first."""
+        standing = await self._outside.of(user_id, room_id)
+        if standing is None or standing[0] != "invite":
+            return False
+        return abs(self._clock.now_ms() - standing[1].event.origin_server_ts) < JUST_MS
 
     async def _who_may_let_in(self, user_id: str, room: Room, refusal: MatrixError, via: Sequence[str]) -> list[str]:
         """Servers that may let a user into a room of which ours knows no reason to."""
