@@ -24,6 +24,18 @@ def reference(options: Iterable[Option]) -> Iterator[str]:
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
+def summary(options: Iterable[Option]) -> str:
+    """How many options do what they say."""
+    listed = list(options)
+    honoured = sum(option.honoured for option in listed)
+    not_applicable = sum(bool(option.not_applicable) for option in listed)
+    rest = len(listed) - honoured - not_applicable
+    return (
+        f"{len(listed)} options: {honoured} are honoured, {not_applicable} cannot mean anything here (the table says "
+        f"why), {rest} have no effect yet."
+    )
+
+
 def _effect(option: Option) -> str:
     if option.not_applicable:
         return f"not applicable: {option.not_applicable}"
@@ -35,4 +47,5 @@ def _default(value: object) -> str:
 
 
 if __name__ == "__main__":
+    sys.stdout.write(summary(OPTIONS) + "\n\n")
     sys.stdout.writelines(f"{line}\n" for line in reference(OPTIONS))

@@ -8,7 +8,7 @@ import pytest
 from ranvier.config.kinds import RATE, Unacceptable
 from ranvier.config.load import ConfigError, from_yaml_text, parse
 from ranvier.config.option import Option
-from ranvier.config.reference import reference
+from ranvier.config.reference import reference, summary
 from ranvier.config.schema import OPTIONS, schema
 
 _NAMES = (Path(__file__).parents[1] / "facts" / "config_options.txt").read_text().split()
@@ -67,6 +67,13 @@ def test_the_reference_has_a_line_for_each_option() -> None:
     lines = list(reference(OPTIONS))
     assert len(lines) == len(OPTIONS) + 2
     assert {line.count(" | ") - line.count("\\| ") for line in lines if not line.startswith("|---")} == {5}
+
+
+def test_the_reference_counts_what_it_lists() -> None:
+    numbers = [int(word) for word in summary(OPTIONS).replace(":", "").split() if word.isdecimal()]
+    lines = list(reference(OPTIONS))[2:]
+    assert numbers[0] == len(lines) == sum(numbers[1:])
+    assert numbers[1] == sum(line.split(" | ")[-2] == "yes" for line in lines)
 
 
 def test_the_tree_has_every_option_at_its_place() -> None:
