@@ -15,7 +15,7 @@ from ranvier.rooms.outliers import Outliers
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 
-AT_ONCE: Final = 200
+AT_ONCE: Final = 150
 """Events stored in one transaction: so many are judged without a pause, some five milliseconds."""
 
 

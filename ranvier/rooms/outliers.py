@@ -65,6 +65,8 @@ class Outliers:
         await self._rooms.keys.intern_users(
             self._rooms.db, {event.state_key for event in fresh if event.state_key is not None}
         )
+        if len(events) > BREATH:
+            await asyncio.sleep(0)
         for number, event in enumerate(ancestors_first(by_id, lambda event: event.auth_events), 1):
             if number % BREATH == 0:
                 await asyncio.sleep(0)
