@@ -35,6 +35,7 @@ from ranvier.net.open import open_transport
 from ranvier.net.transport import NetTransport
 from ranvier.ports import Clock, FederationTransport, Random, SystemClock, SystemRandom
 from ranvier.ratelimit import OwnLimits, rate_limiters
+from ranvier.rooms.auto_join import AutoJoin
 from ranvier.store import users as user_store
 
 logger = logging.getLogger(__name__)
@@ -133,6 +134,14 @@ class Homeserver:
                 uses_threads=own_transport is not None,
             )
         )
+        if config.auto_join.rooms:
+            auto_join = AutoJoin(
+                config=config.auto_join,
+                server_name=config.server_name,
+                create=rooms.creating.create_room,
+                entering=federation.handshakes.memberships,
+            )
+            users.administration.accounts.welcomes.append(auto_join.welcome)
         admin = build_admin(clock=clock, random=random, users=users, rooms=rooms)
         user_directory = build_user_directory(config=config, clock=clock, rooms=rooms, updates=admin.updates)
         server = cls(

@@ -14,7 +14,13 @@ from ranvier.config.build_rates import (
     login_rates,
     presence_rates,
 )
-from ranvier.config.build_rooms import build_prejoin_state, build_turn, default_power_levels, directory_rules
+from ranvier.config.build_rooms import (
+    build_auto_join,
+    build_prejoin_state,
+    build_turn,
+    default_power_levels,
+    directory_rules,
+)
 from ranvier.config.build_sections import build_database, build_passwords, build_presence, build_user_directory
 from ranvier.config.cache_sections import build_cache_sizes
 from ranvier.config.model import Config
@@ -118,6 +124,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         allow_per_room_profiles=values.boolean("allow_per_room_profiles"),
         exclude_rooms_from_sync=values.texts("exclude_rooms_from_sync"),
         prejoin_state=build_prejoin_state(values),
+        auto_join=build_auto_join(values),
         forget_rooms_on_leave=values.boolean("forget_rooms_on_leave"),
         enable_metrics=values.boolean("enable_metrics"),
         metrics_known_servers=values.boolean("metrics_flags.known_servers"),

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Final, Literal, cast
 
-from ranvier.config.room_sections import DirectoryRule, PrejoinState, TurnConfig
+from ranvier.config.room_sections import AutoJoinConfig, DirectoryRule, PrejoinState, TurnConfig
 from ranvier.config.secret_files import SecretFiles
 from ranvier.config.values import Values
+from ranvier.proto.ids import is_room_alias
 
 
 def directory_rules(values: Values, option: str) -> tuple[DirectoryRule, ...] | None:
@@ -38,6 +39,31 @@ def default_power_levels(values: Values) -> dict[str, Mapping[str, object]]:
         elif content is not None:
             values.error(option, f"{preset}: expected a mapping, or null")
     return found
+
+
+def build_auto_join(values: Values) -> AutoJoinConfig:
+    """`auto_join_rooms` and the options beside it; mistakes are noted."""
+    rooms = values.texts("auto_join_rooms")
+    for alias in rooms:
+        if not is_room_alias(alias):
+            values.error("auto_join_rooms", f"{alias} is not a room alias, such as #welcome:example.org")
+    preset = cast(
+        Literal["public_chat", "private_chat", "trusted_private_chat"], values.text("autocreate_auto_join_room_preset")
+    )
+    host = values.text_or_none("auto_join_mxid_localpart")
+    if rooms and preset != "public_chat" and host is None:
+        values.error(
+            "autocreate_auto_join_room_preset",
+            f"rooms of the preset {preset} need auto_join_mxid_localpart: somebody has to invite",
+        )
+    return AutoJoinConfig(
+        rooms=rooms,
+        autocreate=values.boolean("autocreate_auto_join_rooms"),
+        federated=values.boolean("autocreate_auto_join_rooms_federated"),
+        preset=preset,
+        host_localpart=host,
+        for_guests=values.boolean("auto_join_rooms_for_guests"),
+    )
 
 
 def build_prejoin_state(values: Values) -> PrejoinState:

@@ -14,7 +14,7 @@ from ranvier.config.cache_sections import CacheSizes
 from ranvier.config.key_sections import KeyServersConfig
 from ranvier.config.outbound_sections import FederationConfig, OutboundConfig
 from ranvier.config.rates import FederationRates, InviteRates, JoinRates, LoginRates, PresenceRates, RateLimit
-from ranvier.config.room_sections import DirectoryRule, PrejoinState, TurnConfig
+from ranvier.config.room_sections import AutoJoinConfig, DirectoryRule, PrejoinState, TurnConfig
 from ranvier.config.sections import (
     DatabaseConfig,
     Listener,
@@ -133,6 +133,7 @@ class Config:
     allow_per_room_profiles: bool
     exclude_rooms_from_sync: tuple[str, ...]
     prejoin_state: PrejoinState
+    auto_join: AutoJoinConfig
     forget_rooms_on_leave: bool
     enable_metrics: bool
     metrics_known_servers: bool

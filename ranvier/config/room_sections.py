@@ -26,6 +26,21 @@ class PrejoinState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AutoJoinConfig:
+    """`auto_join_rooms`, and what else is said of them."""
+
+    rooms: tuple[str, ...]
+    """Aliases."""
+    autocreate: bool
+    federated: bool
+    """Whether users of other servers can join the rooms that are made."""
+    preset: Literal["public_chat", "private_chat", "trusted_private_chat"]
+    host_localpart: str | None
+    """Who makes the rooms and invites; `None`: the first who gets an account makes them."""
+    for_guests: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnConfig:
     """The `turn_*` options."""
 

@@ -1,6 +1,6 @@
 """Making an account, and which user ids may be made. Spec: appendices, "User Identifiers"."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,6 +45,8 @@ class Accounts:
         self._server_name = server_name
         self._issuer = issuer
         self._is_exclusive = is_exclusive
+        self.welcomes: list[Callable[[NewAccount], Awaitable[None]]] = []
+        """What is done for everybody who has got an account."""
 
     def user_id(self, username: str) -> str:
         """The id for a user name, which is put in lower case. Raises 400 `M_INVALID_USERNAME`."""
@@ -69,9 +71,16 @@ class Accounts:
         try:
             async with self._db.write() as tx:
                 await self.insert(tx, account)
-                return None if wish is None else await self._issuer.issue(tx, account.user_id, wish)
+                login = None if wish is None else await self._issuer.issue(tx, account.user_id, wish)
         except UniqueViolation as error:
             raise in_use() from error
+        await self.welcome(account)
+        return login
+
+    async def welcome(self, account: NewAccount) -> None:
+        """The account is there; its user is welcome. For who has made it with `insert`, after the commit."""
+        for welcome in self.welcomes:
+            await welcome(account)
 
     async def upgrade_guest(self, tx: Tx, account: NewAccount) -> None:
         """Make a full account of a guest's, who keeps their rooms and devices. Raises 403 if it is none any more."""

@@ -185,6 +185,8 @@ class Registration:
         self._interactive_auth.end(session)
         if isinstance(token, str):
             self._tokens.release(token, session.session_id)
+        if not upgrade:
+            await self._accounts.welcome(account)
         return login
 
     def _check_enabled(self) -> None:
