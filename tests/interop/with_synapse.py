@@ -187,11 +187,14 @@ async def test_moments_and_messages_to_devices(neighbours: Neighbours, host: str
     assert seen["org.example.test"] == {"secret": "knock"}
 
 
+@either_host
 async def test_unmodified_clients_encrypt(
-    neighbours: Neighbours, node: Path, open_encrypting_nio: OpenEncryptingNio
+    neighbours: Neighbours, node: Path, open_encrypting_nio: OpenEncryptingNio, host: str
 ) -> None:
-    """Alice with matrix-js-sdk on Ranvier; Bob with it, and Carol with matrix-nio, on Synapse."""
+    """Alice with matrix-js-sdk on one server; Bob with it, and Carol with matrix-nio, on the other."""
     one, other = neighbours.ranvier, neighbours.synapse
+    if host == "synapse":
+        one, other = other, one
     suffix = secrets.token_hex(4)
     carol = open_encrypting_nio(other.url, f"carol-{suffix}")
     await carol.register()

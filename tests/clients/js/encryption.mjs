@@ -178,6 +178,7 @@ await until(async () => {
 }, "the keys in the backup");
 const third = await open(aliceUrl, await logIn(aliceUrl, alice.getUserId()), aliceSecrets);
 const thirdCrypto = third.getCrypto();
+await until(() => thirdCrypto.userHasCrossSigningKeys(alice.getUserId(), true), "Alice's identity on her third device");
 await thirdCrypto.bootstrapCrossSigning({});
 await thirdCrypto.loadSessionBackupPrivateKeyFromSecretStorage();
 const restored = await thirdCrypto.restoreKeyBackup();
