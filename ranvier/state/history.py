@@ -149,10 +149,12 @@ class RoomHistory:
         """
         stack = await self._stack(base_no)
         before: dict[int, int] = {}
+        changed: dict[int, int] = {}
         for portion in _portions(changes):
-            before |= {key: nid for key, nid in (await self._layers.values(stack, portion)).items() if nid}
+            values = await self._layers.values(stack, portion)
+            before |= {key: nid for key, nid in values.items() if nid}
+            changed |= {key: changes[key] for key in portion if values[key] != changes[key]}
             await asyncio.sleep(0)
-        changed = {key: nid for key, nid in changes.items() if before.get(key, 0) != nid}
         if not changed:
             return Prepared(base_no, (), 0, 0, {}, b"", ())
         depth = depth_after(stack[0].depth, len(changed))
@@ -160,6 +162,7 @@ class RoomHistory:
         above = [layer for layer in stack if layer.depth > target]
         merged = _merged(await self._layers.entries(above))
         merged.update(changed)
+        await asyncio.sleep(0)
         fingerprint = stack[0].fingerprint
         for portion in _portions(changed):
             fingerprint = fingerprint_after(

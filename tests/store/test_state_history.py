@@ -176,3 +176,24 @@ async def test_nobody_in_an_empty_state(db: Database) -> None:
     assert await history.difference(0, root.state_no) == {1: (0, 1)}
     with pytest.raises(LookupError):
         await history.load_state(known_state(99))
+
+
+@pytest.mark.parametrize("size", [1, 60, 700, 9000])
+async def test_a_great_state_in_two_steps_is_the_same(db: Database, size: int) -> None:
+    derived, prepared = [await RoomHistory.load(db, room_nid) for room_nid in (ROOM, ROOM + 1)]
+    base = {key: key + 1 for key in range(1, 50)} | {MEMBER_KEYS + key: key + 7 for key in range(40)}
+    picks = random.Random(size)
+    changes = {MEMBER_KEYS + picks.randrange(20_000): number + 1000 for number in range(size)} | {3: 0, 5: 6}
+    roots = [await history.root(base) for history in (derived, prepared)]
+    await store(db, derived, roots[0])
+    await store(db, prepared, roots[1])
+    one = await derived.derive(roots[0].state_no, changes)
+    other = prepared.place(await prepared.prepare(roots[1].state_no, changes))
+    assert [row[2:] for row in one.rows.states] == [row[2:] for row in other.rows.states]
+    assert [row[2:] for row in one.rows.chunks] == [row[2:] for row in other.rows.chunks]
+    assert await prepared.load_state(known_state(other.state_no)) == with_changes(base, changes)
+    await store(db, prepared, other)
+    assert await prepared.load_state(known_state(other.state_no)) == with_changes(base, changes)
+    again = prepared.place(await prepared.prepare(other.state_no, changes))
+    assert again.state_no == other.state_no
+    assert not again.rows.states
