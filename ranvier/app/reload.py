@@ -112,9 +112,9 @@ class Reloader:
         for warning in warnings:
             if warning not in self._config.warnings:
                 logger.warning("%s", warning)
-        logger.info("Reloaded. Changed: %s", ", ".join(reloaded) or "nothing")
         if need_restart:
             logger.warning("In force only after a restart: %s", ", ".join(need_restart))
+        logger.info("Reloaded. Changed: %s", ", ".join(reloaded) or "nothing")
 
 
 def _digests(config: Config) -> dict[str, bytes]:

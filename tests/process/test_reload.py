@@ -94,7 +94,6 @@ class _Site:
         while not re.search(pattern, self.server.output()[since:]):
             assert time.monotonic() < deadline, self.server.last_words()
             time.sleep(0.02)
-        time.sleep(0.05)  # what follows in the same breath
         return self.server.output()[since:]
 
     def ask(self, path: str = "/_matrix/client/versions") -> object:
