@@ -127,8 +127,9 @@ class Replay:
             if not placed:
                 states = {await self._guess(stored, rows)}
         is_guessed = stored.event_nid in self.guessed
-        # What was guessed is told to others who ask for it, so it counts here too.
-        state_no = await self.merge(placed, states, rows)
+        # What others tell is what came out where all the parents met. Resolved with the states of some of them once more,
+        # it could become another one than others have. What was guessed is told to others who ask, so it counts here too.
+        state_no = next(iter(states)) if states else await self.merge(placed, set(), rows)
         replayed = msgspec.structs.replace(stored, state_before=state_no, state_after=None)
         standing = await self._standing(event, state_no)
         if not is_guessed:

@@ -67,7 +67,6 @@ def test_a_told_state_is_not_resolved_once_more(tmp_path: Path, version: str) ->
     run_virtually(play())
 
 
-@pytest.mark.xfail(reason="rooms.replay resolves the told state before the join with what it knew", strict=False)
 @pytest.mark.parametrize("version", ["6", "11", "12"])
 def test_who_comes_back_has_the_state_that_others_have(tmp_path: Path, version: str) -> None:
     """What was known from before somebody left is not resolved with the state that they come back to."""
