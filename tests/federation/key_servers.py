@@ -116,9 +116,9 @@ class World:
             clock=self.clock,
         )
 
-    def keys(self, notaries: Sequence[Notary] = ()) -> ServerKeys:
+    def keys(self, notaries: Sequence[Notary] = (), *, uses_thread: bool = True) -> ServerKeys:
         """As after a start: knows what the database knows."""
-        return ServerKeys(own=self.own(), finder=self.finder(notaries))
+        return ServerKeys(own=self.own(), finder=self.finder(notaries), uses_thread=uses_thread)
 
     def notary(self, name: str, *peers: Peer, signs: bool = True, pinned: bool = True) -> Notary:
         """A notary that knows these servers."""

@@ -15,10 +15,10 @@ from tests.federation_tls.server import Certificates, FederatingServer, issue
 
 
 def _reload(server: FederatingServer) -> None:
-    told = "Read the log configuration and the certificates again"
+    told = "Reloaded. Changed: "
     before = server.output().count(told)
     os.kill(server.pid, signal.SIGHUP)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while server.output().count(told) == before:
         assert time.monotonic() < deadline, server.last_words()
         time.sleep(0.05)
