@@ -298,6 +298,7 @@ async def test_a_large_batch_leaves_the_loop_to_others(world: World) -> None:
     keys = world.keys(uses_thread=False)
     assert (await keys.verify_events([event]))[0].error is None
     watching = asyncio.create_task(watch())
+    await asyncio.sleep(0)
     verdicts = await keys.verify_events([event] * 2_048)
     watching.cancel()
     assert all(verdict.error is None for verdict in verdicts)
