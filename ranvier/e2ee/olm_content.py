@@ -15,7 +15,7 @@ class _Ciphertext(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     body: str
 
 
-class OlmContent(msgspec.Struct, forbid_unknown_fields=True):
+class OlmContent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """The content of one message."""
 
     algorithm: str
