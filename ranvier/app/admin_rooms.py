@@ -3,6 +3,7 @@
 from functools import partial
 
 from ranvier.api.admin.delete_room import DeleteRoomApi
+from ranvier.api.admin.purge_history import PurgeHistoryApi
 from ranvier.api.admin.room_control import RoomControlApi
 from ranvier.api.admin.room_history import RoomHistoryApi
 from ranvier.api.admin.rooms import AdminRoomsApi
@@ -14,6 +15,7 @@ from ranvier.ports import Clock
 from ranvier.rooms.context import Context
 from ranvier.rooms.delete_room import RoomDeletion
 from ranvier.rooms.hierarchy import Hierarchy
+from ranvier.rooms.history_purges import HistoryPurges
 from ranvier.rooms.messages import Messages
 from ranvier.rooms.read_event import EventReading
 from ranvier.rooms.room_administration import RoomAdministration
@@ -46,7 +48,9 @@ def admin_room_routes(
         tasks=tasks,
         clock=clock,
     )
+    purges = HistoryPurges(rooms=rooms.rooms, purge=rooms.purge_history, tasks=tasks)
     return [
+        *PurgeHistoryApi(purges=purges).routes(),
         *DeleteRoomApi(deletion=deletion).routes(),
         *AdminRoomsApi(rooms=administration).routes(),
         *_history(users, rooms).routes(),

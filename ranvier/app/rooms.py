@@ -37,7 +37,9 @@ from ranvier.rooms.outside_membership import OutsideMemberships
 from ranvier.rooms.partial_ends import note_ends
 from ranvier.rooms.partial_rooms import PartialRooms
 from ranvier.rooms.profile_change import ProfileChanges
+from ranvier.rooms.purge_history import HistoryPurge
 from ranvier.rooms.purge_room import RoomPurge
+from ranvier.rooms.purged_history import PurgedHistory
 from ranvier.rooms.read_event import EventReading
 from ranvier.rooms.read_markers import ReadMarkers
 from ranvier.rooms.read_state import StateReading
@@ -117,6 +119,7 @@ class RoomServices:
     presence_status: PresenceStatus
     profile_changes: ProfileChanges
     purge: RoomPurge
+    purge_history: HistoryPurge
     event_reading: EventReading
     state_reading: StateReading
     read_markers: ReadMarkers
@@ -221,8 +224,17 @@ async def build_rooms(
         ignored_users=ignored_users,
         limiters=limiters,
     )
+    joined = JoinedRooms(rooms=rooms, history=history, serving=serving, timelines=timelines, states=states)
+    purge_history = HistoryPurge(
+        rooms=rooms,
+        children=children,
+        purged=await PurgedHistory.load(db),
+        clock=clock,
+        server_name=config.server_name,
+        forget=[recent.forget, joined.forget, ephemeral.outcomes.forget, ephemeral.unread.forget],
+    )
     purge = RoomPurge(rooms=rooms, appender=appender, clock=clock)
-    purge.forget += [feeds.forget_room, member_lists.forget, ephemeral.outcomes.forget]
+    purge.forget += [feeds.forget_room, member_lists.forget, ephemeral.outcomes.forget, purge_history.purged.forget]
     partly_known = PartlyKnown(partials=rooms.partials)
     device_lists = DeviceListStream(
         db=db,
@@ -236,7 +248,7 @@ async def build_rooms(
         appender=appender,
         rooms=RoomSections(
             feeds=feeds,
-            joined=JoinedRooms(rooms=rooms, history=history, serving=serving, timelines=timelines, states=states),
+            joined=joined,
             outside=OutsideRooms(
                 rooms=rooms,
                 history=history,
@@ -331,6 +343,7 @@ async def build_rooms(
             tracker=ephemeral.presence, feeds=feeds, clock=clock, share_room=of_user.share_room
         ),
         purge=purge,
+        purge_history=purge_history,
         profile_changes=ProfileChanges(rooms=rooms, writer=writer, member_content=member_content),
         event_reading=EventReading(rooms=rooms, history=history, messages=messages),
         state_reading=StateReading(rooms=rooms, access=access, member_lists=member_lists),

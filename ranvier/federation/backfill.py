@@ -104,6 +104,11 @@ class Backfill:
         if not isinstance(pdus, list):
             raise GapError("pdus: not a list of events")
         screening = await self._screens.screen(pdus[:EVENTS], room.version, room_id=room.room_id)
+        if self._gaps.is_purged(room, screening.passed):
+            # Nobody is to be asked for it again.
+            async with self._db.write() as tx:
+                await backward_extremities.delete(tx, [(room.room_nid, event_id) for event_id in missing])
+            return True
         return await self._gaps.take_history(room, screening.passed, server, below=below) > 0
 
     async def _candidates(self, room: Room) -> list[str]:

@@ -5,7 +5,7 @@ event's children are read once, with those of the whole page, and kept up to dat
 redacted.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -90,6 +90,12 @@ class Children:
                 if row.rel_type in AGGREGATED:
                     self._known.pop(row.parent_id, None)
                     self._changes += 1
+
+    def forget(self, parent_ids: Iterable[str]) -> None:
+        """These have lost children."""
+        for parent_id in parent_ids:
+            self._known.pop(parent_id, None)
+            self._changes += 1
 
     def _unknown(self, stored: StoredEvent) -> bool:
         return stored.event.event_id not in self._known

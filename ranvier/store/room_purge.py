@@ -16,7 +16,7 @@ PORTION: Final = 1000
 _SHOWN_BY_NUMBER: Final = (
     "local_members", "room_aliases", "room_descriptions", "room_heads", "receipts", "unread", "backward_extremities",
     "waiting_redactions", "stripped_states", "partial_state_resyncs", "partial_state_members", "user_directory_rooms",
-    "partial_state_missed_devices",
+    "partial_state_missed_devices", "purged_history", "forgotten_rooms",
 )  # fmt: skip
 _SHOWN_BY_ID: Final = (
     "account_data", "inbound_events", "partial_state_rooms", "partial_state_events", "partial_state_rooms_servers",

@@ -89,6 +89,12 @@ class JoinedRooms:
         self._fresh: dict[tuple[int, ...], tuple[int, Served]] = {}
         """Timelines of the last moments, and when they were made."""
 
+    def forget(self, room_nid: int) -> None:
+        """What was put together of this room says more than there is now."""
+        for key in [key for key in self._parts if key[0] == room_nid]:
+            del self._parts[key]
+        self._fresh.clear()
+
     async def ahead(
         self, query: SyncQuery, wanted: Sequence[tuple[Membership, RoomRow]], upto: int, ignored: frozenset[str]
     ) -> dict[int, Ahead]:

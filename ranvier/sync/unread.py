@@ -121,6 +121,12 @@ class Unread:
                 self._number -= len(self._users.pop(feed.user_nid, ()))
                 self._notes.forget(feed.user_nid)
 
+    def forget(self, room_nid: int) -> None:
+        """Something of the room is gone: what is unread there is counted again."""
+        for counts in self._users.values():
+            self._number -= counts.pop(room_nid, None) is not None
+        self._notes.forget_room(room_nid)
+
     def _remember(self, user_nid: int, room_nid: int, count: _Count) -> _Count:
         counts = self._users.setdefault(user_nid, {})
         standing = counts.get(room_nid)
