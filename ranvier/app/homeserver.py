@@ -19,6 +19,7 @@ from ranvier.app.guests import build_guest_removal
 from ranvier.app.metrics import Metrics
 from ranvier.app.reload import Put
 from ranvier.app.reload_parts import prepare_parts
+from ranvier.app.retention import RetentionServices, build_retention
 from ranvier.app.rooms import RoomServices, build_rooms
 from ranvier.app.routes import all_routes
 from ranvier.app.user_directory import UserDirectoryServices, build_user_directory
@@ -63,6 +64,7 @@ class Homeserver:
         e2ee: E2eeServices,
         federation: FederationServices,
         admin: AdminServices,
+        retention: RetentionServices,
         user_directory: UserDirectoryServices,
         routes: Sequence[Route],
     ) -> None:
@@ -73,6 +75,7 @@ class Homeserver:
         self.e2ee = e2ee
         self.federation = federation
         self.admin = admin
+        self.retention = retention
         self.user_directory = user_directory
         self.routes = routes
         self.limiters = rate_limiters(config, clock=SystemClock())
@@ -152,6 +155,7 @@ class Homeserver:
             e2ee=e2ee,
             federation=federation,
             admin=admin,
+            retention=build_retention(config=config, clock=clock, users=users, rooms=rooms, tasks=admin.tasks),
             user_directory=user_directory,
             routes=[
                 *all_routes(
@@ -214,6 +218,7 @@ class Homeserver:
             asyncio.create_task(_watched(admin.tasks.run), name="tasks of administrators"),
             asyncio.create_task(_watched(admin.updates.run), name="background updates"),
             asyncio.create_task(_watched(user_directory.index.run), name="user directory"),
+            *(asyncio.create_task(_watched(job), name=name) for name, job in server.retention.jobs),
             *(asyncio.create_task(_watched(job), name=name) for name, job in federation.edus.jobs.items()),
         ]
         await federation.start()

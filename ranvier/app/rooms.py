@@ -27,6 +27,7 @@ from ranvier.rooms.erased_users import ErasedUsers
 from ranvier.rooms.graph import Graph
 from ranvier.rooms.history import History
 from ranvier.rooms.invite_rules import InviteRules
+from ranvier.rooms.lifetimes import lifetimes_of
 from ranvier.rooms.member_content import MemberContent
 from ranvier.rooms.member_lists import MemberLists
 from ranvier.rooms.membership import Memberships
@@ -195,7 +196,7 @@ async def build_rooms(
     blocked = await BlockedRooms.load(db)
     member_lists = MemberLists(rooms=rooms)
     appender.listeners.append(member_lists.on_commit)
-    history = History(rooms=rooms, access=access)
+    history = History(rooms=rooms, access=access, lifetimes=lifetimes_of(config.retention, clock))
     children = await Children.load(db, server_name=config.server_name)
     appender.listeners.append(children.on_commit)
     ignored_users = IgnoredUsers(account_data=account_data)
@@ -228,7 +229,7 @@ async def build_rooms(
     purge_history = HistoryPurge(
         rooms=rooms,
         children=children,
-        purged=await PurgedHistory.load(db),
+        purged=await PurgedHistory.load(db, lifetimes=history.lifetimes),
         clock=clock,
         server_name=config.server_name,
         forget=[recent.forget, joined.forget, ephemeral.outcomes.forget, ephemeral.unread.forget],
@@ -348,7 +349,12 @@ async def build_rooms(
         event_reading=EventReading(rooms=rooms, history=history, messages=messages),
         state_reading=StateReading(rooms=rooms, access=access, member_lists=member_lists),
         notifications=Notifications(
-            rooms=rooms, feeds=feeds, notifying=ephemeral.notifying, unread=ephemeral.unread, serving=serving
+            rooms=rooms,
+            feeds=feeds,
+            notifying=ephemeral.notifying,
+            unread=ephemeral.unread,
+            serving=serving,
+            lifetimes=history.lifetimes,
         ),
         read_markers=ReadMarkers(rooms=rooms, receipts=ephemeral.receipts, account_data=account_data),
         rooms=rooms,

@@ -14,6 +14,7 @@ from ranvier.config.build_rates import (
     login_rates,
     presence_rates,
 )
+from ranvier.config.build_retention import build_retention
 from ranvier.config.build_rooms import (
     build_auto_join,
     build_prejoin_state,
@@ -126,6 +127,10 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         prejoin_state=build_prejoin_state(values),
         auto_join=build_auto_join(values),
         forget_rooms_on_leave=values.boolean("forget_rooms_on_leave"),
+        retention=build_retention(values),
+        redaction_retention_period_ms=values.integer_or_none("redaction_retention_period"),
+        forgotten_room_retention_period_ms=values.integer_or_none("forgotten_room_retention_period"),
+        user_ips_max_age_ms=values.integer_or_none("user_ips_max_age"),
         enable_metrics=values.boolean("enable_metrics"),
         metrics_known_servers=values.boolean("metrics_flags.known_servers"),
         turn=build_turn(values, files),

@@ -14,6 +14,7 @@ from ranvier.config.cache_sections import CacheSizes
 from ranvier.config.key_sections import KeyServersConfig
 from ranvier.config.outbound_sections import FederationConfig, OutboundConfig
 from ranvier.config.rates import FederationRates, InviteRates, JoinRates, LoginRates, PresenceRates, RateLimit
+from ranvier.config.retention_sections import RetentionConfig
 from ranvier.config.room_sections import AutoJoinConfig, DirectoryRule, PrejoinState, TurnConfig
 from ranvier.config.sections import (
     DatabaseConfig,
@@ -135,6 +136,11 @@ class Config:
     prejoin_state: PrejoinState
     auto_join: AutoJoinConfig
     forget_rooms_on_leave: bool
+    retention: RetentionConfig | None
+    """`None`: messages are kept for ever."""
+    redaction_retention_period_ms: int | None
+    forgotten_room_retention_period_ms: int | None
+    user_ips_max_age_ms: int | None
     enable_metrics: bool
     metrics_known_servers: bool
     """`metrics_flags.known_servers`."""

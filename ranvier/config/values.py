@@ -88,14 +88,18 @@ class Values:
 
     def items(self, path: str) -> list["Values"]:
         """The mappings in a list; those that are none (an error was noted) are left out."""
-        place = self._place.keys[path].element
-        nodes = self._node.children()[path].elements() if self.is_set(path) else []
+        listed, node = self._place, self._node
+        for step in steps(path):
+            listed = listed.keys[step]
+            node = node.children().get(step, node)
+        nodes = node.elements() if self.is_set(path) else []
         values = self.get(path) or []
+        place = listed.element
         if place is None:
             raise KeyError(path)
         return [
-            Values(values=value, node=node, place=place, path=self._below(f"{path}[{index}]"), findings=self.findings)
-            for index, (value, node) in enumerate(zip(values, nodes, strict=False))
+            Values(values=value, node=found, place=place, path=self._below(f"{path}[{index}]"), findings=self.findings)
+            for index, (value, found) in enumerate(zip(values, nodes, strict=False))
             if isinstance(value, dict)
         ]
 

@@ -62,6 +62,8 @@ class ServerVisibility:
                 standing = await self._standing(room, server_name, stored.state_before or 0)
                 if _sees(stored.event, server_name, standing):
                     seen.add(stored.event_nid)
+        if self._history.lifetimes is not None:
+            seen &= {stored.event_nid for stored in self._history.lifetimes.alive(room, placed)}
         if self._erased.any_of(placed):
             seen -= await self._erased.kept_from(room, server_name, await self._members.of(room, server_name), placed)
         return seen

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ranvier.proto.errors import MatrixError, not_found
 from ranvier.proto.visibility import HISTORY_VISIBILITY, sees_everything, visibility_of, visible
 from ranvier.rooms.access import Access, Now
+from ranvier.rooms.lifetimes import Lifetimes
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store.events import ACCEPTED, FIRST_POS, StoredEvent
@@ -35,9 +36,11 @@ class Viewer:
 class History:
     """Decides who sees which events."""
 
-    def __init__(self, *, rooms: Rooms, access: Access) -> None:
+    def __init__(self, *, rooms: Rooms, access: Access, lifetimes: Lifetimes | None = None) -> None:
         self._rooms = rooms
         self._access = access
+        self.lifetimes = lifetimes
+        """How long messages live; `None`: for ever."""
 
     async def viewer(self, user_id: str, room_id: str) -> Viewer:
         """The user, if they are or were in the room or it is world-readable. Raises 403 `M_FORBIDDEN`."""
@@ -53,12 +56,14 @@ class History:
         return Viewer(room=room, user_id=user_id, joined=False, left_at=None if end is None else end.pos)
 
     async def visible(self, viewer: Viewer, events: Sequence[StoredEvent]) -> list[StoredEvent]:
-        """Those of `events`, all of the viewer's room, that they may see, in the same order.
+        """Those of `events`, all of the viewer's room, that they may see, in the same order; not what has outlived its time.
 
         No statement where the room's history has always been open to them, else at most two for each state in which one
         of the events was sent.
         """
         placed = [stored for stored in events if stored.pos is not None and stored.status == ACCEPTED]
+        if self.lifetimes is not None:
+            placed = self.lifetimes.alive(viewer.room, placed)
         if not placed or await self.all_open(viewer, placed):
             return placed
         states = {stored.state_before for stored in placed if stored.state_before is not None}

@@ -88,3 +88,12 @@ async def save_last_seen(tx: Tx, rows: Sequence[tuple[str, str, int, str, str]])
         " WHERE user_id = $1 AND device_id = $2",
         rows,
     )
+
+
+async def forget_addresses(tx: Tx, *, before_ts: int) -> int:
+    """From where devices were seen last if that was before this moment; of how many. One statement."""
+    return await tx.run(
+        "UPDATE devices SET last_seen_ip = NULL, last_seen_user_agent = NULL WHERE last_seen_ts < $1"
+        " AND (last_seen_ip IS NOT NULL OR last_seen_user_agent IS NOT NULL)",
+        before_ts,
+    )

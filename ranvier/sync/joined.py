@@ -6,7 +6,7 @@ what has happened since. What does not depend on the asker is built once and sha
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import orjson
@@ -142,6 +142,7 @@ class JoinedRooms:
             state = await self._states.before(room, visible, members=not query.lazy_members) | brought_in
         shared = (
             not ignored
+            and (self._history.lifetimes is None or self._history.lifetimes.of(room) is None)
             and self._is_shared(room, timeline.events)
             and not await self._serving.has_aggregations(shown.events)
         )
@@ -169,6 +170,10 @@ class JoinedRooms:
             wanted=query.filter.room.timeline,
             ignored=ignored,
         )
+        if self._history.lifetimes is not None and timeline.events:
+            # Messages can be left out where they stand: they set no state.
+            room = await self._rooms.by_nid(room_nid)
+            timeline = replace(timeline, events=self._history.lifetimes.alive(room, timeline.events))
         state: Entries = {}
         if query.full_state:
             state = await self._state_at_start(query, room_nid, timeline)
