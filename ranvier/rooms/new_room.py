@@ -7,6 +7,7 @@ from typing import Final
 from ranvier.db.engine import Tx
 from ranvier.ports import Random
 from ranvier.proto.room_versions import RoomVersion
+from ranvier.proto.unpadded_base64 import encode_base64_urlsafe
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.write import Draft, Writer, durable
@@ -30,6 +31,10 @@ class NewRooms:
             return ""
         letters = "".join(LETTERS[byte % len(LETTERS)] for byte in self._random.token_bytes(18))
         return f"!{letters}:{self._writer.server_name}"
+
+    def pretended_id(self, version: RoomVersion) -> str:
+        """An id such as rooms of this version have; no room will ever have it."""
+        return self.room_id(version) or "!" + encode_base64_urlsafe(self._random.token_bytes(32))
 
     async def begin(self, version: RoomVersion, room_id: str, members: Iterable[str]) -> Room:
         """An empty room that nobody knows yet. `members` are the users that its first events are about."""

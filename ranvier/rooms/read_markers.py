@@ -46,7 +46,14 @@ class ReadMarkers:
             raise invalid_param("thread_id: must not be empty, and goes with receipts only")
         room = await self._receipts.room_of(requester, room_id)
         receipts = [
-            await self._receipts.drawn(requester, room, event_id, is_private=kind == READ_PRIVATE, thread=thread)
+            await self._receipts.drawn(
+                requester,
+                room,
+                event_id,
+                # Nobody is to see shadow-banned users reading.
+                is_private=kind == READ_PRIVATE or requester.shadow_banned,
+                thread=thread,
+            )
             for kind, event_id in markers.items()
             if kind != FULLY_READ
         ]

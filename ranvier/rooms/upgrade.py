@@ -57,6 +57,10 @@ class Upgrades:
         for user_id in additional_creators if version.privileged_creators else ():
             if not is_user_id(user_id):
                 raise invalid_param("additional_creators: expected user ids")
+        if requester.shadow_banned:  # Nobody is to be led away; what is forbidden stays so.
+            new_id = self._new_rooms.pretended_id(version)
+            await self._writer.pretend(room_id, [_tombstone(requester.user_id, new_id)])
+            return new_id
         while True:
             old = await full_room(self._rooms, await self._rooms.get(room_id))
             async with old.lock:

@@ -45,7 +45,7 @@ class PresenceStatus:
             raise forbidden("Cannot set the presence of another user")
         if status_msg is not None and len(status_msg) > STATUS_LENGTH:
             raise invalid_param(f"status_msg: at most {STATUS_LENGTH} characters")
-        if self._tracker.is_on:
+        if self._tracker.is_on and not requester.shadow_banned:  # Nobody is to see those.
             # Those who share a room are found by what the user follows.
             await self._feeds.get(user_id)
             self._tracker.set(user_id, requester.device_id or "", presence, status_msg or None)

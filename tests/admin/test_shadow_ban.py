@@ -2,6 +2,8 @@
 shadow-banned".
 """
 
+import pytest
+
 from tests.admin.admin import Admin, user
 from tests.api.asgi import Client, in_room, part
 
@@ -66,3 +68,48 @@ async def test_they_are_heard_again(admin: Admin) -> None:
     await troll.say(room_id, "everybody hears")
     assert [kind for kind, _ in await told(troll, room_id)].count("m.room.message") == 1
     (await admin.ask("POST", "/v1/users/@a:elsewhere.test/shadow_ban", {})).refused(400, "M_INVALID_PARAM")
+
+
+async def test_nobody_sees_them_read(admin: Admin) -> None:
+    troll, anna = await admin.server.register("troll"), await admin.server.register("anna")
+    room_id = await anna.create_room(preset="public_chat")
+    await troll.act(room_id, "join")
+    event_id = await anna.say(room_id, "hello")
+    await admin.post(user("troll") + "/shadow_ban")
+    (await troll.post(f"{in_room(room_id)}/receipt/m.read/{part(event_id)}")).ok()
+    (await troll.post(f"{in_room(room_id)}/read_markers", {"m.fully_read": event_id, "m.read": event_id})).ok()
+    assert troll.user_id not in str((await anna.get("/sync")).ok()["rooms"]["join"][room_id]["ephemeral"])
+    # They have read it all the same.
+    room = (await troll.get("/sync")).ok()["rooms"]["join"][room_id]
+    assert room["unread_notifications"]["notification_count"] == 0
+    assert troll.user_id in str(room["ephemeral"])
+
+
+async def test_nobody_sees_them_present(admin: Admin) -> None:
+    troll, anna = await admin.server.register("troll"), await admin.server.register("anna")
+    room_id = await anna.create_room(preset="public_chat")
+    await troll.act(room_id, "join")
+    await admin.post(user("troll") + "/shadow_ban")
+    path = f"/presence/{part(troll.user_id)}/status"
+    before = (await anna.get(path)).ok()
+    (await troll.put(path, {"presence": "unavailable", "status_msg": "Read this"})).ok()
+    (await troll.get("/sync")).ok()
+    assert (await anna.get(path)).ok() == before == {"presence": "offline"}
+    assert troll.user_id not in str((await anna.get("/sync")).ok().get("presence", {}))
+
+
+@pytest.mark.parametrize("version", ["10", "12"])
+async def test_they_lead_nobody_into_another_room(admin: Admin, version: str) -> None:
+    troll, anna = await admin.server.register("troll"), await admin.server.register("anna")
+    room_id = await troll.create_room(preset="public_chat", room_alias_name="ours", room_version="10")
+    await anna.act(room_id, "join")
+    hers = await anna.create_room(preset="public_chat")
+    await troll.act(hers, "join")
+    await admin.post(user("troll") + "/shadow_ban")
+    before = await told(anna, room_id)
+    new_id = (await troll.post(f"{in_room(room_id)}/upgrade", {"new_version": version})).ok()["replacement_room"]
+    assert new_id.startswith("!") and new_id != room_id and (":" in new_id) == (version == "10")
+    assert await told(anna, room_id) == before
+    assert (await anna.get(f"/directory/room/{part('#ours:ranvier.test')}")).ok()["room_id"] == room_id
+    assert await admin.server.db.value("SELECT COUNT(*) FROM rooms") == 2
+    (await troll.post(f"{in_room(hers)}/upgrade", {"new_version": version})).refused(403, "M_FORBIDDEN")

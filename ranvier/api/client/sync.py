@@ -75,7 +75,8 @@ class SyncApi:
             filter_key=definition,
             timeline_limit=limit if self._most is None else min(limit, self._most),
             state_after=_state_after(params),
-            set_presence=params.set_presence,
+            # Nobody is to see shadow-banned users come and go.
+            set_presence="offline" if requester.shadow_banned else params.set_presence,
         )
         return json_bytes(await self._sync.sync(query))
 
