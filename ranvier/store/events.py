@@ -238,7 +238,8 @@ async def greatest_numbers(db: Reader) -> tuple[int, int]:
         " JOIN events e ON e.room_nid = r.room_nid WHERE h.room_nid IS NULL"
     )
     reserved = await reserved_pos(db, "events")
-    return nid or 0, max(max(pos or 0, outside or 0) >> POS_BITS, reserved)
+    nid = max(nid or 0, await reserved_pos(db, "event_nids"))
+    return nid, max(max(pos or 0, outside or 0) >> POS_BITS, reserved)
 
 
 def encode_auth(event_nid: int, auth_nids: Iterable[int]) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ranvier.db.engine import Reader, Tx
 from ranvier.proto.canonical_json import decode_lenient
+from ranvier.store.reserved_positions import reserve_at_least
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,10 @@ class Message:
 
 
 async def messages(db: Reader, room_nid: int, *, after: int, before: int, limit: int) -> list[Message]:
-    """Messages with `after < pos < before`, oldest first; soft-failed and rejected ones too. One statement.
-
-    The newest event of the server is left out: its number must not be given out again.
-    """
+    """Messages with `after < pos < before`, oldest first; soft-failed and rejected ones too. One statement."""
     rows = await db.all(
         "SELECT event_nid, pos, json FROM events WHERE room_nid = $1 AND pos > $2 AND pos < $3 AND key_id IS NULL"
-        " AND state_before IS NOT NULL AND event_nid < (SELECT MAX(event_nid) FROM events) ORDER BY pos LIMIT $4",
+        " AND state_before IS NOT NULL ORDER BY pos LIMIT $4",
         room_nid,
         after,
         before,
@@ -75,8 +73,10 @@ async def close_gaps(tx: Tx, room_nid: int, *, upto: int) -> None:
 
 
 async def delete(tx: Tx, room_nid: int, found: Sequence[Message]) -> None:
-    """Delete these events and what is kept of them. At most four statements."""
+    """Delete these events and what is kept of them. At most five statements."""
     nids = [message.event_nid for message in found]
+    # What refers to them by their numbers must not refer to others one day.
+    await reserve_at_least(tx, "event_nids", max(nids))
     related = [(room_nid, message.relates_to, message.pos) for message in found if message.relates_to is not None]
     await tx.many("DELETE FROM event_relations WHERE room_nid = $1 AND parent_id = $2 AND pos = $3", related)
     await tx.run("DELETE FROM event_txns WHERE event_nid = ANY($1)", nids)

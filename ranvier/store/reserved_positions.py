@@ -4,7 +4,8 @@ from typing import Literal
 
 from ranvier.db.engine import Reader, Tx
 
-Stream = Literal["events", "account_data", "receipts", "to_device", "device_lists"]
+Stream = Literal["events", "account_data", "receipts", "to_device", "device_lists", "event_nids"]
+"""`event_nids`: not positions, but the numbers of events."""
 
 
 async def reserved_pos(db: Reader, stream: Stream) -> int:
