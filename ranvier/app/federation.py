@@ -154,14 +154,7 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
     sources = build_sources(edu_needs, outbox)
     sender = _build_sender(needs, client, health, hosts, sources)
     screens = Screens(keys=keys)
-    gaps = Gaps(
-        rooms=rooms.rooms,
-        accepting=rooms.accepting,
-        outliers=rooms.outliers,
-        client=client,
-        screens=screens,
-        purged=rooms.purge_history.purged,
-    )
+    gaps = Gaps(rooms=rooms.rooms, accepting=rooms.accepting, outliers=rooms.outliers, client=client, screens=screens)
     backfill = await _build_backfill(needs, client, screens, gaps, hosts)
     handshakes = build_handshakes(
         HandshakeNeeds(

@@ -30,7 +30,7 @@ def build_retention(
     *, config: Config, clock: Clock, users: UserServices, rooms: RoomServices, tasks: ScheduledTasks
 ) -> RetentionServices:
     """Every object for that."""
-    db, lifetimes = rooms.rooms.db, rooms.history.lifetimes
+    db, lifetimes = rooms.rooms.db, rooms.rooms.purged.lifetimes
     jobs: list[tuple[str, Callable[[], Awaitable[None]]]] = []
     messages = redactions = forgotten = addresses = None
     if config.retention is not None and lifetimes is not None:

@@ -158,6 +158,7 @@ async def build_rooms(
         cache=cache,
         last_room_nid=await room_store.greatest_nid(db),
         partials=await PartialRooms.load(db),
+        purged=await PurgedHistory.load(db, lifetimes=lifetimes_of(config.retention, clock)),
         size=config.cache_sizes.rooms,
         at_door=at_door(
             without_usual=config.prejoin_state.disable_default,
@@ -196,7 +197,7 @@ async def build_rooms(
     blocked = await BlockedRooms.load(db)
     member_lists = MemberLists(rooms=rooms)
     appender.listeners.append(member_lists.on_commit)
-    history = History(rooms=rooms, access=access, lifetimes=lifetimes_of(config.retention, clock))
+    history = History(rooms=rooms, access=access)
     children = await Children.load(db, server_name=config.server_name)
     appender.listeners.append(children.on_commit)
     ignored_users = IgnoredUsers(account_data=account_data)
@@ -229,13 +230,12 @@ async def build_rooms(
     purge_history = HistoryPurge(
         rooms=rooms,
         children=children,
-        purged=await PurgedHistory.load(db, lifetimes=history.lifetimes),
         clock=clock,
         server_name=config.server_name,
         forget=[recent.forget, joined.forget, ephemeral.outcomes.forget, ephemeral.unread.forget],
     )
     purge = RoomPurge(rooms=rooms, appender=appender, clock=clock)
-    purge.forget += [feeds.forget_room, member_lists.forget, ephemeral.outcomes.forget, purge_history.purged.forget]
+    purge.forget += [feeds.forget_room, member_lists.forget, ephemeral.outcomes.forget, rooms.purged.forget]
     partly_known = PartlyKnown(partials=rooms.partials)
     device_lists = DeviceListStream(
         db=db,
@@ -354,7 +354,6 @@ async def build_rooms(
             notifying=ephemeral.notifying,
             unread=ephemeral.unread,
             serving=serving,
-            lifetimes=history.lifetimes,
         ),
         read_markers=ReadMarkers(rooms=rooms, receipts=ephemeral.receipts, account_data=account_data),
         rooms=rooms,

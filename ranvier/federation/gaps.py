@@ -17,7 +17,6 @@ from ranvier.proto.event_order import ancestors_first
 from ranvier.proto.events import Event
 from ranvier.rooms.accept import Accepting, Arrival
 from ranvier.rooms.outliers import Outliers
-from ranvier.rooms.purged_history import PurgedHistory
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store.events import StoredEvent
@@ -52,9 +51,7 @@ class Gaps:
         outliers: Outliers,
         client: FederationClient,
         screens: Screens,
-        purged: PurgedHistory | None = None,
     ) -> None:
-        self._purged = PurgedHistory() if purged is None else purged
         self._rooms = rooms
         self._accepting = accepting
         self._fetch = self.fetch = EventFetch(rooms=rooms, outliers=outliers, client=client, screens=screens)
@@ -143,7 +140,7 @@ class Gaps:
         What has been deleted here is left out. Where they begin the state is asked for. Raises `GapError`,
         `Unreachable` or `RemoteError`.
         """
-        wanted = [screened for screened in found if not self._purged.holds(room, screened.event)]
+        wanted = [screened for screened in found if not self._rooms.purged.holds(room, screened.event)]
         by_id = {screened.event.event_id: screened for screened in wanted}
         events = {event_id: screened.event for event_id, screened in by_id.items()}
         known = await self._fetch.known(room, {cited for event in events.values() for cited in event.prev_events})
@@ -179,7 +176,7 @@ class Gaps:
 
     def is_purged(self, room: Room, found: Sequence[Screened]) -> bool:
         """Whether all of these events belong to what has been deleted here."""
-        return bool(found) and all(self._purged.holds(room, one.event) for one in found)
+        return bool(found) and all(self._rooms.purged.holds(room, one.event) for one in found)
 
     async def agreed_before(
         self, room: Room, event: Event, servers: Sequence[str], *, is_last: bool
@@ -223,7 +220,7 @@ class Gaps:
     async def _fresh(self, room: Room, found: Mapping[str, Screened], told: Sequence[Screened]) -> dict[str, Screened]:
         """Those of the events told that come before the ones found, and are not in the room's graph."""
         by_id = {screened.event.event_id: screened for screened in told if screened.event.event_id not in found}
-        by_id = {key: one for key, one in by_id.items() if not self._purged.holds(room, one.event)}
+        by_id = {key: one for key, one in by_id.items() if not self._rooms.purged.holds(room, one.event)}
         placed = {
             key for key, stored in (await self._fetch.known(room, by_id)).items() if stored.state_before is not None
         }

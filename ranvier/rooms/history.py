@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from ranvier.proto.errors import MatrixError, not_found
 from ranvier.proto.visibility import HISTORY_VISIBILITY, sees_everything, visibility_of, visible
 from ranvier.rooms.access import Access, Now
-from ranvier.rooms.lifetimes import Lifetimes
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store.events import ACCEPTED, FIRST_POS, StoredEvent
@@ -36,10 +35,10 @@ class Viewer:
 class History:
     """Decides who sees which events."""
 
-    def __init__(self, *, rooms: Rooms, access: Access, lifetimes: Lifetimes | None = None) -> None:
+    def __init__(self, *, rooms: Rooms, access: Access) -> None:
         self._rooms = rooms
         self._access = access
-        self.lifetimes = lifetimes
+        self.lifetimes = rooms.purged.lifetimes
         """How long messages live; `None`: for ever."""
 
     async def viewer(self, user_id: str, room_id: str) -> Viewer:

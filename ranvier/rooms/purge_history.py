@@ -13,15 +13,18 @@ from ranvier.db.engine import Tx
 from ranvier.ports import Clock
 from ranvier.proto.ids import domain_of
 from ranvier.rooms.children import Children
-from ranvier.rooms.purged_history import PurgedHistory
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.store import history_purge as store
 from ranvier.store.events import FIRST_POS
 from ranvier.store.history_purge import Message
 
-PORTION: Final = 1000
-"""Messages looked at in one transaction."""
+PORTION: Final = 250
+"""Messages looked at in one transaction: some 15 milliseconds, for which nobody else is served."""
+
+
+Forget = Callable[[int, int], object]
+"""Forgets what is in memory of a room up to a position: `(room_nid, upto_pos)`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +47,13 @@ class HistoryPurge:
         *,
         rooms: Rooms,
         children: Children,
-        purged: PurgedHistory,
         clock: Clock,
         server_name: str,
-        forget: Sequence[Callable[[int], object]],
+        forget: Sequence[Forget],
     ) -> None:
-        """`forget` are told the number of a room of which something is gone, to forget what they have in memory."""
+        """`forget` are told when something is gone."""
         self._rooms = rooms
         self._children = children
-        self.purged = purged
         self._clock = clock
         self._server_name = server_name
         self._told = forget
@@ -87,7 +88,7 @@ class HistoryPurge:
             upto_ts = min(self._clock.now_ms(), max(message.origin_server_ts for message in gone))
             async with self._rooms.db.write() as tx:
                 await self._delete(tx, room.room_nid, gone, upto_ts)
-            self.purged.noted(room.room_nid, upto_ts)
+            self._rooms.purged.noted(room.room_nid, upto_ts=upto_ts, upto_pos=gone[-1].pos)
             self._forget(room.room_nid, gone)
         return found, len(gone)
 
@@ -97,7 +98,7 @@ class HistoryPurge:
         return doomed.local_too or domain_of(message.sender) != self._server_name
 
     async def _delete(self, tx: Tx, room_nid: int, gone: Sequence[Message], upto_ts: int) -> None:
-        await self.purged.note(tx, room_nid, upto_ts)
+        await self._rooms.purged.note(tx, room_nid, upto_ts=upto_ts, upto_pos=gone[-1].pos)
         await store.close_gaps(tx, room_nid, upto=gone[-1].pos)
         await store.delete(tx, room_nid, gone)
 
@@ -106,7 +107,7 @@ class HistoryPurge:
             self._rooms.cache.drop(message.event_nid)
         self._children.forget({message.relates_to for message in gone if message.relates_to is not None})
         for forget in self._told:
-            forget(room_nid)
+            forget(room_nid, gone[-1].pos)
 
 
 def _all_young(found: Sequence[Message], doomed: Doomed) -> bool:

@@ -10,36 +10,51 @@ from ranvier.proto.events import Event
 from ranvier.rooms.lifetimes import Lifetimes
 from ranvier.rooms.room import Room
 from ranvier.store import purged_history as store
+from ranvier.store.events import FIRST_POS
+
+Limit = tuple[int, int]
+"""The time and the position up to which something has been deleted."""
+
+_NOTHING: Limit = (-1, FIRST_POS)
 
 
 class PurgedHistory:
-    """Up to which time the history of each room has been deleted, in memory."""
+    """How far the history of each room has been deleted, in memory."""
 
-    def __init__(self, times: Mapping[int, int] | None = None, lifetimes: Lifetimes | None = None) -> None:
-        self._times = dict(times or {})
-        self._lifetimes = lifetimes
+    def __init__(self, limits: Mapping[int, Limit] | None = None, lifetimes: Lifetimes | None = None) -> None:
+        self._limits = dict(limits or {})
+        self.lifetimes = lifetimes
+        """How long messages live; `None`: for ever."""
 
     @classmethod
     async def load(cls, db: Database, *, lifetimes: Lifetimes | None) -> "PurgedHistory":
         """One statement."""
-        return cls(await store.times(db), lifetimes)
+        return cls(await store.everything(db), lifetimes)
 
     def holds(self, room: Room, event: Event) -> bool:
         """Whether the event, which is not here, belongs to what has been deleted, or would be deleted at once."""
-        if self._lifetimes is not None and self._lifetimes.is_over(room, event):
+        if self.lifetimes is not None and self.lifetimes.is_over(room, event):
             return True
-        upto_ts = self._times.get(room.room_nid)
-        return upto_ts is not None and event.origin_server_ts <= upto_ts
+        return event.origin_server_ts <= self._limits.get(room.room_nid, _NOTHING)[0]
 
-    async def note(self, tx: Tx, room_nid: int, upto_ts: int) -> None:
+    def upto_pos(self, room_nid: int) -> int:
+        """Up to this position of the room something is gone."""
+        return self._limits.get(room_nid, _NOTHING)[1]
+
+    async def note(self, tx: Tx, room_nid: int, *, upto_ts: int, upto_pos: int) -> None:
         """What is not younger than this is being deleted. At most one statement; `noted` comes after the commit."""
-        if upto_ts > self._times.get(room_nid, -1):
-            await store.save(tx, room_nid, upto_ts)
+        limit = self._moved(room_nid, upto_ts, upto_pos)
+        if limit != self._limits.get(room_nid):
+            await store.save(tx, room_nid, *limit)
 
-    def noted(self, room_nid: int, upto_ts: int) -> None:
+    def noted(self, room_nid: int, *, upto_ts: int, upto_pos: int) -> None:
         """It has been deleted."""
-        self._times[room_nid] = max(upto_ts, self._times.get(room_nid, -1))
+        self._limits[room_nid] = self._moved(room_nid, upto_ts, upto_pos)
 
     def forget(self, room_nid: int) -> None:
         """The room is gone."""
-        self._times.pop(room_nid, None)
+        self._limits.pop(room_nid, None)
+
+    def _moved(self, room_nid: int, upto_ts: int, upto_pos: int) -> Limit:
+        ts, pos = self._limits.get(room_nid, _NOTHING)
+        return max(ts, upto_ts), max(pos, upto_pos)

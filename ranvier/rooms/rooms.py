@@ -11,6 +11,7 @@ from ranvier.proto.events import StateKey
 from ranvier.proto.room_versions import ROOM_VERSIONS
 from ranvier.rooms.at_door import USUAL, AtDoor
 from ranvier.rooms.partial_rooms import PartialRooms
+from ranvier.rooms.purged_history import PurgedHistory
 from ranvier.rooms.room import Room
 from ranvier.state.history import RoomHistory
 from ranvier.state.layer_cache import LayerCache
@@ -36,6 +37,7 @@ class Rooms:
         cache: EventCache,
         last_room_nid: int,
         partials: PartialRooms | None = None,
+        purged: PurgedHistory | None = None,
         size: int = ACTIVE_ROOMS,
         at_door: AtDoor = USUAL,
     ) -> None:
@@ -43,6 +45,7 @@ class Rooms:
         self.keys = keys
         self.cache = cache
         self.partials = PartialRooms() if partials is None else partials
+        self.purged = PurgedHistory() if purged is None else purged
         self.at_door = at_door
         self.layers = LayerCache(LAYER_ENTRIES)
         self.size = size

@@ -73,7 +73,7 @@ async def close_gaps(tx: Tx, room_nid: int, *, upto: int) -> None:
 
 
 async def delete(tx: Tx, room_nid: int, found: Sequence[Message]) -> None:
-    """Delete these events and what is kept of them. At most five statements."""
+    """Delete these events and what is kept of them. At most four statements."""
     nids = [message.event_nid for message in found]
     # What refers to them by their numbers must not refer to others one day.
     await reserve_at_least(tx, "event_nids", max(nids))
@@ -81,5 +81,3 @@ async def delete(tx: Tx, room_nid: int, found: Sequence[Message]) -> None:
     await tx.many("DELETE FROM event_relations WHERE room_nid = $1 AND parent_id = $2 AND pos = $3", related)
     await tx.run("DELETE FROM event_txns WHERE event_nid = ANY($1)", nids)
     await tx.run("DELETE FROM events WHERE event_nid = ANY($1)", nids)
-    # What is unread is counted again.
-    await tx.run("DELETE FROM unread WHERE room_nid = $1", room_nid)

@@ -111,9 +111,11 @@ class DefaultOutcomes:
                 if known is not None:
                     known.silence(target)
 
-    def forget(self, room_nid: int) -> None:
-        """The room has been purged."""
-        self._rooms.pop(room_nid, None)
+    def forget(self, room_nid: int, upto_pos: int | None = None) -> None:
+        """The room has been purged, or something of it up to here."""
+        known = self._rooms.get(room_nid)
+        if known is not None and (upto_pos is None or known.complete_after < upto_pos):
+            del self._rooms[room_nid]
 
     def _add(self, room: Room, stored: StoredEvent) -> None:
         known = self._rooms.get(room.room_nid)

@@ -72,6 +72,11 @@ class RoomPart:
     """`HEROES` + 1 of them, so that one can be the asker; `None` if the room has a name."""
     events: tuple[StoredEvent, ...]
 
+    @property
+    def begins(self) -> int:
+        """The position of the first event."""
+        return (self.events[0].pos or 0) if self.events else 0
+
 
 class JoinedRooms:
     """Builds sections."""
@@ -89,9 +94,9 @@ class JoinedRooms:
         self._fresh: dict[tuple[int, ...], tuple[int, Served]] = {}
         """Timelines of the last moments, and when they were made."""
 
-    def forget(self, room_nid: int) -> None:
-        """What was put together of this room says more than there is now."""
-        for key in [key for key in self._parts if key[0] == room_nid]:
+    def forget(self, room_nid: int, upto_pos: int) -> None:
+        """Something of the room is gone up to here: what was put together may say more than there is now."""
+        for key in [key for key, part in self._parts.items() if key[0] == room_nid and part.begins <= upto_pos]:
             del self._parts[key]
         self._fresh.clear()
 

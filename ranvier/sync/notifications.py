@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ranvier.proto.push_evaluate import Actions
-from ranvier.rooms.lifetimes import Lifetimes
 from ranvier.rooms.notifying import Notifying
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.serve import Serving
@@ -58,9 +57,7 @@ class Notifications:
         notifying: Notifying,
         unread: Unread,
         serving: Serving,
-        lifetimes: Lifetimes | None,
     ) -> None:
-        self._lifetimes = lifetimes
         self._rooms = rooms
         self._feeds = feeds
         self._notifying = notifying
@@ -94,7 +91,8 @@ class Notifications:
 
     async def _actions(self, feed: Feed, stored: StoredEvent) -> Actions:
         room = await self._rooms.by_nid(stored.room_nid)
-        if self._lifetimes is not None and self._lifetimes.is_over(room, stored.event):
+        lifetimes = self._rooms.purged.lifetimes
+        if lifetimes is not None and lifetimes.is_over(room, stored.event):
             return Actions(notify=False)
         recipient = await self._notifying.recipient(feed.user_id)
         actions = await self._notifying.actions(recipient, room, stored)

@@ -85,6 +85,8 @@ class RecentEvents:
                 if known.event_nid == stored.event_nid:
                     room.events[at] = stored
 
-    def forget(self, room_nid: int) -> None:
-        """The room has been purged."""
-        self._rooms.pop(room_nid, None)
+    def forget(self, room_nid: int, upto_pos: int | None = None) -> None:
+        """The room has been purged, or something of it up to here."""
+        room = self._rooms.get(room_nid)
+        if room is not None and (upto_pos is None or room.complete_after < upto_pos):
+            del self._rooms[room_nid]

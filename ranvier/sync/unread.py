@@ -121,11 +121,13 @@ class Unread:
                 self._number -= len(self._users.pop(feed.user_nid, ()))
                 self._notes.forget(feed.user_nid)
 
-    def forget(self, room_nid: int) -> None:
-        """Something of the room is gone: what is unread there is counted again."""
+    def forget(self, room_nid: int, upto_pos: int) -> None:
+        """Something of the room is gone up to here: who has anything unread there counts again."""
         for counts in self._users.values():
-            self._number -= counts.pop(room_nid, None) is not None
-        self._notes.forget_room(room_nid)
+            count = counts.get(room_nid)
+            if count is not None and count.entries.oldest <= upto_pos:
+                del counts[room_nid]
+                self._number -= 1
 
     def _remember(self, user_nid: int, room_nid: int, count: _Count) -> _Count:
         counts = self._users.setdefault(user_nid, {})
@@ -144,7 +146,7 @@ class Unread:
         receipts = await self._receipts.in_room(feed.user_nid, feed.user_id, room_nid)
         begin = max(joined_pos, _read_pos(receipts, UNTHREADED))
         note = await self._notes.of(feed.user_nid, room_nid)
-        if note is None or note[0] <= begin:
+        if note is None or note[0] <= begin or note[1].oldest <= self._rooms.purged.upto_pos(room_nid):
             return _Count(joined_pos, begin)
         pos, entries = note
         entries.read(UNTHREADED, joined_pos)

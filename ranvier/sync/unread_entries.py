@@ -7,10 +7,13 @@ take eight kilobytes, and reading some of them is a search. Pure.
 from array import array
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
 from ranvier.store.receipts import MAIN, UNTHREADED
+
+_END: Final = 1 << 62
 
 Counts = tuple[int, int]
 """Notifications, and those of them that are highlighted."""
@@ -30,6 +33,11 @@ class UnreadEntries:
     def is_empty(self) -> bool:
         """Whether everything is read."""
         return not self._threads
+
+    @property
+    def oldest(self) -> int:
+        """The position of the first event that is unread; behind every event if there is none."""
+        return min((entries[0] >> 1 for entries in self._threads.values() if entries), default=_END)
 
     def add(self, thread: str, pos: int, *, highlight: bool) -> None:
         """An event notifies; it is later than every other one."""

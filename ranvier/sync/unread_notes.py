@@ -57,12 +57,6 @@ class UnreadNotes:
         self._unwritten = {key: note for key, note in self._unwritten.items() if key[0] != user_nid}
         self._forgotten.add(user_nid)
 
-    def forget_room(self, room_nid: int) -> None:
-        """Nothing that was written down for the room counts any more."""
-        for notes in self._of_user.values():
-            notes.pop(room_nid, None)
-        self._unwritten = {key: note for key, note in self._unwritten.items() if key[1] != room_nid}
-
     async def run(self) -> None:
         """Write now and then, until cancelled."""
         while True:

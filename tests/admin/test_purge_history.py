@@ -179,3 +179,21 @@ async def test_a_purge_goes_on_after_a_restart(db_config: Mapping[str, Any], mon
         assert await until_done(admin, purge_id) == "complete"
         assert await rows_of(server.db, said) == 0
         assert await bodies(anna.at(server.app), room_id) == ["new"]
+
+
+async def test_what_was_counted_before_a_restart_is_counted_again(db_config: Mapping[str, Any]) -> None:
+    async with running(db_config) as server:
+        anna, carl = await server.register("anna"), await server.register("carl")
+        room_id = await anna.create_room(preset="public_chat")
+        (await carl.act(room_id, "join")).ok()
+        for number in range(110):
+            await anna.say(room_id, f"old {number}")
+        last = await anna.say(room_id, "new")
+        assert await unread(carl, room_id) == 111
+        admin = await Admin.of(server)
+    async with running(db_config) as server:
+        assert await server.db.value("SELECT COUNT(*) FROM unread") == 1
+        admin = Admin(server, admin.client.at(server.app))
+        wish = {"delete_local_events": True, "purge_up_to_event_id": last}
+        assert await purged(admin, part(room_id), wish) == "complete"
+        assert await unread(carl.at(server.app), room_id) == 1
