@@ -20,7 +20,7 @@ from ranvier.store.events import FIRST_POS
 from ranvier.store.history_purge import Message
 
 PORTION: Final = 250
-"""Messages looked at in one transaction: some 15 milliseconds, for which nobody else is served."""
+"""Messages looked at in one transaction: some milliseconds, in which nobody else is served."""
 
 
 Forget = Callable[[int, int], object]
