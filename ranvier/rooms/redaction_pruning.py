@@ -4,6 +4,7 @@ Nobody has been shown it since; it is kept for a while for administrators who lo
 """
 
 import logging
+from itertools import count
 from typing import Final
 
 from ranvier.db.engine import DatabaseError
@@ -15,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 EVERY_S: Final = 300.0
 PORTION: Final = 200
+THOROUGH: Final = 288
+"""Every so many looks, once a day, all redactions are looked at, and not only the oldest."""
 
 
 class RedactionPruning:
@@ -27,15 +30,19 @@ class RedactionPruning:
 
     async def run(self) -> None:
         """Look every few minutes, until cancelled."""
-        while True:
+        for look in count():
             await self._clock.sleep(EVERY_S)
             try:
-                await self.prune()
+                await self.prune(thorough=look % THOROUGH == 0)
             except DatabaseError:
                 logger.exception("Could not delete what redacted events said")
 
-    async def prune(self) -> int:
-        """Delete what is due by now; of how many events."""
+    async def prune(self, *, thorough: bool = True) -> int:
+        """Delete what is due by now; of how many events.
+
+        Redactions are looked at in the order in which they came, which is nearly that of the times they bear. Unless it is
+        to be `thorough`, the first portion in which nothing is due is the last.
+        """
         before_ts = self._clock.now_ms() - self._after_ms
         pruned = 0
         after = (0, 0)
@@ -53,5 +60,7 @@ class RedactionPruning:
                 async with self._rooms.db.write() as tx:
                     await store.prune(tx, rows)
             pruned += len(rows)
+            if not due and not thorough:
+                break
             await self._clock.sleep(0)  # Others write, too.
         return pruned

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ranvier.config.retention_sections import PurgeJob
+from ranvier.rooms import redaction_pruning
 from tests.api.asgi import Client, in_room, part
 from tests.api.homeserver import Homeserver, running
 from tests.api.own_clock import OwnClock
@@ -195,6 +196,27 @@ async def test_what_was_redacted_is_deleted_after_a_while(db_config: Mapping[str
         server.server.rooms.cache.clear()
         assert (await anna.get(f"{in_room(room_id)}/event/{part(said)}")).ok() == before
         assert "redacted_because" in before["unsigned"]
+
+
+async def test_redactions_from_the_future_keep_nothing(
+    db_config: Mapping[str, Any], clock: OwnClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redaction_pruning, "PORTION", 1)
+    async with running(db_config, clock, redaction_retention_period="7d") as server:
+        redactions = server.server.retention.redactions
+        assert redactions is not None
+        anna = await server.register("anna")
+        room_id = await anna.create_room()
+        said = [await anna.say(room_id, f"my secret {n}") for n in range(3)]
+        clock.now += 1000 * DAY_MS
+        (await anna.redact(room_id, said[0])).ok()
+        clock.now -= 1000 * DAY_MS
+        for event_id in said[1:]:
+            (await anna.redact(room_id, event_id)).ok()
+        clock.now += 7 * DAY_MS
+        assert await redactions.prune(thorough=False) == 0
+        assert await redactions.prune() == 2
+        assert ["my secret" in await text_of(server, event_id) for event_id in said] == [True, False, False]
 
 
 async def test_redacted_texts_can_be_kept_for_ever(db_config: Mapping[str, Any]) -> None:
