@@ -131,3 +131,31 @@ def test_nor_is_fetched_what_has_outlived_its_time(tmp_path: Path) -> None:
 
     retention = {"enabled": True, "default_policy": {"max_lifetime": "2h"}}
     played(tmp_path, play, retention=retention)
+
+
+def test_answers_that_are_gone_are_not_counted_to_what_stays(tmp_path: Path) -> None:
+    async def play(w: World, alice: Client, bob: Client, carol: Client) -> None:
+        room_id = await alice.create_room(preset="public_chat")
+        (await bob.post(f"/join/{room_id}?via={ONE}")).ok()
+        root = await say(alice, room_id, "root")
+        await w.settle()
+        answer = {"body": "answer", "m.relates_to": {"rel_type": "m.thread", "event_id": root}}
+        edit = {
+            "body": "*",
+            "m.new_content": {"body": "e"},
+            "m.relates_to": {"rel_type": "m.replace", "event_id": root},
+        }
+        (await bob.send(room_id, "m.room.message", answer)).ok()
+        await w.settle()
+        (await alice.send(room_id, "m.room.message", edit)).ok()
+        new = await say(alice, room_id, "new")
+        path = f"{in_room(room_id)}/event/{part(root)}"
+        assert (await alice.get(path)).ok()["unsigned"]["m.relations"].keys() == {"m.thread", "m.replace"}
+        pos = (await w.servers[ONE].rooms.cache.by_id([new]))[new].pos or 0
+        doomed = Doomed(before=pos, local_too=False)
+        assert await w.servers[ONE].rooms.purge_history.purge(room_id, doomed) == 1
+        for _ in range(2):
+            assert (await alice.get(path)).ok()["unsigned"]["m.relations"].keys() == {"m.replace"}
+            w.servers[ONE].rooms.cache.clear()
+
+    played(tmp_path, play)
