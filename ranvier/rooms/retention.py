@@ -20,6 +20,7 @@ ROOMS: Final = 200
 """So many are looked at in one go."""
 FIRST_S: Final = 60.0
 """When the jobs begin after a start: then the server has other things to do."""
+SHORTEST_S: Final = 1.0
 _END: Final = 1 << 62
 
 
@@ -37,15 +38,21 @@ class MessageRetention:
         return [partial(self._run, job) for job in jobs]
 
     async def delete(self, job: PurgeJob) -> int:
-        """Do one job now; how many messages were deleted."""
+        """Do one job now; how many messages were deleted. A room that the database refuses waits for the next time."""
         deleted = 0
         async for room_nid, room_id, lifetime in self._concerned(job):
-            before_ts = self._clock.now_ms() - lifetime
-            first = await history_purge.messages(self._rooms.db, room_nid, after=FIRST_POS, before=_END, limit=1)
-            if first and first[0].origin_server_ts < before_ts:
-                doomed = Doomed(before=_END, older_than_ts=before_ts, local_too=True)
-                deleted += await self._purge.purge(room_id, doomed)
+            try:
+                deleted += await self._delete_in(room_nid, room_id, self._clock.now_ms() - lifetime)
+            except DatabaseError:
+                logger.exception("Could not delete what has outlived its time in %s", room_id)
         return deleted
+
+    async def _delete_in(self, room_nid: int, room_id: str, before_ts: int) -> int:
+        """One statement, and no look at the room itself, where there is nothing to do."""
+        first = await history_purge.messages(self._rooms.db, room_nid, after=FIRST_POS, before=_END, limit=1)
+        if not first or first[0].origin_server_ts >= before_ts:
+            return 0
+        return await self._purge.purge(room_id, Doomed(before=_END, older_than_ts=before_ts, local_too=True))
 
     async def _concerned(self, job: PurgeJob) -> AsyncIterator[tuple[int, str, int]]:
         """Number, id and lifetime of the rooms that a job is for."""
@@ -62,14 +69,15 @@ class MessageRetention:
             await self._clock.sleep(0)  # Reading may not have let others go on.
 
     async def _run(self, job: PurgeJob) -> None:
-        pause_s = min(FIRST_S, job.interval_ms / 1000)
+        interval_s = max(SHORTEST_S, job.interval_ms / 1000)
+        pause_s = min(FIRST_S, interval_s)
         while True:
             await self._clock.sleep(pause_s)
             try:
                 deleted = await self.delete(job)
             except DatabaseError:
-                logger.exception("Could not delete all messages that have outlived their time")
+                logger.exception("Could not look for messages that have outlived their time")
             else:
                 if deleted:
                     logger.info("Deleted %d messages that had outlived their time", deleted)
-            pause_s = job.interval_ms / 1000
+            pause_s = interval_s

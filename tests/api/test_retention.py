@@ -1,13 +1,15 @@
 """What has outlived its time is shown to nobody, and then it is deleted. Manual: "Message retention policies"."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from ranvier.config.retention_sections import PurgeJob
+from ranvier.db.engine import DatabaseError, Tx
 from ranvier.rooms import redaction_pruning
+from ranvier.store import history_purge
 from tests.api.asgi import Client, in_room, part
 from tests.api.homeserver import Homeserver, running
 from tests.api.own_clock import OwnClock
@@ -146,6 +148,26 @@ async def test_jobs_are_for_some_rooms(server: Homeserver, anna: Client, clock: 
     assert await delete_now(server, PurgeJob(interval_ms=1, shortest_ms=2 * DAY_MS, longest_ms=5 * DAY_MS)) == 5
     assert await delete_now(server, PurgeJob(interval_ms=1, shortest_ms=None, longest_ms=2 * DAY_MS)) == 2
     assert await delete_now(server, PurgeJob(interval_ms=1, shortest_ms=5 * DAY_MS, longest_ms=None)) == 8
+
+
+async def test_a_room_that_cannot_be_looked_at_keeps_no_other_from_its_turn(
+    server: Homeserver, anna: Client, clock: OwnClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms = [await anna.create_room() for _ in range(3)]
+    for room_id in rooms:
+        for text in ("one", "two"):
+            await anna.say(room_id, text)
+    clock.now += 100 * DAY_MS
+    delete, refused = history_purge.delete, [True]
+
+    async def refuse_once(tx: Tx, room_nid: int, found: Sequence[history_purge.Message]) -> None:
+        if refused.pop() if refused else False:
+            raise DatabaseError("Not this one")
+        await delete(tx, room_nid, found)
+
+    monkeypatch.setattr(history_purge, "delete", refuse_once)
+    assert await delete_now(server) == 2
+    assert await delete_now(server) == 1
 
 
 async def test_without_a_default_only_rooms_that_want_it(db_config: Mapping[str, Any], clock: OwnClock) -> None:
