@@ -22,13 +22,18 @@ ROOMS ?= 1000 10000 100000 hq
 # In what share of them a server keeps to no rule, if not in as many as the suite has it: make plays BYZANTINE=1
 BYZANTINE ?=
 
-.PHONY: help run test plays joins e2e lint format clean
+# How long a soak takes, and the seed of an earlier one: make soak MINUTES=13 SEED=8
+MINUTES ?= 30
+SEED ?=
+
+.PHONY: help run test plays soak joins e2e lint format clean
 
 help:
 	@echo "make run      set up and start a homeserver for $(SERVER_NAME), with SQLite; keeps what is there"
 	@echo "make test     set up and run the whole test suite"
 	@echo "make joins    measure joins of great rooms: ROOMS='1000 10000 100000 hq' (minutes)"
 	@echo "make plays    tell PLAYS=1000 random stories of several servers, with all that can go wrong"
+	@echo "make soak     let 200 people live on two Ranviers and a Synapse for MINUTES=30 while things break"
 	@echo "make e2e      let people talk with a web client in Chromium, which has to be there, and with people on Synapse"
 	@echo "make lint     style, types and layers"
 	@echo "make format   put the code into its format"
@@ -47,6 +52,9 @@ joins: $(VENV)/.develop
 plays: $(VENV)/.develop
 	@PYTHONHASHSEED=0 $(PY) -m tests.plays --first $(FIRST) --stories $(PLAYS) --workers $(WORKERS) \
 		$(if $(BYZANTINE),--byzantine $(BYZANTINE))
+
+soak: $(VENV)/.develop
+	@$(PY) -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 e2e: $(VENV)/.develop
 	@$(PY) -m pytest -q tests/e2e/web_client.py tests/interop/with_synapse.py $(ARGS)
