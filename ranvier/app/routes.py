@@ -33,6 +33,7 @@ from ranvier.api.client.read_markers import ReadMarkersApi
 from ranvier.api.client.receipts import ReceiptsApi
 from ranvier.api.client.register import RegisterApi
 from ranvier.api.client.relations import RelationsApi
+from ranvier.api.client.retention import RetentionApi
 from ranvier.api.client.room_send import RoomSendApi
 from ranvier.api.client.room_state import RoomStateApi
 from ranvier.api.client.sync import SyncApi
@@ -82,6 +83,7 @@ def all_routes(
         *AuthFallbackApi(interactive_auth=users.interactive_auth).routes(),
         *LoginFallbackApi().routes(),
         *_consent_routes(config, users),
+        *_retention_routes(config, rooms),
         *ModerationApi(moderation=users.moderation).routes(),
         *RegisterApi(registration=users.registration, registrations=limiters["rc_registration"]).routes(),
         *AdminRegisterApi(registration=users.shared_secret, version=__version__).routes(),
@@ -130,3 +132,11 @@ def _consent_routes(config: Config, users: UserServices) -> list[Route]:
     if config.user_consent is None or users.consent is None:
         return []
     return ConsentPageApi(consent=users.consent, config=config.user_consent).routes()
+
+
+def _retention_routes(config: Config, rooms: RoomServices) -> list[Route]:
+    """None where messages are kept for ever."""
+    lifetimes = rooms.rooms.purged.lifetimes
+    if config.retention is None or lifetimes is None:
+        return []
+    return RetentionApi(config=config.retention, lifetimes=lifetimes).routes()

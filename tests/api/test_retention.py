@@ -16,6 +16,7 @@ from tests.api.own_clock import OwnClock
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
+CONFIGURATION = "/_matrix/client/unstable/org.matrix.msc1763/retention/configuration"
 POLICIES = {
     "enabled": True,
     "default_policy": {"max_lifetime": "10d"},
@@ -136,6 +137,15 @@ async def test_what_a_room_says_counts_within_limits(
     assert await bodies(anna, room_id) == []
 
 
+async def test_clients_are_told(server: Homeserver, anna: Client) -> None:
+    answer = (await anna.request("GET", CONFIGURATION)).ok()
+    assert answer == {
+        "policies": {"*": {"max_lifetime": 10 * DAY_MS}},
+        "limits": {"max_lifetime": {"min": DAY_MS, "max": 20 * DAY_MS}},
+    }
+    (await server.stranger().request("GET", CONFIGURATION)).refused(401, "M_MISSING_TOKEN")
+
+
 async def test_jobs_are_for_some_rooms(server: Homeserver, anna: Client, clock: OwnClock) -> None:
     rooms = {}
     for days in (2, 5, 8):
@@ -190,6 +200,7 @@ async def test_it_is_off_by_default(homeserver_on_each: Homeserver) -> None:
     (await anna.set_state(room_id, "m.room.retention", {"max_lifetime": 0})).ok()
     await anna.say(room_id, "kept")
     assert await bodies(anna, room_id) == ["kept"]
+    (await anna.request("GET", CONFIGURATION)).refused(404, "M_UNRECOGNIZED")
     retention = homeserver_on_each.server.retention
     assert retention.messages is None and retention.forgotten is None
     assert retention.redactions is not None and retention.addresses is not None
