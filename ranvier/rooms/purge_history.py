@@ -6,7 +6,7 @@ lock; what has been begun again finds less to do.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ranvier.db.engine import Tx
@@ -60,26 +60,39 @@ class HistoryPurge:
 
     async def purge(self, room_id: str, doomed: Doomed) -> int:
         """Delete; how many messages. A room that is not here has none, nor has one that is not fully known yet."""
+        return await self._along(room_id, doomed, unplaced=False) + await self._along(room_id, doomed, unplaced=True)
+
+    async def _along(self, room_id: str, doomed: Doomed, *, unplaced: bool) -> int:
+        """Delete along the timeline, or along what stands in none."""
         deleted = 0
-        after = FIRST_POS
+        after: Message | None = None
         while True:
             room = await self._rooms.find(room_id)
             if room is None or room.partial is not None:
                 return deleted
+            if unplaced and doomed.older_than_ts is None:
+                # They have no place before or behind an event: those go that are as old as what is gone.
+                doomed = replace(doomed, older_than_ts=self._rooms.purged.upto_ts(room.room_nid) + 1)
             async with room.lock:
                 if room.spoilt:
                     continue
                 await room.settled()
-                found, gone = await self._portion(room, after, doomed)
-            deleted += gone
-            if len(found) < PORTION or _all_young(found, doomed):
+                found = await self._read(room.room_nid, after, doomed, unplaced=unplaced)
+                deleted += await self._delete_of(room, found, doomed)
+            if len(found) < PORTION or (not unplaced and _all_young(found, doomed)):
                 return deleted
-            after = found[-1].pos
+            after = found[-1]
             await self._clock.sleep(0)  # Others write, too.
 
-    async def _portion(self, room: Room, after: int, doomed: Doomed) -> tuple[list[Message], int]:
-        """What was looked at, and how much of it has been deleted."""
-        found = await store.messages(self._rooms.db, room.room_nid, after=after, before=doomed.before, limit=PORTION)
+    async def _read(self, room_nid: int, after: Message | None, doomed: Doomed, *, unplaced: bool) -> list[Message]:
+        db = self._rooms.db
+        if not unplaced:
+            after_pos = FIRST_POS if after is None else after.pos
+            return await store.messages(db, room_nid, after=after_pos, before=doomed.before, limit=PORTION)
+        return await store.unplaced(db, room_nid, after_nid=0 if after is None else after.event_nid, limit=PORTION)
+
+    async def _delete_of(self, room: Room, found: Sequence[Message], doomed: Doomed) -> int:
+        """Delete what is meant of these messages; how many."""
         kept = {stored.event_nid for stored in room.extremities}
         kept |= {await store.last_message(self._rooms.db, room.room_nid) or 0}
         kept |= await store.waiting_redactions(self._rooms.db, room.room_nid)
@@ -90,7 +103,7 @@ class HistoryPurge:
                 await self._delete(tx, room.room_nid, gone, upto_ts)
             self._rooms.purged.noted(room.room_nid, upto_ts=upto_ts, upto_pos=gone[-1].pos)
             self._forget(room.room_nid, gone)
-        return found, len(gone)
+        return len(gone)
 
     def _is_meant(self, message: Message, doomed: Doomed) -> bool:
         if doomed.older_than_ts is not None and message.origin_server_ts >= doomed.older_than_ts:

@@ -35,7 +35,11 @@ class PurgedHistory:
         """Whether the event, which is not here, belongs to what has been deleted, or would be deleted at once."""
         if self.lifetimes is not None and self.lifetimes.is_over(room, event):
             return True
-        return event.origin_server_ts <= self._limits.get(room.room_nid, _NOTHING)[0]
+        return event.origin_server_ts <= self.upto_ts(room.room_nid)
+
+    def upto_ts(self, room_nid: int) -> int:
+        """What was sent up to this time may be gone."""
+        return self._limits.get(room_nid, _NOTHING)[0]
 
     def upto_pos(self, room_nid: int) -> int:
         """Up to this position of the room something is gone."""

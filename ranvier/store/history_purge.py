@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ranvier.db.engine import Reader, Tx
 from ranvier.proto.canonical_json import decode_lenient
+from ranvier.store.events import FIRST_POS
 from ranvier.store.reserved_positions import reserve_at_least
+
+NOWHERE: Final = FIRST_POS
+"""Where the messages stand that stand nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Message:
 
 
 async def messages(db: Reader, room_nid: int, *, after: int, before: int, limit: int) -> list[Message]:
-    """Messages with `after < pos < before`, oldest first; soft-failed and rejected ones too. One statement."""
+    """Messages of the timeline with `after < pos < before`, oldest first. One statement."""
     rows = await db.all(
         "SELECT event_nid, pos, json FROM events WHERE room_nid = $1 AND pos > $2 AND pos < $3 AND key_id IS NULL"
         " AND state_before IS NOT NULL ORDER BY pos LIMIT $4",
@@ -32,6 +36,21 @@ async def messages(db: Reader, room_nid: int, *, after: int, before: int, limit:
         limit,
     )
     return [_message(nid, pos, decode_lenient(json)) for nid, pos, json in rows]
+
+
+async def unplaced(db: Reader, room_nid: int, *, after_nid: int, limit: int) -> list[Message]:
+    """Messages that stand in nobody's timeline, because they were not accepted; in the order of their numbers.
+
+    One statement.
+    """
+    rows = await db.all(
+        "SELECT event_nid, json FROM events WHERE room_nid = $1 AND pos IS NULL AND key_id IS NULL AND event_nid > $2"
+        " ORDER BY event_nid LIMIT $3",
+        room_nid,
+        after_nid,
+        limit,
+    )
+    return [_message(nid, NOWHERE, decode_lenient(json)) for nid, json in rows]
 
 
 def _message(event_nid: int, pos: int, pdu: dict[str, Any]) -> Message:
@@ -73,11 +92,12 @@ async def close_gaps(tx: Tx, room_nid: int, *, upto: int) -> None:
 
 
 async def delete(tx: Tx, room_nid: int, found: Sequence[Message]) -> None:
-    """Delete these events and what is kept of them. At most four statements."""
+    """Delete these events and what is kept of them. At most five statements."""
     nids = [message.event_nid for message in found]
     # What refers to them by their numbers must not refer to others one day.
     await reserve_at_least(tx, "event_nids", max(nids))
     related = [(room_nid, message.relates_to, message.pos) for message in found if message.relates_to is not None]
     await tx.many("DELETE FROM event_relations WHERE room_nid = $1 AND parent_id = $2 AND pos = $3", related)
+    await tx.run("DELETE FROM backward_extremities WHERE room_nid = $1 AND child_nid = ANY($2)", room_nid, nids)
     await tx.run("DELETE FROM event_txns WHERE event_nid = ANY($1)", nids)
     await tx.run("DELETE FROM events WHERE event_nid = ANY($1)", nids)
