@@ -26,7 +26,10 @@ BYZANTINE ?=
 MINUTES ?= 30
 SEED ?=
 
-.PHONY: help run test plays soak joins e2e lint format clean
+# How long each parser is fuzzed
+SECONDS ?= 60
+
+.PHONY: help run test plays soak fuzz joins e2e lint format clean
 
 help:
 	@echo "make run      set up and start a homeserver for $(SERVER_NAME), with SQLite; keeps what is there"
@@ -34,6 +37,7 @@ help:
 	@echo "make joins    measure joins of great rooms: ROOMS='1000 10000 100000 hq' (minutes)"
 	@echo "make plays    tell PLAYS=1000 random stories of several servers, with all that can go wrong"
 	@echo "make soak     let 200 people live on two Ranviers and a Synapse for MINUTES=30 while things break"
+	@echo "make fuzz     fuzz what reads the bytes of strangers, each parser for SECONDS=60"
 	@echo "make e2e      let people talk with a web client in Chromium, which has to be there, and with people on Synapse"
 	@echo "make lint     style, types and layers"
 	@echo "make format   put the code into its format"
@@ -55,6 +59,9 @@ plays: $(VENV)/.develop
 
 soak: $(VENV)/.develop
 	@$(PY) -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+fuzz: $(VENV)/.develop
+	@$(PY) -m tests.fuzz --seconds $(SECONDS)
 
 e2e: $(VENV)/.develop
 	@$(PY) -m pytest -q tests/e2e/web_client.py tests/interop/with_synapse.py $(ARGS)

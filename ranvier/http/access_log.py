@@ -82,8 +82,13 @@ class AccessLog:
             status,
             "!" if is_gone else "",
             method,
-            _SECRETS.sub(r"\1<redacted>", uri),
+            _shown(_SECRETS.sub(r"\1<redacted>", uri)),
             http_version,
-            user_agent,
+            _shown(user_agent),
             usage.events,
         )
+
+
+def _shown(text: str) -> str:
+    """What a client has sent, without what starts new lines or commands a terminal."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)

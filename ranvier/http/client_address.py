@@ -25,6 +25,9 @@ def forwarded_scheme(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
 
 
 def _is_address(text: str) -> bool:
+    # What follows a `%` is the name of an interface, for Python any text: nothing that a client may write into the log.
+    if "%" in text:
+        return False
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -342,3 +342,18 @@ async def test_users_are_no_servers(town: Town) -> None:
             if who_may(call.route, facts) == "server" and outcome(await ask(client, call)) != "401 M_UNAUTHORIZED":
                 wrong.append(call.name)
     assert not wrong, "\n".join(wrong)
+
+
+async def test_servers_are_no_users(town: Town) -> None:
+    facts = admitted()
+    signed = b'X-Matrix origin="ranvier.test",destination="ranvier.test",key="ed25519:a_test",sig="AAAA"'
+    headers = [(b"host", b"localhost"), (b"content-length", b"2"), (b"authorization", signed)]
+    before = await town.events()
+    wrong = []
+    for call in town.calls:
+        if who_may(call.route, facts) in ("user", "admin") and call.name not in TOKEN_IN_BODY:
+            status, _, body = await town.homeserver.unchecked.handle(call.route.method, call.path, headers, b"{}")
+            if status != 401 or b"M_MISSING_TOKEN" not in body:
+                wrong.append(f"{call.name}: {status} {body[:100]!r}")
+    assert not wrong, "\n".join(wrong)
+    assert await town.events() == before
