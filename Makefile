@@ -29,7 +29,7 @@ SEED ?=
 # How long each parser is fuzzed
 SECONDS ?= 60
 
-.PHONY: help run test plays soak fuzz joins e2e lint format clean
+.PHONY: help run test plays soak fuzz bench joins e2e lint format clean
 
 help:
 	@echo "make run      set up and start a homeserver for $(SERVER_NAME), with SQLite; keeps what is there"
@@ -38,6 +38,7 @@ help:
 	@echo "make plays    tell PLAYS=1000 random stories of several servers, with all that can go wrong"
 	@echo "make soak     let 200 people live on two Ranviers and a Synapse for MINUTES=30 while things break"
 	@echo "make fuzz     fuzz what reads the bytes of strangers, each parser for SECONDS=60"
+	@echo "make bench    measure this server beside Synapse, and write docs/performance-bench.md (some minutes)"
 	@echo "make e2e      let people talk with a web client in Chromium, which has to be there, and with people on Synapse"
 	@echo "make lint     style, types and layers"
 	@echo "make format   put the code into its format"
@@ -62,6 +63,9 @@ soak: $(VENV)/.develop
 
 fuzz: $(VENV)/.develop
 	@$(PY) -m tests.fuzz --seconds $(SECONDS)
+
+bench: $(VENV)/.develop
+	@$(PY) -m bench
 
 e2e: $(VENV)/.develop
 	@$(PY) -m pytest -q tests/e2e/web_client.py tests/interop/with_synapse.py $(ARGS)

@@ -56,8 +56,7 @@ async def soak(folder: Path, *, minutes: float, seed: int, people: int, rooms: i
         report.problems += lost
         report.problems += await verdict.full_queues(town)
         for server in town.ranviers:
-            if "Traceback" in server.output():
-                report.problems.append(f"{server.folder.name} has said Traceback: {folder}")
+            report.problems += [f"{server.folder.name} has failed: {line}" for line in server.failures()]
     report.judge()
     return report
 

@@ -1,5 +1,6 @@
 """The servers of a soak: two Ranviers and a Synapse, each reached by the others through a link that can fail."""
 
+import re
 import resource
 import sqlite3
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ QUEUES = {
     "servers that lack something": "SELECT COUNT(*) FROM destinations WHERE acked_pos IS NOT NULL OR retry_last_ts > 0",
 }
 """What has to be empty at the end, when everybody has been reached and has fetched what is theirs."""
+
+
+_EXCEPTION = re.compile(r"^[\w.]*(?:Error|Exception|Group)(?:: .*)?$", re.MULTILINE)
+_FULL_DISK = ("disk I/O error", "database or disk is full")
 
 
 class _Linked(FederatingServer):
@@ -55,6 +60,10 @@ class LinkedRanvier(_Linked):
         """How much is in each queue."""
         with sqlite3.connect(f"file:{self.folder / 'homeserver.db'}?mode=ro", uri=True) as connection:
             return {name: connection.execute(sql).fetchone()[0] for name, sql in QUEUES.items()}
+
+    def failures(self) -> set[str]:
+        """The last lines of exceptions in its log, but for those that a full disk explains."""
+        return {line for line in _EXCEPTION.findall(self.output()) if not line.endswith(_FULL_DISK)}
 
     def memory_kib(self) -> int:
         """What is resident."""

@@ -1,0 +1,1 @@
+"""What a homeserver costs, beside another one: `make bench`. Speaks only the standard client API."""
