@@ -43,9 +43,11 @@ class Report:
             "",
             "Written by `make bench`; [performance.md](performance.md) says what follows from it.",
             "",
-            f"{self.versions}; Python {platform.python_version()}, {platform.machine()}; {self.rounds} rounds, both servers in "
-            "turn, SQLite. **CPU** is of the server's whole process tree for one operation, the median of the rounds. "
-            "Latencies hold for a machine that does nothing else, which the one of this run may not have been.",
+            f"{self.versions}; Python {platform.python_version()}, {platform.machine()}; {self.rounds} rounds, both servers",
+            "in turn, SQLite. **CPU** is of the server's whole process tree for one operation, the median of the rounds.",
+            "Latencies hold for a machine that does nothing else, which the one of this run may not have been. An operation is",
+            "asked for again and again, so what a server remembers helps it, on both sides. Bytes on disk include SQLite's log,",
+            "which is not written back after so few events: they are above what stays.",
             "",
             "| Operation | Synapse, CPU ms | Ranvier, CPU ms | ratio | Synapse, ms (50 % / 95 % / 99 %) | Ranvier, ms |",
             "|---|---|---|---|---|---|",
