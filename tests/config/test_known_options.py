@@ -194,5 +194,20 @@ def test_what_is_not_applicable_says_why() -> None:
     assert warning == f"option {option.path} has no effect here: {option.not_applicable}"
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "reason"),
+    [
+        ("report_stats", True, "tells nobody"),
+        ("report_stats_endpoint", "https://there.example/push", "tells nobody"),
+        ("server_context", "example", "tells nobody"),
+        ("gc_min_interval", ["2s", "10s", "30s"], "counts objects and not seconds"),
+    ],
+)
+def test_what_cannot_mean_anything_here_is_accepted_with_the_reason(option: str, value: object, reason: str) -> None:
+    (warning,) = parse({"server_name": "test", option: value}).warnings
+    assert warning.startswith(f"option {option} has no effect here: ")
+    assert reason in warning
+
+
 def test_no_option_is_honoured_and_not_applicable() -> None:
     assert [option.path for option in OPTIONS if option.honoured and option.not_applicable] == []

@@ -16,7 +16,13 @@ OPTIONS = (
     Option("mau_limit_reserved_threepids", LIST, [], "3PIDs whose accounts are never blocked"),
     Option("mau_limit_reserved_threepids[].medium", one_of("email", "msisdn"), None, "3PID medium", required=True),
     Option("mau_limit_reserved_threepids[].address", STRING, None, "3PID address", required=True),
-    Option("server_context", STRING, None, "Group label in phone-home stats"),
+    Option(
+        "server_context",
+        STRING,
+        None,
+        "Group label in phone-home stats",
+        not_applicable="this server tells nobody how it is used, so there is nothing to put into a group",
+    ),
     Option("limit_remote_rooms.enabled", BOOL, False, "Check room complexity before/after remote joins"),
     Option(
         "limit_remote_rooms.complexity", FLOAT, 1.0, "Complexity above which joins are refused (state events / 500)"

@@ -42,6 +42,7 @@ OPTIONS = (
         triple_of(DURATION),
         ["1s", "10s", "30s"],
         "Minimum time between collections of each generation",
+        not_applicable="garbage is collected by Python itself, which counts objects and not seconds; see gc_thresholds",
     ),
     Option("daemonize", BOOL, False, "Daemonize (also -D/--daemonize)", honoured=True),
     Option(
