@@ -9,7 +9,7 @@ from ranvier.cli.parser import CommandParser, add_config_option
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit status."""
-    parser = CommandParser("admin_cmd", "Work of administrators that needs no running server.")
+    parser = CommandParser("python -m ranvier.app.admin_cmd", "Work of administrators that needs no running server.")
     add_config_option(parser)
     parser.add_argument("command", choices=("export-data",), help="write a user's data into a folder")
     add_export_arguments(parser)

@@ -32,6 +32,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, Command]]] = MappingProxyType(
                 "ranvier.register_new_matrix_user", "make an account on a running server"
             ),
             "hash_password": Command("ranvier.cli.hash_password", "print the hash of a password"),
+            "review_recent_signups": Command(
+                "ranvier.cli.review_recent_signups", "show who has got an account lately, and what they did"
+            ),
             "export-data": Command("ranvier.cli.export_data", "write everything kept of a user into a folder"),
         },
         "rooms": {

@@ -28,7 +28,7 @@ from ranvier.store.state_keys import StateKeys
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Export; the exit status."""
-    parser = CommandParser("export-data", "Write everything that the server keeps of a user into a folder.")
+    parser = CommandParser("ranvier export-data", "Write everything that the server keeps of a user into a folder.")
     add_config_option(parser)
     add_export_arguments(parser)
     return export_data(parser.parse_args(argv))

@@ -31,7 +31,7 @@ async def restore_database(backup: BackupFolder, config: DatabaseConfig, *, jump
     if backup.manifest.engine != config.engine:
         raise CommandError(
             f"the backup is one of {backup.manifest.engine}, and the configuration says {config.engine}; restore to"
-            f" {backup.manifest.engine}, and move on with `ranvier db port`"
+            f" {backup.manifest.engine}"
         )
     migrations = _migrations_of(backup.manifest.schema)
     if config.engine == "sqlite":
