@@ -22,6 +22,7 @@ class Command:
 SECTIONS: Final[Mapping[str, Mapping[str, Command]]] = MappingProxyType(
     {
         "setting up": {
+            "doctor": Command("ranvier.cli.doctor", "say what is wrong with a server, and what helps"),
             "generate_config": Command("ranvier.cli.generate_config", "print a configuration to start from"),
             "generate_log_config": Command("ranvier.cli.generate_log_config", "print a log configuration"),
             "generate_signing_key": Command("ranvier.cli.generate_signing_key", "make a signing key"),

@@ -1,0 +1,74 @@
+"""What `ranvier doctor` sees of the database, without changing it."""
+
+import os
+from collections.abc import AsyncIterator
+
+from ranvier.cli.doctor_findings import Finding
+from ranvier.cli.opening import sqlite_path
+from ranvier.config.model import Config
+from ranvier.db.catalogue import schema_versions
+from ranvier.db.engine import Database, DatabaseError
+from ranvier.db.migrate import load_migrations
+from ranvier.db.open import open_unmigrated
+
+
+async def examine_database(config: Config) -> AsyncIterator[Finding]:
+    """Whether it can be reached, is whole, and is one that this version knows."""
+    if config.database.engine == "sqlite":
+        path = sqlite_path(config.database)
+        if not os.path.exists(path):
+            yield Finding("note", "database", f"{path} is not there yet", "it is made when the server starts")
+            return
+    try:
+        db = await open_unmigrated(config.database)
+    except (DatabaseError, OSError) as error:
+        yield Finding(
+            "error", "database", str(error), "look at `database` in the configuration, and at the database's log"
+        )
+        return
+    try:
+        yield await _schema(db)
+        yield await (_sqlite(db) if db.dialect == "sqlite" else _postgres(db))
+    except DatabaseError as error:
+        yield Finding("error", "database", str(error), "restore a backup (`ranvier restore`)")
+    finally:
+        await db.close()
+
+
+async def _schema(db: Database) -> Finding:
+    known = max(migration.version for migration in load_migrations())
+    found = max(await schema_versions(db, db.dialect), default=0)
+    if found > known:
+        return Finding("error", "schema", f"{found}, and this version knows {known}", "install the newer Ranvier again")
+    if found < known:
+        return Finding(
+            "note", "schema", f"{found or 'none yet'}; {known} after the next start", "back up before you update"
+        )
+    return Finding("ok", "schema", str(found))
+
+
+async def _sqlite(db: Database) -> Finding:
+    wrong = [str(row[0]) for row in await db.all("PRAGMA quick_check(3)") if row[0] != "ok"]
+    if wrong:
+        return Finding(
+            "error", "database", f"damaged: {wrong[0]}", "stop the server and restore a backup (`ranvier restore`)"
+        )
+    return Finding("ok", "database", "SQLite, undamaged")
+
+
+async def _postgres(db: Database) -> Finding:
+    version = await db.value("SELECT current_setting('server_version')")
+    encoding = await db.value(
+        "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()"
+    )
+    collation = await db.value("SELECT datcollate FROM pg_database WHERE datname = current_database()")
+    if encoding != "UTF8":
+        return Finding("error", "database", f"its encoding is {encoding}", "make a new one with ENCODING 'UTF8'")
+    if collation not in ("C", "POSIX"):
+        return Finding(
+            "warning",
+            "database",
+            f"its collation is {collation}",
+            "make a new one with LC_COLLATE 'C' TEMPLATE template0",
+        )
+    return Finding("ok", "database", f"PostgreSQL {version}")

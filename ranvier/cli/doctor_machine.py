@@ -1,0 +1,154 @@
+"""What `ranvier doctor` sees on the machine: files, ports, certificates, limits."""
+
+import os
+import resource
+import shutil
+import socket
+import ssl
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from ranvier.cli.doctor_findings import Finding
+from ranvier.config.model import Config
+from ranvier.config.sections import Listener
+
+FEW_FILES: Final = 4096
+LITTLE_SPACE: Final = 1 << 30
+SOON_S: Final = 14 * 24 * 3600
+_EXPIRED: Final = 10
+"""OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED."""
+
+
+def examine_machine(config: Config, *, secrets: Sequence[Path], data: Path, now_s: float) -> Iterator[Finding]:
+    """`secrets`: files that nobody else should read. `data`: the folder that grows."""
+    yield from (_secret(path) for path in secrets if path.exists())
+    yield from _certificate(config, now_s)
+    yield from (finding for listener in config.listeners if (finding := _port(listener)) is not None)
+    yield _files()
+    yield _space(data)
+
+
+def _secret(path: Path) -> Finding:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & (stat.S_IRGRP | stat.S_IROTH):
+        return Finding("warning", "secrets", f"{path} can be read by others ({mode:03o})", f"chmod 600 {path}")
+    return Finding("ok", "secrets", f"{path} can be read by its owner alone")
+
+
+def _certificate(config: Config, now_s: float) -> Iterator[Finding]:
+    if not any(listener.tls for listener in config.listeners):
+        return
+    certificate, key = config.tls_certificate_path, config.tls_private_key_path
+    if certificate is None or key is None:
+        return
+    host = config.server_name.rpartition(":")[0] or config.server_name
+    try:
+        expires_s = certificate_expiry(certificate, key, host)
+    except ssl.SSLCertVerificationError as error:
+        if error.verify_code == _EXPIRED:
+            text, remedy = "has expired", "renew it; then SIGHUP is enough"
+        else:
+            text = f"does not do for {host}: {error.verify_message}"
+            remedy = "get one for the name under which other servers reach this one (fine, if delegation names another)"
+        yield Finding(
+            "error" if error.verify_code == _EXPIRED else "warning", "certificate", f"{certificate} {text}", remedy
+        )
+    except (ssl.SSLError, OSError, ValueError) as error:
+        yield Finding(
+            "error",
+            "certificate",
+            f"{certificate} and {key} cannot be used together: {error.strerror or error}"
+            if isinstance(error, OSError)
+            else f"{certificate} and {key} cannot be used together: {error}",
+            "tls_certificate_path is the whole chain, in PEM, and tls_private_key_path the key it was made for",
+        )
+    else:
+        days = int((expires_s - now_s) // 86400)
+        if expires_s - now_s < SOON_S:
+            yield Finding(
+                "warning", "certificate", f"{certificate} expires in {days} days", "renew it; then SIGHUP is enough"
+            )
+        else:
+            yield Finding("ok", "certificate", f"{certificate} is good for {days} days")
+
+
+def certificate_expiry(certificate: str, key: str, host: str) -> float:
+    """When a certificate ends, in seconds since 1970. Who has issued it is not asked.
+
+    Raises `ssl.SSLCertVerificationError` if it has ended already or is for other names, `ssl.SSLError` and `OSError` if the
+    files cannot be used.
+    """
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ours.load_cert_chain(certificate, key)
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    theirs.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    theirs.load_verify_locations(certificate)
+    to_us, to_them = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = ours.wrap_bio(to_us, to_them, server_side=True)
+    client = theirs.wrap_bio(to_them, to_us, server_hostname=host)
+    for _ in range(4):
+        for side in (client, server):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+    found = client.getpeercert() or {}
+    return float(ssl.cert_time_to_seconds(str(found["notAfter"])))
+
+
+def _port(listener: Listener) -> Finding | None:
+    if listener.port is None:
+        return None
+    for address in listener.bind_addresses:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind((address, listener.port))
+        except PermissionError:
+            return Finding(
+                "error",
+                "ports",
+                f"{listener.port} needs rights that this user has not",
+                "use a port above 1023 behind a reverse proxy",
+            )
+        except OSError as error:
+            if family == socket.AF_INET6 and len(listener.bind_addresses) > 1:
+                continue  # a machine without IPv6
+            return Finding(
+                "note",
+                "ports",
+                f"{listener.port} on {address} is taken ({error.strerror}); fine, if the server is running",
+                f"see who has it: ss -ltnp 'sport = {listener.port}'",
+            )
+    return Finding("ok", "ports", f"{listener.port} is free")
+
+
+def _files() -> Finding:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < FEW_FILES:
+        return Finding(
+            "warning",
+            "open files",
+            f"at most {soft} here; every client and server that is connected takes one",
+            "raise it: LimitNOFILE=65536 in the systemd unit, or soft_file_limit",
+        )
+    return Finding("ok", "open files", f"up to {soft}")
+
+
+def _space(data: Path) -> Finding:
+    place = data
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < LITTLE_SPACE:
+        return Finding("warning", "disk", f"{free >> 20} MiB left in {place}", "make room before the database needs it")
+    if not os.access(place, os.W_OK):
+        return Finding(
+            "error", "disk", f"{place} cannot be written", "give the folder to the user that runs the server"
+        )
+    return Finding("ok", "disk", f"{free >> 30} GiB left in {place}")
