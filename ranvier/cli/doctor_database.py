@@ -38,8 +38,11 @@ async def examine_database(config: Config) -> AsyncIterator[Finding]:
 async def _schema(db: Database) -> Finding:
     known = max(migration.version for migration in load_migrations())
     found = max(await schema_versions(db, db.dialect), default=0)
-    if found > known:
-        return Finding("error", "schema", f"{found}, and this version knows {known}", "install the newer Ranvier again")
+    needed = await db.value("SELECT MAX(compat_version) FROM schema_version") if found else 0
+    if needed > known:
+        return Finding(
+            "error", "schema", f"it needs {needed}, and this version knows {known}", "install the newer Ranvier again"
+        )
     if found < known:
         return Finding(
             "note", "schema", f"{found or 'none yet'}; {known} after the next start", "back up before you update"
