@@ -32,6 +32,7 @@ MAY_CONNECT = {
     # Commands of the operator, at a terminal.
     "register_new_matrix_user.py",
     "cli/rooms_partial.py",
+    "cli/doctor_machine.py",
     # Listeners, and what asks whether this machine has IPv6.
     "app/homeserver.py",
     "config/generate.py",
