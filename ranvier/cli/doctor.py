@@ -69,7 +69,7 @@ async def examine(config_paths: Sequence[str] | None, *, now_s: float, offline: 
     if not offline:
         transport = open_transport(config, clock=SystemClock())
         try:
-            findings += await examine_network(config.server_name, transport, now_s=now_s)
+            findings += await examine_network(config.server_name, transport, now=time.time)
         finally:
             await transport.close()
     return findings
@@ -81,9 +81,9 @@ def _secrets(config: Config, config_paths: Sequence[str] | None) -> list[Path]:
     return [Path(path) for path in own_files(config_paths, config.server_name) if path not in public]
 
 
-def _data(config: Config) -> Path:
-    """The folder in which the data grow."""
-    return Path(sqlite_path(config.database)).resolve().parent if config.database.engine == "sqlite" else Path.cwd()
+def _data(config: Config) -> Path | None:
+    """The folder in which the data grow, if they grow on this machine."""
+    return Path(sqlite_path(config.database)).resolve().parent if config.database.engine == "sqlite" else None
 
 
 if __name__ == "__main__":

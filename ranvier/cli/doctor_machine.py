@@ -21,13 +21,14 @@ _EXPIRED: Final = 10
 """OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED."""
 
 
-def examine_machine(config: Config, *, secrets: Sequence[Path], data: Path, now_s: float) -> Iterator[Finding]:
+def examine_machine(config: Config, *, secrets: Sequence[Path], data: Path | None, now_s: float) -> Iterator[Finding]:
     """`secrets`: files that nobody else should read. `data`: the folder that grows."""
     yield from (_secret(path) for path in secrets if path.exists())
     yield from _certificate(config, now_s)
     yield from (finding for listener in config.listeners if (finding := _port(listener)) is not None)
     yield _files()
-    yield _space(data)
+    if data is not None:
+        yield _space(data)
 
 
 def _secret(path: Path) -> Finding:
@@ -144,11 +145,11 @@ def _space(data: Path) -> Finding:
     place = data
     while not place.exists():
         place = place.parent
-    free = shutil.disk_usage(place).free
-    if free < LITTLE_SPACE:
-        return Finding("warning", "disk", f"{free >> 20} MiB left in {place}", "make room before the database needs it")
     if not os.access(place, os.W_OK):
         return Finding(
             "error", "disk", f"{place} cannot be written", "give the folder to the user that runs the server"
         )
+    free = shutil.disk_usage(place).free
+    if free < LITTLE_SPACE:
+        return Finding("warning", "disk", f"{free >> 20} MiB left in {place}", "make room before the database needs it")
     return Finding("ok", "disk", f"{free >> 30} GiB left in {place}")

@@ -203,5 +203,5 @@ class Elsewhere:
 )
 async def test_the_view_from_outside(body: bytes | None, date: str, levels: list[str]) -> None:
     answer = None if body is None else FederationAnswer(200, {"date": date} if date else {}, body)
-    found = await examine_network("a.test", Elsewhere(answer), now_s=1000)
+    found = await examine_network("a.test", Elsewhere(answer), now=lambda: 1000.0)
     assert [finding.level for finding in found] == levels
