@@ -40,5 +40,10 @@ class PeriodicallyFlushingMemoryHandler(MemoryHandler):
             self.flush()
 
     def close(self) -> None:
+        # Whoever sets up the log anew closes all handlers, this one first; its target is often held by nothing else and
+        # would be forgotten with its file open.
         self._closing.set()
+        target = self.target
         super().close()
+        if target is not None:
+            target.close()
