@@ -1,8 +1,9 @@
 """SQLite: reads inline on the event loop, one writer, commits in a thread and shared (group commit).
 
-A `write()` block is a *unit*. Units run one after another on the write connection, in the order they asked. While a
-commit waits for the disk in its thread, new units queue; those that wait when it is done run in the next transaction
-together. Each unit but the first stands in a savepoint, so that one which raises takes only itself back.
+A `write()` block is a *unit*. Units run one after another on the write connection, in the order they asked. A commit
+begins a turn of the loop after the last unit that had come, so that requests which arrived together share it; while it
+waits for the disk in its thread, new units queue, and run in the next transaction together. Each unit but the first
+stands in a savepoint, so that one which raises takes only itself back.
 """
 
 import asyncio
@@ -61,6 +62,8 @@ class SqliteDatabase:
         self._queue: deque[asyncio.Future[None]] = deque()
         self._group: list[asyncio.Future[None]] = []
         """Units of the open transaction that ended well and wait for its commit."""
+        self._is_commit_due = False
+        """Whether the commit begins in the next turn of the loop, or when the unit ends that runs then."""
         self._commits: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -100,6 +103,11 @@ class SqliteDatabase:
         if self._closed:
             return
         await self.take_turn()
+        while self._group:
+            last = self._group[-1]
+            self._pass_on()
+            await asyncio.wait([last])
+            await self.take_turn()
         self._closed = True
         self._pass_on()
         if self._thread is not None:
@@ -112,7 +120,7 @@ class SqliteDatabase:
 
     async def take_turn(self) -> None:
         """Wait until the write connection is ours; whoever asked first has it first."""
-        if self._taken:
+        if self._taken or len(self._group) >= _MAX_GROUP:
             turn = self._loop.create_future()
             self._queue.append(turn)
             began = perf_counter()
@@ -167,19 +175,28 @@ class SqliteDatabase:
         return durable
 
     def _pass_on(self) -> None:
-        """Give the write connection to whoever waits, else to the commit, else to nobody."""
+        """Give the write connection to whoever waits, else to nobody until the commit."""
         if len(self._group) < _MAX_GROUP:
             while self._queue:
                 turn = self._queue.popleft()
                 if not turn.done():
                     turn.set_result(None)
                     return
-        if not self._group:
-            self._taken = False
-        elif self._thread is not None:
+        self._taken = False
+        if self._group and not self._is_commit_due:
+            self._is_commit_due = True
+            self._loop.call_soon(self._begin_commit)
+
+    def _begin_commit(self) -> None:
+        """Commit what there is, unless a unit runs: then what passes its turn on asks again."""
+        self._is_commit_due = False
+        if self._taken or not self._group:
+            return
+        self._taken = True
+        if self._thread is not None:
             self._commits.put(True)
         else:
-            self._loop.call_soon(lambda: self._committed(self._commit()))
+            self._committed(self._commit())
 
     def _committed(self, error: sqlite3.Error | None) -> None:
         """On the loop, after the commit thread: tell the units, go on."""
