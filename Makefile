@@ -21,6 +21,8 @@ FIRST ?= 0
 ROOMS ?= 1000 10000 100000 hq
 # In what share of them a server keeps to no rule, if not in as many as the suite has it: make plays BYZANTINE=1
 BYZANTINE ?=
+# Only stories of rooms that are joined partially: make plays PLAYS=5000 PARTIAL_JOINS=1
+PARTIAL_JOINS ?=
 
 # How long a soak takes, and the seed of an earlier one: make soak MINUTES=13 SEED=8
 MINUTES ?= 30
@@ -56,7 +58,7 @@ joins: $(VENV)/.develop
 # Sets and dictionaries of strings are walked in the same order each time.
 plays: $(VENV)/.develop
 	@PYTHONHASHSEED=0 $(PY) -m tests.plays --first $(FIRST) --stories $(PLAYS) --workers $(WORKERS) \
-		$(if $(BYZANTINE),--byzantine $(BYZANTINE))
+		$(if $(BYZANTINE),--byzantine $(BYZANTINE)) $(if $(PARTIAL_JOINS),--partial-joins)
 
 soak: $(VENV)/.develop
 	@$(PY) -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))

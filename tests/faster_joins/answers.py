@@ -29,6 +29,7 @@ class Request:
 
 
 NOT_FOUND: Answer = (404, {"errcode": "M_NOT_FOUND", "error": "It is not known here"})
+FORBIDDEN: Answer = (403, {"errcode": "M_FORBIDDEN", "error": "They are not in the room"})
 
 
 def template(room: ScriptedRoom, user_id: str, membership: str) -> Answer:

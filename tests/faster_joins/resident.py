@@ -18,8 +18,8 @@ from ranvier.proto.key_documents import write_key_document
 from ranvier.proto.signing import authorising_server
 from ranvier.proto.x_matrix import parse_x_matrix, x_matrix_header
 from tests.faster_joins import answers
-from tests.faster_joins.answers import NOT_FOUND, Answer, Request
-from tests.faster_joins.room import ScriptedRoom, key_of, now_ms
+from tests.faster_joins.answers import FORBIDDEN, NOT_FOUND, Answer, Request
+from tests.faster_joins.room import MEMBER, ScriptedRoom, key_of, now_ms
 
 Lie = Callable[[Request, dict[str, Any]], Any]
 """What is answered instead of the truth: a changed body, or status and body."""
@@ -193,6 +193,8 @@ class Resident:
         return self._handshake(room, request)
 
     def _handshake(self, room: ScriptedRoom, request: Request) -> Answer:
+        if request.act in ("make_leave", "send_leave") and not _may_leave(room, request):
+            return FORBIDDEN
         match request.act:
             case "make_join" | "make_leave":
                 return answers.template(room, request.rest[1], request.act.removeprefix("make_"))
@@ -239,6 +241,15 @@ class Resident:
         self.keys_asked += 1
         asked = orjson.loads(body)["server_keys"]
         return {"server_keys": [_keys(name) for name in asked if name in self.knows_keys_of]}
+
+
+def _may_leave(room: ScriptedRoom, request: Request) -> bool:
+    """Whether somebody is in the room, or invited; or whether the very same leave has come before."""
+    if request.rest[1] in room.events:
+        return True
+    user_id = request.rest[1] if request.act == "make_leave" else request.body["state_key"]
+    member = room.state.get((MEMBER, user_id))
+    return member is not None and member.membership in ("join", "invite", "knock")
 
 
 def _keys(name: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from tests.api.asgi import Client
 from tests.faster_joins.room import MEMBER
 from tests.faster_joins.stage import Stage, staged
-from tests.faster_joins.test_stories import Story
+from tests.faster_joins.story import Story
 
 SEEDS: Final = (*range(10), 31, 50)
 

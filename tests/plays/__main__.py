@@ -6,21 +6,37 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial as bound
 from multiprocessing import get_context
 from types import FrameType
-from typing import Final
+from typing import Final, Protocol
 
+from tests.faster_joins import story as partial_joins
 from tests.plays.attacks import ATTACKS
 from tests.plays.story import BYZANTINE
-from tests.plays.telling import FAULTS, teller
+from tests.plays.telling import FAULTS, teller, teller_of_partial_joins
 
 AT_ONCE: Final = 20
 """Stories of one portion of work."""
 HANGS_S: Final = 120
 """No story takes so long by the clock on the wall."""
+
+
+class Stories(Protocol):
+    """What tells stories of a kind."""
+
+    faults: Counter[str]
+    attacks: Counter[str]
+
+    def tell(self, seed: int) -> None:
+        """One of them. Raises what has gone wrong."""
+
+
+Opens = Callable[[], AbstractContextManager[Stories]]
 
 
 class Hangs(BaseException):
@@ -47,12 +63,12 @@ class Result:
         self.failed += other.failed
 
 
-def tell_some(seeds: range, byzantine: float) -> Result:
+def tell_some(opens: Opens, seeds: range) -> Result:
     """The stories of these seeds; runs in a process of its own."""
     signal.signal(signal.SIGALRM, _hangs)
     result = Result()
     began = time.process_time()
-    with teller(byzantine=byzantine) as stories:
+    with opens() as stories:
         for seed in seeds:
             signal.alarm(HANGS_S)
             try:
@@ -71,14 +87,14 @@ def _hangs(number: int, frame: FrameType | None) -> None:
     raise Hangs
 
 
-def results(seeds: range, *, workers: int, byzantine: float) -> Iterator[Result]:
+def results(opens: Opens, seeds: range, *, workers: int) -> Iterator[Result]:
     """What came of the stories, portion by portion."""
     portions = [seeds[start : start + AT_ONCE] for start in range(0, len(seeds), AT_ONCE)]
     if workers == 1:
-        yield from (tell_some(portion, byzantine) for portion in portions)
+        yield from (tell_some(opens, portion) for portion in portions)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(tell_some, portions, [byzantine] * len(portions))
+        yield from pool.map(bound(tell_some, opens), portions)
 
 
 def main(args: Sequence[str]) -> int:
@@ -88,26 +104,30 @@ def main(args: Sequence[str]) -> int:
     parser.add_argument("--stories", type=int, default=1000, help="how many")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--byzantine", type=float, default=BYZANTINE, help="the share of stories with an evil server")
+    parser.add_argument("--partial-joins", action="store_true", help="only stories of rooms that are joined partially")
     wanted = parser.parse_args(args)
     total = Result()
     seeds = range(wanted.first, wanted.first + wanted.stories)
-    for result in results(seeds, workers=wanted.workers, byzantine=wanted.byzantine):
+    opens: Opens = teller_of_partial_joins if wanted.partial_joins else bound(teller, byzantine=wanted.byzantine)
+    kind = " PARTIAL_JOINS=1" if wanted.partial_joins else ""
+    kind += "" if wanted.byzantine == BYZANTINE else f" BYZANTINE={wanted.byzantine}"
+    for result in results(opens, seeds, workers=wanted.workers):
         total.add(result)
         for seed, why in result.failed:
-            share = "" if wanted.byzantine == BYZANTINE else f" BYZANTINE={wanted.byzantine}"
-            print(f"\nseed {seed} fails: {why}\nTell it again: make plays FIRST={seed} PLAYS=1{share}", flush=True)
+            print(f"\nseed {seed} fails: {why}\nTell it again: make plays FIRST={seed} PLAYS=1{kind}", flush=True)
         if total.stories % 500 < result.stories:
             print(f"{total.stories} stories, {len(total.failed)} failed, {total.cpu_s:.0f} s CPU", flush=True)
-    _sum_up(total)
+    _sum_up(total, partial_joins.FAULTS if wanted.partial_joins else FAULTS)
     return 1 if total.failed else 0
 
 
-def _sum_up(total: Result) -> None:
+def _sum_up(total: Result, faults: Sequence[str]) -> None:
     print(f"\n{total.stories} stories, {total.cpu_s:.0f} s CPU")
-    print("faults:  " + ", ".join(f"{name} {total.faults[name]}" for name in FAULTS))
-    print("attacks: " + ", ".join(f"{name} {total.attacks[name]}" for name in sorted(ATTACKS)))
-    lies = f"{total.faults['lie believed']} times; stories that parted so: {total.faults['parted by a lie']}"
-    print(f"lied to while there was nobody else to ask: {lies}")
+    print("faults:  " + ", ".join(f"{name} {total.faults[name]}" for name in faults))
+    if total.attacks:
+        print("attacks: " + ", ".join(f"{name} {total.attacks[name]}" for name in sorted(ATTACKS)))
+        lies = f"{total.faults['lie believed']} times; stories that parted so: {total.faults['parted by a lie']}"
+        print(f"lied to while there was nobody else to ask: {lies}")
     print(f"failed:  {sorted(seed for seed, _ in total.failed) or 'none'}")
 
 

@@ -15,6 +15,7 @@ from typing import Final
 from ranvier.db.migrate import migrate
 from ranvier.db.sqlite import open_sqlite
 from ranvier.proto import signing
+from tests.faster_joins.story import PartialJoins
 from tests.plays.story import BYZANTINE, tell
 from tests.plays.virtual_loop import run_virtually
 
@@ -39,22 +40,29 @@ class Teller:
     def tell(self, seed: int) -> None:
         """One of them. Raises what has gone wrong, with the story as a note."""
         with TemporaryDirectory(dir=self.folder) as folder:
-            story = tell(seed, Path(folder), steps=STEPS, template=self._template(), byzantine=self.byzantine)
+            story = tell(seed, Path(folder), steps=STEPS, template=migrated(self.folder), byzantine=self.byzantine)
             told = run_virtually(story)
         self.faults += told.faults
         self.attacks += told.attacks
 
-    def _template(self) -> Path:
-        """A database file that is migrated already."""
-        path = self.folder / "template.db"
-        if not path.exists():
-            asyncio.run(_make(path))
-        return path
-
 
 @contextmanager
 def teller(*, byzantine: float = BYZANTINE) -> Iterator[Teller]:
-    """A teller with a folder for its servers' disks, in memory if the system has such a place.
+    """A teller of stories with several whole servers."""
+    with quickly() as folder:
+        yield Teller(folder, byzantine)
+
+
+@contextmanager
+def teller_of_partial_joins() -> Iterator[PartialJoins]:
+    """A teller of stories of rooms that are joined partially."""
+    with quickly() as folder:
+        yield PartialJoins(folder, migrated(folder))
+
+
+@contextmanager
+def quickly() -> Iterator[Path]:
+    """A folder for the disks of servers, in memory if the system has such a place.
 
     What stories leave behind is collected at their end, and not while they run; and what several servers check, each for
     itself, is computed once.
@@ -64,11 +72,19 @@ def teller(*, byzantine: float = BYZANTINE) -> Iterator[Teller]:
         gc.disable()
         signing.is_signature = lru_cache(maxsize=20_000)(is_signature)
         try:
-            yield Teller(Path(folder), byzantine)
+            yield Path(folder)
         finally:
             signing.is_signature = is_signature
             gc.enable()
             gc.collect()
+
+
+def migrated(folder: Path) -> Path:
+    """A database file that is migrated already."""
+    path = folder / "template.db"
+    if not path.exists():
+        asyncio.run(_make(path))
+    return path
 
 
 async def _make(path: Path) -> None:
