@@ -44,6 +44,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, Command]]] = MappingProxyType(
         "data": {
             "backup": Command("ranvier.cli.backup", "copy a server, running or not, into a folder"),
             "restore": Command("ranvier.cli.restore", "make a server out of a backup"),
+            "db port": Command("ranvier.cli.db_port", "move a server's database from SQLite to PostgreSQL"),
         },
     }
 )

@@ -8,6 +8,7 @@ from ranvier.db.catalogue import schema_versions, tables
 from ranvier.db.engine import Reader
 from ranvier.db.migrate import UNFINISHED, Migration, mark_unfinished, migrate
 from ranvier.db.open import open_unmigrated
+from ranvier.db.port_marks import MARKS
 
 
 async def refuse_used_postgres(config: DatabaseConfig) -> None:
@@ -28,7 +29,7 @@ async def refuse_used(db: Reader, name: str) -> None:
 
 async def is_unfinished(db: Reader, found: Sequence[str]) -> bool:
     """Whether these tables are what an attempt has left."""
-    if "schema_version" not in found:
+    if "schema_version" not in found or MARKS in found:  # a port is no attempt at anything else
         return False
     versions = await schema_versions(db, "postgres")
     return UNFINISHED in versions or (not versions and len(found) == 1)
@@ -43,10 +44,10 @@ async def clear_unfinished(config: DatabaseConfig) -> None:
 
 
 async def make_tables(config: DatabaseConfig, migrations: Sequence[Migration], *, now_ms: int) -> None:
-    """Empty tables of a version, in a database that no server starts on."""
+    """Empty tables of a version, in a database that no server starts on. Goes on where it was interrupted."""
     db = await open_unmigrated(config)
     try:
-        await migrate(db, now_ms=now_ms, migrations=[])
+        await migrate(db, now_ms=now_ms, migrations=[], even_unfinished=True)
         async with db.write() as tx:
             await mark_unfinished(tx)
         await migrate(db, now_ms=now_ms, migrations=migrations, even_unfinished=True)

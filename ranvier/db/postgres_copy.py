@@ -10,7 +10,7 @@ import asyncpg
 
 from ranvier.config.sections import DatabaseConfig
 from ranvier.db.catalogue import Table, tables
-from ranvier.db.engine import Counters, Row, Tx
+from ranvier.db.engine import Counters, DatabaseError, Row, Tx
 from ranvier.db.postgres import PostgresTx
 from ranvier.db.postgres_errors import DRIVER_ERRORS, translated_error
 from ranvier.db.postgres_pool import Connection
@@ -22,19 +22,51 @@ _CHUNK_BYTES: Final = 1 << 18
 @asynccontextmanager
 async def copying(config: DatabaseConfig, *, read_only: bool) -> AsyncIterator["PostgresCopy"]:
     """A transaction: of one moment if it only reads, committed at the end if it does not. Raises `DatabaseError`."""
+    async with connected(config) as connection, connection.transaction(read_only=read_only) as copy:
+        yield copy
+
+
+@asynccontextmanager
+async def connected(config: DatabaseConfig) -> AsyncIterator["PostgresConnection"]:
+    """A connection for several transactions, one after another. Raises `DatabaseError`."""
     try:
         connection: Connection = await asyncpg.connect(**connect_arguments(config.args))
     except DRIVER_ERRORS as error:
         raise translated_error(error) from error
     try:
-        begin = "ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else ""
-        await connection.execute(f"BEGIN {begin}")
-        yield PostgresCopy(connection)
-        await connection.execute("COMMIT")
+        yield PostgresConnection(connection)
     except DRIVER_ERRORS as error:
         raise translated_error(error) from error
     finally:
         connection.terminate()
+
+
+class PostgresConnection:
+    """Make one with `connected`. After an exception it is of no use any more."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @asynccontextmanager
+    async def transaction(self, *, read_only: bool) -> AsyncIterator["PostgresCopy"]:
+        """As `copying`."""
+        begin = "ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else ""
+        await self._connection.execute(f"BEGIN {begin}")
+        yield PostgresCopy(self._connection)
+        await self._connection.execute("COMMIT")
+
+    async def lock(self, number: int, *, timeout_s: int) -> None:
+        """Hold an advisory lock for as long as the connection lives. Raises `DatabaseError` if somebody else keeps it."""
+        await self._connection.execute(f"SET lock_timeout = '{timeout_s}s'")
+        try:
+            await self._connection.execute("SELECT pg_advisory_lock($1)", number)
+        except asyncpg.LockNotAvailableError as error:
+            raise DatabaseError("somebody else is filling this database") from error
+        await self._connection.execute("SET lock_timeout = 0")
+
+    async def analyze(self) -> None:
+        """Let the database look at what it holds, so that it knows how to look for it."""
+        await self._connection.execute("ANALYZE")
 
 
 class PostgresCopy:

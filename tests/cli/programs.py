@@ -14,12 +14,17 @@ def ranvier(folder: Path, *argv: str, stdin: str = "") -> subprocess.CompletedPr
     return python_module(folder, "ranvier", *argv, stdin=stdin)
 
 
+def environment() -> dict[str, str]:
+    """The variables with which Python finds this checkout, from whatever folder."""
+    return os.environ | {"PYTHONPATH": str(_ROOT)}
+
+
 def python_module(folder: Path, module: str, *argv: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """`python -m module` with these arguments, to its end."""
     return subprocess.run(
         [sys.executable, "-m", module, *argv],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(_ROOT)},
+        env=environment(),
         capture_output=True,
         input=stdin,
         text=True,
