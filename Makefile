@@ -31,7 +31,7 @@ SEED ?=
 # How long each parser is fuzzed
 SECONDS ?= 60
 
-.PHONY: help run test plays soak fuzz bench joins e2e lint format clean
+.PHONY: help run test plays soak fuzz bench joins e2e docs lint format clean
 
 help:
 	@echo "make run      set up and start a homeserver for $(SERVER_NAME), with SQLite; keeps what is there"
@@ -42,6 +42,7 @@ help:
 	@echo "make fuzz     fuzz what reads the bytes of strangers, each parser for SECONDS=60"
 	@echo "make bench    measure this server beside Synapse, and write docs/performance-bench.md (some minutes)"
 	@echo "make e2e      let people talk with a web client in Chromium, which has to be there, and with people on Synapse"
+	@echo "make docs     build the site of docs/ and of the option reference, into build/docs"
 	@echo "make lint     style, types and layers"
 	@echo "make format   put the code into its format"
 	@echo "make clean    remove what make has installed and cached (not a server's data)"
@@ -72,6 +73,10 @@ bench: $(VENV)/.develop
 e2e: $(VENV)/.develop
 	@$(PY) -m pytest -q tests/e2e/web_client.py tests/interop/with_synapse.py $(ARGS)
 	@echo "Screenshots:" && ls build/e2e/*.png
+
+docs: $(VENV)/.develop
+	@$(PY) -m mkdocs build --quiet --strict
+	@echo "Open build/docs/index.html"
 
 lint: $(VENV)/.develop
 	$(VENV)/bin/ruff check .
@@ -105,5 +110,5 @@ $(VENV)/.run-$(EXTRAS): $(LOCKED) | $(PY)
 	@touch $@
 
 $(VENV)/.develop: $(LOCKED) | $(PY)
-	$(call install,--group dev --group test --extra postgres)
+	$(call install,--group dev --group test --group docs --extra postgres)
 	@touch $@ $(VENV)/.run-
