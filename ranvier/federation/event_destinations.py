@@ -78,6 +78,10 @@ class EventDestinations:
         hosts = await self._hosts.at(room, after or 0)
         return hosts | await self._sent_away(stored)
 
+    def rooms_told_of(self, server: str) -> set[int]:
+        """Rooms that a server may be in although nobody of it is known to have been there."""
+        return self._rooms.partials.rooms_told_of(server)
+
     async def _sent_away(self, stored: StoredEvent) -> frozenset[str]:
         event = stored.event
         if event.type != "m.room.member" or event.membership not in {"leave", "ban"} or stored.replaces is None:

@@ -73,10 +73,12 @@ class UndeliveredEvents:
         return Undelivered(sorted(latest + earlier, key=lambda entry: entry.stream_pos), is_everything)
 
     async def _rooms_of(self, destination: str, since: int) -> list[int]:
-        """Rooms with news in which somebody of the server is or was."""
+        """Rooms with news in which somebody of the server is or was, or may be."""
         users = await store.users_of(self._db, destination)
-        changed = await store.rooms_after(self._db, _last(since)) if users else []
-        rooms: list[int] = []
+        told = self._destinations.rooms_told_of(destination)
+        changed = await store.rooms_after(self._db, _last(since)) if users or told else []
+        rooms = [room_nid for room_nid in changed if room_nid in told]
+        changed = [room_nid for room_nid in changed if room_nid not in told] if users else []
         for start in range(0, len(changed), ROOMS):
             rooms += await store.rooms_with_any(self._db, changed[start : start + ROOMS], users)
             await self._clock.sleep(0)  # Reading may not have let others go on.

@@ -108,6 +108,11 @@ class PartialRooms:
         partial = self._by_nid.get(room_nid)
         return self.left.get(room_nid, NOBODY) if partial is None else partial.servers
 
+    def rooms_told_of(self, server: str) -> set[int]:
+        """The rooms that a server was said to be in when we joined them, as long as nothing better is known."""
+        partial = {room_nid for room_nid, one in self._by_nid.items() if server in one.servers}
+        return partial | {room_nid for room_nid, servers in self.left.items() if server in servers}
+
     def every(self) -> list[PartialRoom]:
         """All of them."""
         return list(self._by_nid.values())

@@ -54,6 +54,8 @@ class ScriptedRoom:
         self.rejected: set[str] = set()
         """Ids of events that have a place in the room, and change nothing."""
         self.ends: list[Event] = []
+        self._unplaced: list[Event] = []
+        """Events of other servers that have come before what they cite."""
         self._names = count()
         self.room_id = f"!room{number}:{domain_of(creator)}"
         content = {"room_version": version, "creator": creator}
@@ -178,12 +180,16 @@ class ScriptedRoom:
         return self.tell(MEMBER, {"membership": membership}, sender=by or user_id, state_key=user_id, **where)
 
     def hear(self, pdu: Mapping[str, Any]) -> Event:
-        """An event of another server: it stands in the room if what comes before it does."""
+        """An event of another server: it stands in the room as soon as what comes before it does."""
         event = parse_event({key: value for key, value in pdu.items() if key != "unsigned"}, self.version)
         if event.event_id not in self.events:
             self.events[event.event_id] = event
-            if all(event_id in self.before for event_id in event.prev_events):
-                self.place(event)
+            self._unplaced.append(event)
+            placed = True
+            while placed:
+                ready = [one for one in self._unplaced if self.before.keys() >= set(one.prev_events)]
+                self._unplaced = [one for one in self._unplaced if one not in ready]
+                placed = bool([self.place(one) for one in ready])
         return self.events[event.event_id]
 
     def _merged(self, events: Iterable[Event]) -> State:

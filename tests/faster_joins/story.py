@@ -237,7 +237,7 @@ class Story:
             await s.tell(room.say("the end"))
             await s.pause(60)
         await s.until_full(room, at_most_s=3 * 24 * 3600)
-        await s.pause(120)
+        await s.pause(7200)
         assert await s.partial(room) is None
         assert await s.rows("events") == []
         expected = {key: event.event_id for key, event in room.state.items()}

@@ -63,3 +63,18 @@ async def test_fj_33_what_others_have_missed_they_can_ask_for(s: Stage) -> None:
     assert status == 200
     assert [event["content"].get("body") for event in answer["events"]][-1] == "one"
     assert missed in [event.event_id for event in map(room.hear, answer["events"])]
+
+
+@staged()
+async def test_what_was_not_delivered_before_a_restart_reaches_servers_of_which_nobody_is_known(s: Stage) -> None:
+    room = s.room(members=[DEREK, ELSIE])
+    elsewhere = s.server("elsewhere.test")
+    await s.join_partially(room)
+    app = s.world.network.apps.pop(elsewhere.name)
+    said = await s.alice.say(room.room_id, "hello")
+    await s.pause(60)
+    await s.restart(crash=False)
+    s.world.network.apps[elsewhere.name] = app
+    await s.pause(7200)
+    assert said in elsewhere.heard_ids()
+    assert await s.partial(room) is not None
