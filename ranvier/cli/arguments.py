@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ranvier import __version__
 from ranvier.cli.parser import CommandParser
 
 Mode = Literal["generate_config", "generate_keys", "run"]
@@ -74,6 +75,7 @@ def _directory_of(path: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = CommandParser("ranvier", "Run the homeserver, or write what it needs to run.")
+    parser.add_argument("--version", action="version", version=f"Ranvier {__version__}")
     parser.add_argument(
         "-c",
         "--config-path",
@@ -117,7 +119,7 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
 def _add_generation(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("generating")
     group.add_argument("-H", "--server-name", help="the domain of the new server")
-    group.add_argument("--report-stats", choices=("yes", "no"), help="whether to report anonymous statistics")
+    group.add_argument("--report-stats", choices=("yes", "no"), help="for old scripts; nothing is ever reported")
     group.add_argument(
         "--config-directory",
         "--keys-directory",

@@ -104,6 +104,7 @@ def _unknown(words: Sequence[str]) -> int:
 def _server(words: list[str]) -> int:
     if words and words[0] in ("-h", "--help"):
         print("Ranvier, a Matrix homeserver. Without a command, the server runs: ranvier -c homeserver.yaml\n")
+        print("To try it out, in an empty folder: ranvier --server-name localhost\n")
         print("ranvier <command> --help says more about each of these:\n")
         _list(
             {**SECTIONS, "the server": {"run": Command("", "run the server, which is what happens without a command")}}

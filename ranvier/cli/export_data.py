@@ -40,7 +40,7 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output-directory",
         metavar="DIR",
-        help="a folder that is empty or not there yet, or one of an interrupted export, which goes on (a new folder)",
+        help="a folder that is empty or not there yet, or one of an interrupted export, which goes on (a new one among the temporary files)",
     )
 
 

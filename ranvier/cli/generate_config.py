@@ -64,7 +64,7 @@ def _parser() -> CommandParser:
         "--data-dir", default=here, metavar="DIR", help="where database and media will be (this folder)"
     )
     parser.add_argument(
-        "--report-stats", choices=("yes", "no"), default="no", help="whether to report anonymous statistics (no)"
+        "--report-stats", choices=("yes", "no"), default="no", help="for old scripts; nothing is ever reported"
     )
     parser.add_argument("--generate-secrets", action="store_true", help="make secrets, instead of places for them")
     parser.add_argument("-o", "--output-file", metavar="FILE", help="a new file (the standard output)")

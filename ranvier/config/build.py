@@ -141,7 +141,6 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         key_servers=build_key_servers(values, files),
         macaroon_secret_key=macaroon_secret or (derived_secret(signing_keys[0]) if signing_keys else ""),
         form_secret=files.secret(values, "form_secret"),
-        report_stats=values.boolean("report_stats"),
         warnings=tuple(values.findings.warnings),
     )
 

@@ -156,7 +156,6 @@ class Config:
     macaroon_secret_key: str = field(repr=False)
     """Set in the file, else `registration_shared_secret`, else derived from the signing key."""
     form_secret: str | None = field(repr=False)
-    report_stats: bool
 
     # Where it came from
     paths: tuple[str, ...] = ()

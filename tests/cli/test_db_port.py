@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from tests.services.postgres import Postgres
 NAME = "ranvier.test"
 KEY = f"ed25519 a_test {'A' * 43}"
 DEADLINE_S = 60
+DOCUMENT = Path(__file__).parents[2] / "docs" / "commands.md"
 
 
 @pytest.fixture
@@ -46,11 +48,13 @@ def target(postgres: Postgres, postgres_database: str) -> DatabaseDict:
 
 def _configure(folder: Path, database: DatabaseDict, *, server_name: str = NAME) -> None:
     options = {"server_name": server_name, "signing_key": KEY, "database": database}
-    (folder / "new.yaml").write_text(json.dumps(options))
+    (folder / "postgres.yaml").write_text(json.dumps(options))
 
 
 def _port(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
-    return ranvier(folder, "db", "port", "--sqlite-database", "homeserver.db", "--postgres-config", "new.yaml", *argv)
+    return ranvier(
+        folder, "db", "port", "--sqlite-database", "homeserver.db", "--postgres-config", "postgres.yaml", *argv
+    )
 
 
 async def _make(path: Path) -> None:
@@ -174,7 +178,7 @@ class _Killed:
 
     async def run(self) -> None:
         """Let it come as far as the table `users`, one row at a time, and kill it there."""
-        words = ["db", "port", "--sqlite-database", "homeserver.db", "-c", "new.yaml", "--batch-size", "1"]
+        words = ["db", "port", "--sqlite-database", "homeserver.db", "-c", "postgres.yaml", "--batch-size", "1"]
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "ranvier", *words, cwd=self.folder, env=environment(), stderr=subprocess.PIPE
         )
@@ -233,6 +237,8 @@ async def test_an_interrupted_port_goes_on(
             assert "not the same: account_data; the same command copies them again" in done.stderr
             done = await asyncio.to_thread(_port, tmp_path)
         assert done.returncode == 0, done.stderr
+        shown = DOCUMENT.read_text().partition("database [")[2].partition("\n")[2].partition("```")[0]
+        assert re.sub(r"[\d,]+ ", "N ", done.stdout) == re.sub(r"[\d,]+ ", "N ", shown)
         again = await connection.fetchval("SELECT xmin::text FROM account_data WHERE type = 'type 7'")
         assert (again == written) == (meanwhile == "nothing")  # what was there already is not copied again
         found = await connection.fetch("SELECT type, content FROM account_data ORDER BY stream_pos")
@@ -269,7 +275,7 @@ async def test_a_running_server_is_left_alone(
 )
 def test_mistakes(target: DatabaseDict, tmp_path: Path, options: dict[str, object], said: str) -> None:
     _configure(tmp_path, target)
-    file = tmp_path / "new.yaml"
+    file = tmp_path / "postgres.yaml"
     file.write_text(json.dumps(json.loads(file.read_text()) | options))
     done = _port(tmp_path)
     assert done.returncode == 1

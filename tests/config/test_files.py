@@ -66,8 +66,8 @@ def test_a_file_that_is_not_text(tmp_path: Path) -> None:
 
 
 def test_the_command_line_replaces_the_files(tmp_path: Path) -> None:
-    file = _write(tmp_path / "a.yaml", f"server_name: test\n{_KEY}report_stats: false\n")
-    assert load([file], overrides={"report_stats": True}).report_stats
+    file = _write(tmp_path / "a.yaml", f"server_name: test\n{_KEY}print_pidfile: false\n")
+    assert load([file], overrides={"print_pidfile": True}).print_pidfile
     with pytest.raises(ConfigError, match="command line: option enable_registration: needs"):
         load([file], overrides={"enable_registration": True})
 

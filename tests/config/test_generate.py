@@ -71,7 +71,6 @@ def test_what_exists_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "attribute", "value"),
     [
-        ({"report_stats": True}, "report_stats", True),
         ({"enable_registration": True}, "enable_registration", True),
         ({"enable_registration": True}, "registration_requires_token", True),
         ({"name": "example.org:8448"}, "server_name", "example.org:8448"),
@@ -80,6 +79,10 @@ def test_what_exists_is_kept(tmp_path: Path) -> None:
 def test_choices(tmp_path: Path, options: dict[str, object], attribute: str, value: object) -> None:
     config = load([str(_generate(tmp_path, **options))], create_missing=True)  # type: ignore[arg-type]  # as above
     assert getattr(config, attribute) == value
+
+
+def test_what_is_said_about_statistics_is_kept(tmp_path: Path) -> None:
+    assert b"\nreport_stats: true\n" in _generate(tmp_path, report_stats=True).read_bytes()
 
 
 def test_private_ports_are_opened_on_demand_and_then_believe_no_proxy(tmp_path: Path) -> None:
