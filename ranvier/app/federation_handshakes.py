@@ -21,6 +21,7 @@ from ranvier.federation.handshake import Handshakes
 from ranvier.federation.invite import RemoteInvites
 from ranvier.federation.invited import InvitedByOthers
 from ranvier.federation.join import RemoteJoins
+from ranvier.federation.joins_under_way import JoinsUnderWay
 from ranvier.federation.keys import ServerKeys
 from ranvier.federation.knock import RemoteKnocks
 from ranvier.federation.leave import RemoteLeaves
@@ -43,6 +44,7 @@ from ranvier.proto.signing import SigningKey
 from ranvier.ratelimit import RateLimiter
 from ranvier.rooms.invite_rules import InviteRules
 from ranvier.rooms.restricted_join import RestrictedJoins
+from ranvier.store import joined_rooms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ class HandshakeServices:
     memberships: RoomMemberships
     """What the client API calls to join, knock, invite and leave."""
     invites: RemoteInvites
+    joins_under_way: JoinsUnderWay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +101,13 @@ def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
         signing_key=signing_key,
         omits_members=needs.config.faster_joins,
     )
+
+    async def is_joined(user_id: str, room_id: str) -> bool:
+        room = await rooms.rooms.find(room_id)
+        found = await joined_rooms.of_users(needs.db, [user_id])
+        return room is not None and room.room_nid in found.get(user_id, ())
+
+    under_way = JoinsUnderWay(db=needs.db, clock=needs.clock, handshakes=handshakes, is_joined=is_joined)
     invites = RemoteInvites(
         rooms=rooms.rooms, writer=rooms.writer, accepting=rooms.accepting, client=needs.client, keys=keys
     )
@@ -154,6 +164,7 @@ def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
                 resident=resident,
                 arriving=rooms.arriving,
                 gaps=needs.gaps,
+                under_way=under_way,
             ),
             knocks=RemoteKnocks(handshakes=handshakes, keys=keys, outside=rooms.outside_memberships),
             leaves=RemoteLeaves(
@@ -169,6 +180,7 @@ def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
             server_name=server_name,
         ),
         invites=invites,
+        joins_under_way=under_way,
     )
     rooms.of_user.leave = services.memberships.leave
     return services

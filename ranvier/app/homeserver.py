@@ -215,6 +215,7 @@ class Homeserver:
             asyncio.create_task(_watched(federation.health.run), name="health of servers"),
             asyncio.create_task(_watched(federation.tidying.run), name="ends of rooms"),
             asyncio.create_task(_watched(federation.resyncs.run), name="resyncs"),
+            asyncio.create_task(_watched(federation.handshakes.joins_under_way.run), name="joins under way"),
             asyncio.create_task(_watched(admin.tasks.run), name="tasks of administrators"),
             asyncio.create_task(_watched(admin.updates.run), name="background updates"),
             asyncio.create_task(_watched(user_directory.index.run), name="user directory"),

@@ -5,13 +5,13 @@ is believed only as far as signatures, hashes and the auth rules carry it.
 """
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ranvier.federation.client import RemoteError, Unreachable
 from ranvier.federation.gaps import GapError, Gaps
 from ranvier.federation.handshake import Handshakes
+from ranvier.federation.joins_under_way import JoinsUnderWay
 from ranvier.federation.keys import ServerKeys
 from ranvier.federation.resident_rooms import ResidentRooms
 from ranvier.federation.residents import ask_each
@@ -24,8 +24,6 @@ from ranvier.proto.signing import authorising_server
 from ranvier.rooms.arrive import Arriving, BadState, ResidentAnswer, TakenIn
 from ranvier.rooms.room import Room
 from ranvier.store.events import ACCEPTED
-
-logger = logging.getLogger(__name__)
 
 SERVER_ERROR: Final = 500
 
@@ -42,6 +40,7 @@ class RemoteJoins:
         resident: ResidentRooms,
         arriving: Arriving,
         gaps: Gaps,
+        under_way: JoinsUnderWay,
     ) -> None:
         self._handshakes = handshakes
         self._screens = screens
@@ -49,36 +48,37 @@ class RemoteJoins:
         self._resident = resident
         self._arriving = arriving
         self._gaps = gaps
+        self._under_way = under_way
 
     async def join(self, user_id: str, room_id: str, servers: Sequence[str], content: Mapping[str, Any]) -> None:
         """Join with this content of the member event; returns when the room, with the join, is durable here.
 
         The servers are asked in order. Raises what the client is told: 403, 400, 404 of the other servers, else 502.
         """
-        taken_in: list[str] = []
 
         async def through(server: str) -> None:
             template = await self._handshakes.make(server, "join", room_id, user_id)
             sent = self._handshakes.complete(template, content)
+            await self._under_way.begin(user_id, room_id, server)
             try:
                 answer = await self._handshakes.send(server, "join", sent)
             except Unreachable:
                 # It may have let us in, and only its answer has been lost: then it gives it again.
-                taken_in.append(server)
                 answer = await self._handshakes.send(server, "join", sent)
             except RemoteError as error:
-                if error.status >= SERVER_ERROR:
-                    taken_in.append(server)  # It, or what stands before it, may have given up on an answer only.
+                if (
+                    error.status < SERVER_ERROR
+                ):  # Else it, or what stands before it, may have given up on an answer only.
+                    await self._under_way.refused(user_id, room_id, server)
                 raise
-            taken_in.append(server)
             await self._take_up(server, room_id, split_answer(answer, sent))
 
         try:
             await ask_each(servers, through)
         except MatrixError:
-            for server in dict.fromkeys(taken_in):
-                await self._take_back(server, room_id, user_id)
+            await self._under_way.failed(user_id, room_id)
             raise
+        await self._under_way.succeeded(user_id, room_id)
 
     async def _take_up(self, server: str, room_id: str, answer: JoinAnswer) -> None:
         await self._check_authoriser(answer.join)
@@ -93,15 +93,6 @@ class RemoteJoins:
                 raise
             # With the events before the join has come that the others of us are not in the room any more.
             await self._begin(room_id, answer, server)
-
-    async def _take_back(self, server: str, room_id: str, user_id: str) -> None:
-        """The room must not believe that a user is in it whose server has not come in."""
-        try:
-            template = await self._handshakes.make(server, "leave", room_id, user_id)
-            leave = self._handshakes.complete(template, {"membership": "leave"})
-            await self._handshakes.send(server, "leave", leave)
-        except (RemoteError, Unreachable, BadAnswer) as error:
-            logger.warning("The join of %s to %s could not be taken back at %s: %s", user_id, room_id, server, error)
 
     async def _check_authoriser(self, join: Event) -> None:
         """A join to a restricted room is worth nothing without the signature of who lets the user in."""
