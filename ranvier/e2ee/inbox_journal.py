@@ -4,12 +4,13 @@ What nobody has fetched after a while is packed up, device by device, to wait in
 """
 
 from bisect import bisect_right, insort
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
 
 from ranvier.store.to_device import Device, Packet, Waiting
+from ranvier.store.to_device_journal import Sent
 
 PACKED_AT_ONCE: Final = 1 << 20
 """Bytes that are packed up together at most, or one request: others wait meanwhile."""
@@ -21,8 +22,8 @@ KEPT_BYTES: Final = 64 << 20
 @dataclass(slots=True)
 class _Request:
     position: int
-    sent: float
-    events: dict[Device, bytes]
+    since: float
+    sent: Sent
     size_bytes: int
 
 
@@ -38,15 +39,16 @@ class InboxJournal:
         self._newest: dict[Device, int] = {}
         self._size_bytes = 0
 
-    def add(self, position: int, events: Mapping[Device, bytes], now: float) -> None:
+    def add(self, position: int, sent: Sent, now: float) -> None:
         """The messages of a request are durable."""
-        request = _Request(position, now, dict(events), sum(map(len, events.values())))
+        devices = sent.contents
+        request = _Request(position, now, sent, sum(map(len, devices.values())))
         insort(self._requests, request, key=_position)
         self._size_bytes += request.size_bytes
         if request is self._requests[-1]:
-            self._newest.update(dict.fromkeys(events, position))
+            self._newest.update(dict.fromkeys(devices, position))
         else:
-            for device in events:
+            for device in devices:
                 self._newest[device] = max(position, self.newest(device))
 
     def newest(self, device: Device) -> int:
@@ -55,7 +57,7 @@ class InboxJournal:
 
     def positions(self, device: Device) -> list[int]:
         """Where there is something for a device."""
-        return [request.position for request in self._requests if device in request.events]
+        return [request.position for request in self._requests if device in request.sent.contents]
 
     def read(self, device: Device, *, since: int, upto: int, limit: int) -> Sequence[Waiting]:
         """The first messages with `since < position <= upto`."""
@@ -64,7 +66,7 @@ class InboxJournal:
             request = self._requests[index]
             if request.position > upto or len(found) == limit:
                 break
-            event = request.events.get(device)
+            event = request.sent.event(device)
             if event is not None:
                 found.append(Waiting(request.position, event))
         return found
@@ -73,7 +75,7 @@ class InboxJournal:
         """The device is gone."""
         if self._newest.pop(device, None) is not None:
             for request in self._requests:
-                request.events.pop(device, None)
+                request.sent.contents.pop(device, None)
 
     def to_pack(self, *, sent_before: float, committed: int) -> int | None:
         """Up to which position to pack up what was sent before a moment, or is too much to be kept.
@@ -82,7 +84,7 @@ class InboxJournal:
         """
         upto, size_bytes = None, 0
         for request in self._requests:
-            is_due = request.sent < sent_before or self._size_bytes - size_bytes > KEPT_BYTES
+            is_due = request.since < sent_before or self._size_bytes - size_bytes > KEPT_BYTES
             size_bytes += request.size_bytes
             too_much = upto is not None and size_bytes > PACKED_AT_ONCE
             if not is_due or request.position > committed or too_much:
@@ -94,7 +96,7 @@ class InboxJournal:
         """What waits up to a position and has not been acknowledged, device by device."""
         waiting: dict[Device, list[Waiting]] = {}
         for request in self._requests[: bisect_right(self._requests, upto, key=_position)]:
-            for device, event in request.events.items():
+            for device, event in request.sent.events():
                 if request.position > acknowledged(device):
                     waiting.setdefault(device, []).append(Waiting(request.position, event))
         for (user_id, device_id), messages in waiting.items():
@@ -106,7 +108,7 @@ class InboxJournal:
         count = bisect_right(self._requests, upto, key=_position)
         for request in self._requests[:count]:
             self._size_bytes -= request.size_bytes
-            for device in request.events:
+            for device in request.sent.contents:
                 if self._newest.get(device, upto + 1) <= upto:
                     del self._newest[device]
         del self._requests[:count]

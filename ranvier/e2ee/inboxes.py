@@ -20,7 +20,7 @@ from ranvier.ports import Clock
 from ranvier.store import to_device as store
 from ranvier.store import to_device_journal as journal_store
 from ranvier.store.to_device import Device, Packet, Waiting
-from ranvier.store.to_device_journal import Events
+from ranvier.store.to_device_journal import Sent
 from ranvier.users.stream_positions import StreamPositions
 
 logger = logging.getLogger(__name__)
@@ -66,8 +66,8 @@ class Inboxes:
     async def load(cls, db: Database, clock: Clock) -> "Inboxes":
         """Go on after the last position that may have been given out. Two statements and a transaction."""
         inboxes = cls(db=db, clock=clock, reserved=await store.reserved_pos(db))
-        for position, events in (await journal_store.all_rows(db)).items():
-            inboxes._journal.add(position, events, clock.monotonic())
+        for position, sent in (await journal_store.all_rows(db)).items():
+            inboxes._journal.add(position, sent, clock.monotonic())
         await inboxes._reserve()
         return inboxes
 
@@ -80,15 +80,19 @@ class Inboxes:
             await self._reserve()
         return self.positions.take()
 
-    async def save(self, tx: Tx, position: int, events: Events) -> None:
-        """Write down the messages of a request, each for another device. One statement; `sent` after the commit."""
-        await journal_store.insert(tx, position, events)
+    async def save(self, tx: Tx, position: int, sent: Sent, body: bytes | None = None) -> None:
+        """Write down the messages of a request. One statement; `committed` after the commit.
 
-    def sent(self, position: int, events: Events) -> None:
-        """These messages have been committed."""
-        self._journal.add(position, events, self._clock.monotonic())
-        for device in events:
-            inbox = self._inboxes.get(device)
+        `body`: the request as it came, if each of its messages is in `sent`, for the device that it names.
+        """
+        await journal_store.insert(tx, position, sent, body)
+
+    def committed(self, position: int, sent: Sent) -> None:
+        """These messages are durable. What is in `sent` changes when a device goes."""
+        self._journal.add(position, sent, self._clock.monotonic())
+        inbox_of = self._inboxes.get
+        for device in sent.contents:
+            inbox = inbox_of(device)
             if inbox is not None and inbox.newest < position:
                 inbox.newest = position
 

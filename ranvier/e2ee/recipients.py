@@ -7,7 +7,6 @@ from typing import Final
 from ranvier.db.engine import Reader
 from ranvier.store import to_device as store
 from ranvier.store.to_device import Device
-from ranvier.store.to_device_journal import Events
 
 EVERY_DEVICE: Final = "*"
 USERS: Final = 20_000
@@ -24,7 +23,7 @@ class Recipients:
     def __init__(self) -> None:
         self._known: OrderedDict[str, frozenset[str]] = OrderedDict()
 
-    async def addressed(self, db: Reader, messages: Events) -> Events:
+    async def addressed(self, db: Reader, messages: dict[Device, bytes]) -> dict[Device, bytes]:
         """What goes into which inbox, of messages for devices or `*`. At most one statement."""
         known = self._known
         missing = {user_id for user_id, device_id in messages if device_id not in known.get(user_id, _NONE)}
@@ -46,13 +45,13 @@ class Recipients:
         self._known.pop(user_id, None)
 
 
-def _addressed(messages: Events, known: Mapping[str, Collection[str]]) -> Events:
+def _addressed(messages: dict[Device, bytes], known: Mapping[str, Collection[str]]) -> dict[Device, bytes]:
     """One message a device, that for the device itself before the one for all."""
     found: dict[Device, bytes] = {}
-    for (user_id, device_id), event in messages.items():
+    for (user_id, device_id), content in messages.items():
         if device_id == EVERY_DEVICE:
             for each in known.get(user_id, ()):
-                found.setdefault((user_id, each), event)
+                found.setdefault((user_id, each), content)
         elif device_id in known.get(user_id, ()):
-            found[user_id, device_id] = event
+            found[user_id, device_id] = content
     return found

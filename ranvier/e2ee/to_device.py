@@ -10,13 +10,13 @@ import orjson
 
 from ranvier.db.engine import Database, Tx
 from ranvier.e2ee.inboxes import Inboxes
-from ranvier.e2ee.olm_content import OlmContent
+from ranvier.e2ee.plain_messages import PlainMessages
 from ranvier.ports import Clock
 from ranvier.proto.errors import MatrixError, bad_json, invalid_param
 from ranvier.proto.ids import domain_of
 from ranvier.store import to_device as store
 from ranvier.store.to_device import Device
-from ranvier.store.to_device_journal import Events
+from ranvier.store.to_device_journal import Sent
 from ranvier.users.requester import Requester
 from ranvier.users.text import is_storable
 
@@ -24,14 +24,11 @@ MAX_TYPE_LENGTH: Final = 255
 
 Messages = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """By user and device (or `*`) the content."""
-AnyMessages = Messages | Mapping[str, Mapping[str, OlmContent]]
 RemoteStep = Callable[[Tx, str, str, Messages], Awaitable[Callable[[], None]]]
 """`(tx, sender, type, messages)`: keeps what is for users of other servers, in the transaction of the request.
 
 What it returns is called when that has been committed.
 """
-_HEAD: Final = b'{"content":'
-_encode_olm: Final = msgspec.json.Encoder().encode
 RECEIVED: Final = ""
 """In the place of a device, where another server is the one that sends."""
 
@@ -60,7 +57,7 @@ class ToDevice:
         self._untold: list[tuple[int, set[str]]] = []
         """Who has got something at a position that is not committed yet, because an earlier one is still open."""
 
-    async def send(self, requester: Requester, type: str, txn_id: str, messages: AnyMessages) -> None:
+    async def send(self, requester: Requester, type: str, txn_id: str, messages: Messages | PlainMessages) -> None:
         """Send messages as a client asks; a repetition of its request sends nothing. One transaction.
 
         Devices that do not exist are left out. Raises 400 `M_INVALID_PARAM` and `M_BAD_JSON`.
@@ -71,24 +68,30 @@ class ToDevice:
             return
         sender, device_id = requester.user_id, requester.device_id or ""
         request = blake2b(f"{type}\n{txn_id}".encode(), digest_size=16).digest()
-        local, remote = self._by_place(messages, _Events(sender, type))
+        body = None
+        if isinstance(messages, PlainMessages):
+            body = messages.body
+            local, remote = self._plain_by_place(messages)
+        else:
+            local, remote = self._by_place(messages)
         position = await self._inboxes.take()
-        events: Events = {}
+        sent = Sent(sender, type, {})
         committed: list[Callable[[], None]] = []
         try:
             async with self._db.write() as tx:
                 if not await store.begin(tx, sender, device_id, request, self._clock.now_ms()):
                     return
                 if local:
-                    events = await self._inboxes.recipients.addressed(tx, local)
-                if events:
-                    await self._inboxes.save(tx, position, events)
+                    sent = Sent(sender, type, await self._inboxes.recipients.addressed(tx, local))
+                if sent.contents:
+                    is_whole = sent.contents is local and not remote
+                    await self._inboxes.save(tx, position, sent, body if is_whole else None)
                 if remote:
                     committed = [await step(tx, sender, type, remote) for step in self.remote_steps]
             for tell in committed:
                 tell()
-            self._inboxes.sent(position, events)
-            self._untold.append((position, {user_id for user_id, _ in events}))
+            self._inboxes.committed(position, sent)
+            self._untold.append((position, {user_id for user_id, _ in sent.contents}))
         finally:
             self._inboxes.positions.close(position)
             self._tell()
@@ -103,7 +106,7 @@ class ToDevice:
         if not ready:
             return
         positions: list[int] = []
-        sent: list[tuple[int, Events]] = []
+        saved: list[tuple[int, Sent]] = []
         try:
             for _ in ready:
                 positions.append(await self._inboxes.take())
@@ -111,23 +114,22 @@ class ToDevice:
                 for position, (one, local) in zip(positions, ready, strict=True):
                     request = blake2b(one.message_id.encode(), digest_size=16).digest()
                     if await store.begin(tx, origin, RECEIVED, request, now_ms):
-                        events = await self._inboxes.recipients.addressed(tx, local)
-                        if events:
-                            await self._inboxes.save(tx, position, events)
-                            sent.append((position, events))
-            for position, events in sent:
-                self._inboxes.sent(position, events)
-                self._untold.append((position, {user_id for user_id, _ in events}))
+                        sent = Sent(one.sender, one.type, await self._inboxes.recipients.addressed(tx, local))
+                        if sent.contents:
+                            await self._inboxes.save(tx, position, sent)
+                            saved.append((position, sent))
+            for position, sent in saved:
+                self._inboxes.committed(position, sent)
+                self._untold.append((position, {user_id for user_id, _ in sent.contents}))
         finally:
             for position in positions:
                 self._inboxes.positions.close(position)
             self._tell()
 
-    def _storable(self, received: Received) -> Events:
-        """What can be kept, as events; nothing if one of them cannot be encoded."""
-        events = _Events(received.sender, received.type)
+    def _storable(self, received: Received) -> dict[Device, bytes]:
+        """What can be kept; nothing if one of them cannot be encoded."""
         try:
-            return self._by_place(received.messages, events)[0]
+            return self._by_place(received.messages)[0]
         except MatrixError:
             return {}
 
@@ -139,33 +141,46 @@ class ToDevice:
             for listener in self.listeners if recipients else ():
                 listener(recipients)
 
-    def _by_place(self, messages: AnyMessages, events: "_Events") -> tuple[Events, Messages]:
-        """Messages for users of this server and for others. All are encoded now, so that errors come before writing."""
+    def _by_place(self, messages: Messages) -> tuple[dict[Device, bytes], Messages]:
+        """Contents for users of this server and messages for others.
+
+        All are encoded now, so that errors come before writing. Raises 400 `M_BAD_JSON`.
+        """
         local: dict[Device, bytes] = {}
         remote = {}
-        encode = events.encode
         for user_id, by_device in messages.items():
             if domain_of(user_id) != self._server_name:
                 for content in by_device.values():
-                    encode(content)
-                remote[user_id] = msgspec.to_builtins(by_device)
+                    _encode(content)
+                remote[user_id] = by_device
             elif is_storable(user_id):
                 for device_id, content in by_device.items():
-                    local[user_id, device_id] = encode(content)
+                    local[user_id, device_id] = _encode(content)
+        return local, remote
+
+    def _plain_by_place(self, messages: PlainMessages) -> tuple[dict[Device, bytes], Messages]:
+        """The same. Only what other servers get is looked into."""
+        local: dict[Device, bytes] = {}
+        remote = {}
+        for user_id, by_device in messages.contents.items():
+            if user_id.partition(":")[2] == self._server_name:
+                for device_id, content in by_device.items():
+                    local[user_id, device_id] = content
+            else:
+                remote[user_id] = {device_id: _decode(content) for device_id, content in by_device.items()}
         return local, remote
 
 
-class _Events:
-    """The events of one request."""
+def _encode(content: Mapping[str, Any]) -> bytes:
+    """Raises 400 `M_BAD_JSON` for what JSON of 64 bits cannot hold."""
+    try:
+        return orjson.dumps(content)
+    except TypeError as error:
+        raise bad_json("A message cannot be stored") from error
 
-    def __init__(self, sender: str, type: str) -> None:
-        self._tail = b',"sender":%b,"type":%b}' % (orjson.dumps(sender), orjson.dumps(type))
 
-    def encode(self, content: Mapping[str, Any] | OlmContent) -> bytes:
-        """Raises 400 `M_BAD_JSON` for what JSON of 64 bits cannot hold."""
-        if isinstance(content, OlmContent):
-            return b"".join((_HEAD, _encode_olm(content), self._tail))
-        try:
-            return b"".join((_HEAD, orjson.dumps(content), self._tail))
-        except TypeError as error:
-            raise bad_json("A message cannot be stored") from error
+def _decode(content: bytes) -> Mapping[str, Any]:
+    """As `_encode`."""
+    decoded: Mapping[str, Any] = msgspec.json.decode(content)
+    _encode(decoded)
+    return decoded

@@ -2,9 +2,13 @@
 
 Spec: client-server API, "Send-to-Device messaging". A row is written at once and never changed but when a device is
 removed; it goes when every message of it has been delivered or moved to where longer waiting ones are.
+
+It is written in one of two ways: as the client sent it, an object, where every message goes to the device that it names;
+or as a list of devices and one of events.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -12,19 +16,60 @@ import msgspec
 from ranvier.db.engine import Reader, Tx
 from ranvier.store.to_device import Device
 
-Events = Mapping[Device, bytes]
-"""By device the event as the client gets it."""
 
-_Content = tuple[list[tuple[str, str, int]], list[msgspec.Raw]]
-_DECODER: Final = msgspec.json.Decoder(_Content)
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What one request sends: messages of one sender and type."""
+
+    sender: str
+    type: str
+    contents: dict[Device, bytes]
+    """By device the content in JSON."""
+
+    def event(self, device: Device) -> bytes | None:
+        """The event as the client gets it; `None` if there is none for the device."""
+        content = self.contents.get(device)
+        return None if content is None else b'{"content":%b%b' % (content, self._tail())
+
+    def events(self) -> Iterator[tuple[Device, bytes]]:
+        """All of them."""
+        tail = self._tail()
+        return ((device, b'{"content":%b%b' % (content, tail)) for device, content in self.contents.items())
+
+    def _tail(self) -> bytes:
+        return b',"sender":%b,"type":%b}' % (msgspec.json.encode(self.sender), msgspec.json.encode(self.type))
 
 
-async def insert(tx: Tx, stream_pos: int, events: Events) -> None:
-    """Note the messages of a request. One statement."""
-    await tx.run("INSERT INTO to_device_journal (stream_pos, messages) VALUES ($1, $2)", stream_pos, _encode(events))
+class _Messages(msgspec.Struct):
+    messages: dict[str, dict[str, msgspec.Raw]]
 
 
-async def all_rows(db: Reader) -> dict[int, Events]:
+class _AsItCame(msgspec.Struct):
+    type: str
+    sender: str
+    body: _Messages
+
+
+class _Event(msgspec.Struct):
+    content: msgspec.Raw
+    sender: str
+    type: str
+
+
+_AS_IT_CAME: Final = msgspec.json.Decoder(_AsItCame)
+_LISTS: Final = msgspec.json.Decoder(tuple[list[tuple[str, str, int]], list[_Event]])
+
+
+async def insert(tx: Tx, stream_pos: int, sent: Sent, body: bytes | None = None) -> None:
+    """Note the messages of a request. One statement.
+
+    `body`: the request as it came, if each of its messages is in `sent`, for the device that it names.
+    """
+    row = _as_lists(sent) if body is None else _as_it_came(sent, body)
+    await tx.run("INSERT INTO to_device_journal (stream_pos, messages) VALUES ($1, $2)", stream_pos, row)
+
+
+async def all_rows(db: Reader) -> dict[int, Sent]:
     """The whole journal, in order. One statement."""
     rows = await db.all("SELECT stream_pos, messages FROM to_device_journal ORDER BY stream_pos")
     return {row[0]: _decode(row[1]) for row in rows}
@@ -44,26 +89,41 @@ async def delete_of_devices(tx: Tx, positions: Mapping[str, Collection[int]], us
     gone = {(user_id, device_id) for device_id in positions}
     await tx.many(
         "UPDATE to_device_journal SET messages = $2 WHERE stream_pos = $1",
-        [(row[0], _encode(_without(_decode(row[1]), gone))) for row in rows],
+        [(row[0], _as_lists(_without(_decode(row[1]), gone))) for row in rows],
     )
 
 
-def _without(events: Events, devices: Collection[Device]) -> Events:
-    return {device: event for device, event in events.items() if device not in devices}
+def _without(sent: Sent, devices: Collection[Device]) -> Sent:
+    left = {device: content for device, content in sent.contents.items() if device not in devices}
+    return Sent(sent.sender, sent.type, left)
 
 
-def _encode(events: Events) -> bytes:
-    """An event that goes to many devices is written once: the very same event, for to compare all would cost more."""
-    different = {id(event): event for event in events.values()}
-    if len(different) == len(events):
-        recipients = [(*device, index) for index, device in enumerate(events)]
-    else:
-        indexes = {identity: index for index, identity in enumerate(different)}
-        recipients = [(*device, indexes[id(event)]) for device, event in events.items()]
-    return b"[%b,[%b]]" % (msgspec.json.encode(recipients), b",".join(different.values()))
+def _as_it_came(sent: Sent, body: bytes) -> bytes:
+    head = b'{"type":%b,"sender":%b,"body":' % (msgspec.json.encode(sent.type), msgspec.json.encode(sent.sender))
+    return b"".join((head, body, b"}"))
 
 
-def _decode(messages: bytes) -> Events:
-    recipients, encoded = _DECODER.decode(messages)
-    events = [bytes(event) for event in encoded]
-    return {(user_id, device_id): events[index] for user_id, device_id, index in recipients}
+def _as_lists(sent: Sent) -> bytes:
+    """A content that goes to many devices is written once: the very same, for to compare all would cost more."""
+    different = {id(content): device for device, content in sent.contents.items()}
+    indexes = {identity: index for index, identity in enumerate(different)}
+    recipients = [(*device, indexes[id(content)]) for device, content in sent.contents.items()]
+    events = dict(sent.events())
+    return b"[%b,[%b]]" % (msgspec.json.encode(recipients), b",".join(events[device] for device in different.values()))
+
+
+def _decode(row: bytes) -> Sent:
+    if row.startswith(b"{"):
+        request = _AS_IT_CAME.decode(row)
+        contents = {
+            (user_id, device_id): bytes(content)
+            for user_id, by_device in request.body.messages.items()
+            for device_id, content in by_device.items()
+        }
+        return Sent(request.sender, request.type, contents)
+    recipients, events = _LISTS.decode(row)
+    if not events:
+        return Sent("", "", {})
+    different = [bytes(event.content) for event in events]
+    contents = {(user_id, device_id): different[index] for user_id, device_id, index in recipients}
+    return Sent(events[0].sender, events[0].type, contents)

@@ -128,8 +128,15 @@ async def test_bad_messages(alice: Person, bob: Person, messages: Any) -> None:
     assert await bob.inbox() == []
 
 
-async def test_numbers_that_nobody_can_hold(alice: Person, bob: Person) -> None:
-    raw = b'{"messages":{"@bob:ranvier.test":{"*":{"n":%d}}}}' % 2**70
+@pytest.mark.parametrize(
+    "messages",
+    [
+        b'{"@far:elsewhere.test":{"*":{"n":%d}}}' % 2**70,
+        b'{"@bob:ranvier.test":{"*":{"n":%d,"a":"\\u0061"}}}' % 2**70,
+    ],
+)
+async def test_numbers_that_nobody_can_hold(alice: Person, bob: Person, messages: bytes) -> None:
+    raw = b'{"messages":%b}' % messages
     answer = await alice.client.request("PUT", "/_matrix/client/v3/sendToDevice/m.test/1", raw=raw)
     assert answer.status == 400
     assert await bob.inbox() == []

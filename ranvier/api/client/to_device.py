@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from ranvier.e2ee.olm_content import parse_olm
-from ranvier.e2ee.to_device import AnyMessages, ToDevice
+from ranvier.e2ee.plain_messages import parse_plain
+from ranvier.e2ee.to_device import ToDevice
 from ranvier.http.request import Request
 from ranvier.http.response import EMPTY_OBJECT, Nothing, Response
 from ranvier.http.route import Auth, Route, paths, routes
@@ -40,8 +40,6 @@ class ToDeviceApi:
     async def send(self, request: Request) -> Response:
         """Send messages; a repetition of the request sends nothing."""
         params = request.params
-        messages: AnyMessages | None = parse_olm(request.content)
-        if messages is None:
-            messages = request.json(ToDeviceMessages).messages
+        messages = parse_plain(request.content) or request.json(ToDeviceMessages).messages
         await self._to_device.send(request.requester, params["event_type"], params["txn_id"], messages)
         return EMPTY_OBJECT
