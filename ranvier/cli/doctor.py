@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Final
 
 from ranvier.cli.config_files import own_files
+from ranvier.cli.doctor_clock import not_compared
 from ranvier.cli.doctor_config import examine_config
 from ranvier.cli.doctor_database import examine_database
 from ranvier.cli.doctor_findings import Finding, as_json, is_ill
 from ranvier.cli.doctor_machine import examine_machine
-from ranvier.cli.doctor_network import examine_network
+from ranvier.cli.doctor_network import examine_network, open_network
 from ranvier.cli.opening import read_config, sqlite_path
 from ranvier.cli.parser import CommandParser, add_config_option
 from ranvier.cli.running import run_command
 from ranvier.config.load import ConfigError
 from ranvier.config.model import Config
-from ranvier.net.open import open_transport
 from ranvier.ports import SystemClock
 
 NAME: Final = "ranvier doctor"
@@ -62,17 +62,25 @@ async def examine(config_paths: Sequence[str] | None, *, now_s: float, offline: 
     try:
         config = read_config(config_paths)
     except ConfigError as error:
-        return [Finding("error", "configuration", text, "correct it; docs/configuration.md") for text in error.errors]
+        return [Finding("error", "configuration", text, _remedy(text)) for text in error.errors]
     findings = [Finding("ok", "configuration", ", ".join(config.paths)), *examine_config(config)]
     findings += examine_machine(config, secrets=_secrets(config, config_paths), data=_data(config), now_s=now_s)
     findings += [finding async for finding in examine_database(config)]
     if not offline:
-        transport = open_transport(config, clock=SystemClock())
+        network = open_network(config, clock=SystemClock())
         try:
-            findings += await examine_network(config.server_name, transport, now=time.time)
+            findings += await examine_network(config, network, now=time.time)
         finally:
-            await transport.close()
-    return findings
+            await network.close()
+    return findings + not_compared(findings)
+
+
+def _remedy(mistake: str) -> str:
+    if "signing_key_path: cannot read" in mistake and "No such file" in mistake:
+        return (
+            "of a new server it is made by ranvier --generate-keys, and by the first start; of an old one, put it back"
+        )
+    return "correct it; docs/configuration.md"
 
 
 def _secrets(config: Config, config_paths: Sequence[str] | None) -> list[Path]:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from ranvier.cli.doctor_findings import Finding
 from ranvier.config.model import Config
+from ranvier.net.peer import without_brackets
+from ranvier.proto.ids import split_server_name
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -18,22 +20,22 @@ def examine_config(config: Config) -> Iterator[Finding]:
 
 def _server_name(config: Config) -> Finding:
     name = config.server_name
-    host = name.rpartition(":")[0] if ":" in name else name
-    if host in _LOOPBACK:
+    host, port = split_server_name(name)
+    if without_brackets(host) in _LOOPBACK:
         return Finding(
             "warning",
             "server_name",
             f"{name} means every machine itself, so no other server can reach this one, and the name cannot be changed later",
             "for more than a trial, begin anew with the domain that user IDs are to end in",
         )
-    if host.replace(".", "").isdigit() or "[" in host:
+    if host.replace(".", "").isdigit() or host.startswith("["):
         return Finding(
             "note",
             "server_name",
             f"{name} is an address: user IDs will end in it for ever",
             "a domain can move; an address cannot",
         )
-    if host != name:
+    if port is not None:
         return Finding(
             "note",
             "server_name",

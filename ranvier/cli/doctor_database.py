@@ -1,8 +1,10 @@
 """What `ranvier doctor` sees of the database, without changing it."""
 
 import os
+import time
 from collections.abc import AsyncIterator
 
+from ranvier.cli.doctor_clock import compare
 from ranvier.cli.doctor_findings import Finding
 from ranvier.cli.opening import sqlite_path
 from ranvier.config.model import Config
@@ -29,6 +31,8 @@ async def examine_database(config: Config) -> AsyncIterator[Finding]:
     try:
         yield await _schema(db)
         yield await (_sqlite(db) if db.dialect == "sqlite" else _postgres(db))
+        if db.dialect == "postgres" and not await _is_on_this_machine(db):
+            yield compare("the database", await _time(db), time.time())
     except DatabaseError as error:
         yield Finding("error", "database", str(error), "restore a backup (`ranvier restore`)")
     finally:
@@ -57,6 +61,18 @@ async def _sqlite(db: Database) -> Finding:
             "error", "database", f"damaged: {wrong[0]}", "stop the server and restore a backup (`ranvier restore`)"
         )
     return Finding("ok", "database", "SQLite, undamaged")
+
+
+async def _is_on_this_machine(db: Database) -> bool:
+    """Then its clock is ours."""
+    return bool(
+        await db.value("SELECT inet_server_addr() IS NULL OR inet_server_addr() = inet_client_addr()")  # a unix socket
+    )
+
+
+async def _time(db: Database) -> float:
+    """In seconds since 1970, by its clock."""
+    return float(await db.value("SELECT extract(epoch FROM clock_timestamp())"))
 
 
 async def _postgres(db: Database) -> Finding:

@@ -1,9 +1,8 @@
-"""What `ranvier doctor` sees on the machine: files, ports, certificates, limits."""
+"""What `ranvier doctor` sees on the machine: files, certificates, limits; with the ports."""
 
 import os
 import resource
 import shutil
-import socket
 import ssl
 import stat
 from collections.abc import Iterator, Sequence
@@ -11,8 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from ranvier.cli.doctor_findings import Finding
+from ranvier.cli.doctor_ports import examine_port
 from ranvier.config.model import Config
-from ranvier.config.sections import Listener
+from ranvier.net.peer import without_brackets
+from ranvier.proto.ids import split_server_name
 
 FEW_FILES: Final = 4096
 LITTLE_SPACE: Final = 1 << 30
@@ -25,7 +26,9 @@ def examine_machine(config: Config, *, secrets: Sequence[Path], data: Path | Non
     """`secrets`: files that nobody else should read. `data`: the folder that grows."""
     yield from (_secret(path) for path in secrets if path.exists())
     yield from _certificate(config, now_s)
-    yield from (finding for listener in config.listeners if (finding := _port(listener)) is not None)
+    yield from (
+        finding for listener in config.listeners if (finding := examine_port(listener, config.server_name)) is not None
+    )
     yield _files()
     if data is not None:
         yield _space(data)
@@ -44,7 +47,7 @@ def _certificate(config: Config, now_s: float) -> Iterator[Finding]:
     certificate, key = config.tls_certificate_path, config.tls_private_key_path
     if certificate is None or key is None:
         return
-    host = config.server_name.rpartition(":")[0] or config.server_name
+    host = without_brackets(split_server_name(config.server_name)[0])
     try:
         expires_s = certificate_expiry(certificate, key, host)
     except ssl.SSLCertVerificationError as error:
@@ -97,36 +100,6 @@ def certificate_expiry(certificate: str, key: str, host: str) -> float:
                 continue
     found = client.getpeercert() or {}
     return float(ssl.cert_time_to_seconds(str(found["notAfter"])))
-
-
-def _port(listener: Listener) -> Finding | None:
-    if listener.port is None:
-        return None
-    for address in listener.bind_addresses:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        try:
-            with socket.socket(family, socket.SOCK_STREAM) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:
-                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                probe.bind((address, listener.port))
-        except PermissionError:
-            return Finding(
-                "error",
-                "ports",
-                f"{listener.port} needs rights that this user has not",
-                "use a port above 1023 behind a reverse proxy",
-            )
-        except OSError as error:
-            if family == socket.AF_INET6 and len(listener.bind_addresses) > 1:
-                continue  # a machine without IPv6
-            return Finding(
-                "note",
-                "ports",
-                f"{listener.port} on {address} is taken ({error.strerror}); fine, if the server is running",
-                f"see who has it: ss -ltnp 'sport = {listener.port}'",
-            )
-    return Finding("ok", "ports", f"{listener.port} is free")
 
 
 def _files() -> Finding:

@@ -1,48 +1,88 @@
-"""What `ranvier doctor` sees from outside: this server as other servers find it, and the clock of what answers for it."""
+"""What `ranvier doctor` sees from outside: this server as other servers find it, and the clocks of others."""
 
-from collections.abc import Callable, Iterator
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
+from ranvier.cli.doctor_clock import KEYS, LIMIT_BYTES, TIMEOUT_S, ask_clocks, compare, date_of
 from ranvier.cli.doctor_findings import Finding
-from ranvier.ports import FederationAnswer, FederationTransport, FederationUnreachable
+from ranvier.cli.doctor_road import Road, examine_road
+from ranvier.config.model import Config
+from ranvier.net.address_rules import AddressRules
+from ranvier.net.open import open_reach
+from ranvier.net.proxies import Proxies
+from ranvier.net.resolver import Resolver
+from ranvier.net.tls import TrustRules
+from ranvier.net.transport import NetTransport
+from ranvier.net.well_known import WellKnown
+from ranvier.ports import Clock, FederationAnswer, FederationTransport, FederationUnreachable
 
-TIMEOUT_S: Final = 15
-LIMIT_BYTES: Final = 65_536
-LATE_S: Final = 60
-_KEYS: Final = "/_matrix/key/v2/server"
+MOST_CLOCKS: Final = 3
 
 
 class _Keys(msgspec.Struct):
     server_name: str
 
 
-async def examine_network(
-    server_name: str, transport: FederationTransport, *, now: Callable[[], float]
-) -> list[Finding]:
-    """Ask this server for its keys on the road that all other servers take: delegation, DNS, TLS."""
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The network as the server itself would use it."""
+
+    road: Road
+    transport: NetTransport
+
+    async def close(self) -> None:
+        """Close connections and sockets."""
+        await self.road.well_known.close()
+        await self.transport.close()
+        await self.road.reach.close()
+
+
+def open_network(config: Config, *, clock: Clock, resolver: Resolver | None = None) -> Network:
+    """Loads certificates. Raises `OSError` if they cannot be loaded."""
+    trust = TrustRules(config.federation)
+    reach = open_reach(config, clock=clock, resolver=resolver, trust=trust)
+    road = Road(
+        reach=reach,
+        well_known=WellKnown(https=reach.https, clock=clock),
+        rules=AddressRules(blocked=config.outbound.ip_range_blacklist, allowed=config.outbound.ip_range_whitelist),
+        trust=trust,
+        proxies=Proxies(config.outbound),
+    )
+    return Network(road, NetTransport(lambda: reach))
+
+
+async def examine_network(config: Config, network: Network, *, now: Callable[[], float]) -> list[Finding]:
+    """Go the road that all other servers take, ask for the keys, and look at the clocks of those who are trusted."""
+    passage = await examine_road(config.server_name, network.road, now_s=now())
+    findings = passage.findings
+    if passage.is_passable:
+        found, theirs_s = await ask_for_keys(config.server_name, network.transport)
+        findings.append(found)
+        if theirs_s is not None and not passage.leads_home:  # else it is this very clock
+            findings.append(compare(f"what answers for {config.server_name}", theirs_s, now()))
+    trusted = [server.server_name for server in config.key_servers.trusted if server.server_name != config.server_name]
+    return findings + await ask_clocks(trusted[:MOST_CLOCKS], network.transport, now=now)
+
+
+async def ask_for_keys(server_name: str, transport: FederationTransport) -> tuple[Finding, float | None]:
+    """Whether it is this server that answers; and when, by its clock, if it says so."""
     try:
         answer = await transport.request(
             method="GET",
             destination=server_name,
-            target=_KEYS,
+            target=KEYS,
             headers={},
             body=None,
             timeout_s=TIMEOUT_S,
             limit_bytes=LIMIT_BYTES,
         )
     except FederationUnreachable as error:
-        return [
-            Finding(
-                "error",
-                "federation",
-                f"other servers do not reach {server_name}: {error}",
-                "check DNS, https://<server_name>/.well-known/matrix/server, the certificate, and that the port (8448) is open",
-            )
-        ]
-    return [_keys(server_name, answer), *_clock(answer, now())]
+        text = f"other servers do not reach {server_name}: {error}"
+        return Finding("error", "federation", text, "see that what listens there answers requests"), None
+    return _keys(server_name, answer), date_of(answer)
 
 
 def _keys(server_name: str, answer: FederationAnswer) -> Finding:
@@ -63,20 +103,3 @@ def _keys(server_name: str, answer: FederationAnswer) -> Finding:
             "server_name must be what the world calls this server; or delegate to the right machine",
         )
     return Finding("ok", "federation", f"{server_name} is found by others")
-
-
-def _clock(answer: FederationAnswer, now_s: float) -> Iterator[Finding]:
-    try:
-        theirs = parsedate_to_datetime(answer.headers["date"]).timestamp()
-    except (KeyError, ValueError):
-        return
-    late = int(theirs - now_s)
-    if abs(late) > LATE_S:
-        yield Finding(
-            "warning",
-            "clock",
-            f"{abs(late)} s {'behind' if late > 0 else 'ahead'} of what answered",
-            "let an NTP client set the clock",
-        )
-    else:
-        yield Finding("ok", "clock", "the same as that of what answered")

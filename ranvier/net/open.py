@@ -19,11 +19,12 @@ def open_transport(config: Config, *, clock: Clock, resolver: Resolver | None = 
     """
     trust = TrustRules(config.federation)
     return NetTransport(
-        lambda: _reach(config, clock=clock, resolver=resolver, trust=trust), prepare_trust=trust.prepare
+        lambda: open_reach(config, clock=clock, resolver=resolver, trust=trust), prepare_trust=trust.prepare
     )
 
 
-def _reach(config: Config, *, clock: Clock, resolver: Resolver | None, trust: TrustRules) -> Reach:
+def open_reach(config: Config, *, clock: Clock, resolver: Resolver | None, trust: TrustRules) -> Reach:
+    """What requests go through, for who wants to see more than answers. Raises `OSError` if certificates cannot be loaded."""
     from ranvier.net.dns import DnsResolver
     from ranvier.net.https import Https
 

@@ -73,15 +73,15 @@ class WellKnown:
             del self._known[next(iter(self._known))]
         try:
             async with asyncio.timeout(_TIMEOUT_S):
-                answer = await self._fetch(host)
+                answer = await self.fetch(host)
         except (FederationUnreachable, TimeoutError):
             answer = None
         known = self._learnt(answer, before)
         self._known[host] = known
         return known.delegation
 
-    async def _fetch(self, host: str) -> FederationAnswer | None:
-        """The final answer behind redirects; None if they lead nowhere."""
+    async def fetch(self, host: str) -> FederationAnswer | None:
+        """The final answer behind redirects, whatever is known; None if they lead nowhere. Raises `FederationUnreachable`."""
         url = urlsplit(f"https://{host}{_PATH}")
         for _ in range(_REDIRECTS + 1):
             answer = await self._get(url)
@@ -108,7 +108,7 @@ class WellKnown:
 
     def _learnt(self, answer: FederationAnswer | None, before: _Known | None) -> _Known:
         now = self._clock.monotonic()
-        server_name = None if answer is None else _delegated(answer)
+        server_name = None if answer is None else delegated_name(answer)
         if answer is not None and server_name is not None:
             fresh_s = lifetime_s(answer.headers, now_ms=self._clock.now_ms())
             kept_s = min(_LONGEST_S, max(_SHORTEST_S, _USUAL_S if fresh_s is None else fresh_s))
@@ -123,7 +123,7 @@ class WellKnown:
         return _Known(Delegation(None, now + retry_s), good_until=now, failures=failures)
 
 
-def _delegated(answer: FederationAnswer) -> str | None:
+def delegated_name(answer: FederationAnswer) -> str | None:
     """The server name in a valid answer."""
     if answer.status != 200:
         return None

@@ -32,7 +32,8 @@ MAY_CONNECT = {
     # Commands of the operator, at a terminal.
     "register_new_matrix_user.py",
     "cli/rooms_partial.py",
-    "cli/doctor_machine.py",
+    "cli/doctor_knock.py",
+    "cli/doctor_ports.py",
     # Listeners, and what asks whether this machine has IPv6.
     "app/homeserver.py",
     "config/generate.py",

@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 import trustme
 
+from ranvier.cli import doctor_database
 from ranvier.cli.doctor_config import examine_config
 from ranvier.cli.doctor_database import examine_database
 from ranvier.cli.doctor_findings import Finding
 from ranvier.cli.doctor_machine import examine_machine
-from ranvier.cli.doctor_network import examine_network
+from ranvier.cli.doctor_network import ask_for_keys
 from ranvier.config.load import parse
 from ranvier.config.model import Config
+from ranvier.db.engine import Database
 from ranvier.ports import FederationAnswer, FederationUnreachable
 from tests.cli.programs import ranvier
 from tests.conftest import DatabaseDict
@@ -48,11 +50,15 @@ def test_a_sound_server(tmp_path: Path) -> None:
         server.stop()
     found = {finding["subject"]: finding for finding in json.loads(done.stdout)["findings"]}
     assert (done.returncode, done.stderr) == (0, "")
-    for subject in ("configuration", "secrets", "certificate", "database", "schema", "federation", "clock", "disk"):
+    for subject in ("configuration", "secrets", "certificate", "database", "schema", "disk"):
         assert found[subject]["level"] == "ok", found[subject]
+    for subject in ("ports", "delegation", "connection", "tls", "federation"):
+        assert found[subject]["level"] == "ok", found[subject]
+    assert found["dns"]["level"] == "warning"  # a name of this machine
+    assert found["clock"]["level"] == "note"  # that of nobody else is to be seen
     done = ranvier(server.folder, "doctor", "-c", str(server.config))
     assert done.returncode == 1
-    assert "error    federation: other servers do not reach" in done.stdout
+    assert "error    connection: 127.0.0.1 port" in done.stdout
     assert ranvier(server.folder, "doctor", "-c", str(server.config), "--offline").returncode == 0
 
 
@@ -73,6 +79,9 @@ def test_a_broken_configuration(tmp_path: Path) -> None:
         ({}, "server_name", "ok"),
         ({"server_name": "localhost"}, "server_name", "warning"),
         ({"server_name": "10.0.0.1"}, "server_name", "note"),
+        ({"server_name": "[2620:fe::fe]"}, "server_name", "note"),
+        ({"server_name": "[::1]"}, "server_name", "warning"),
+        ({"server_name": "[::1]:8448"}, "server_name", "warning"),
         ({"server_name": "a.test:8448"}, "server_name", "note"),
         ({"public_baseurl": "https://a.test/"}, "public_baseurl", "ok"),
         ({"public_baseurl": "http://a.test/"}, "public_baseurl", "warning"),
@@ -107,7 +116,7 @@ def test_secrets_and_ports(tmp_path: Path) -> None:
         found = _machine(_config(listeners=[listener]), tmp_path)
     (secret,) = _of(found, "secrets")
     assert (secret.level, secret.remedy) == ("warning", f"chmod 600 {tmp_path / 'key'}")
-    assert [finding.level for finding in _of(found, "ports")] == ["note"]
+    assert [finding.level for finding in _of(found, "ports")] == ["error"]
 
 
 @pytest.mark.parametrize(
@@ -192,16 +201,59 @@ class Elsewhere:
 
 
 @pytest.mark.parametrize(
-    ("body", "date", "levels"),
+    ("body", "level"),
     [
-        (b'{"server_name":"a.test"}', "Thu, 01 Jan 1970 00:16:40 GMT", ["ok", "ok"]),
-        (b'{"server_name":"a.test"}', "Thu, 01 Jan 1970 01:16:40 GMT", ["ok", "warning"]),
-        (b'{"server_name":"b.test"}', "nonsense", ["error"]),
-        (b"<html>\xff", "", ["error"]),
-        (None, "", ["error"]),
+        (b'{"server_name":"a.test"}', "ok"),
+        (b'{"server_name":"b.test"}', "error"),
+        (b"<html>\xff", "error"),
+        (None, "error"),
     ],
 )
-async def test_the_view_from_outside(body: bytes | None, date: str, levels: list[str]) -> None:
-    answer = None if body is None else FederationAnswer(200, {"date": date} if date else {}, body)
-    found = await examine_network("a.test", Elsewhere(answer), now=lambda: 1000.0)
-    assert [finding.level for finding in found] == levels
+async def test_who_answers(body: bytes | None, level: str) -> None:
+    answer = None if body is None else FederationAnswer(200, {"date": "Thu, 01 Jan 1970 00:16:40 GMT"}, body)
+    found, date = await ask_for_keys("a.test", Elsewhere(answer))
+    assert (found.level, date) == (level, None if body is None else 1000.0)
+
+
+async def test_the_clock_of_a_database_elsewhere(
+    second_postgres: DatabaseDict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = _config(database=second_postgres)
+    assert "clock" not in await _database(config)  # it is on this machine
+
+    async def elsewhere(db: Database) -> bool:
+        return False
+
+    monkeypatch.setattr(doctor_database, "_is_on_this_machine", elsewhere)
+    found = (await _database(config))["clock"]
+    assert (found.level, found.text) == ("ok", "the same as that of the database")
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 600)
+    found = (await _database(config))["clock"]
+    assert found.level == "warning"
+    assert found.text.endswith(" s ahead of that of the database")
+
+
+@pytest.mark.parametrize("name", ["[::1]", "[::1]:8448"])
+def test_the_certificate_of_an_address(tmp_path: Path, name: str) -> None:
+    issued = trustme.CA().issue_cert("::1")
+    certificate, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    issued.cert_chain_pems[0].write_to_path(str(certificate))
+    issued.private_key_pem.write_to_path(str(key))
+    config = _config(
+        server_name=name,
+        tls_certificate_path=str(certificate),
+        tls_private_key_path=str(key),
+        listeners=[HTTP | {"port": 1, "tls": True}],
+    )
+    (found,) = _of(_machine(config, tmp_path), "certificate")
+    assert found.level == "ok", found
+
+
+def test_a_server_that_has_never_been_started(tmp_path: Path) -> None:
+    (tmp_path / "homeserver.yaml").write_text("server_name: a.test\n")
+    done = ranvier(tmp_path, "doctor", "--offline")
+    assert done.returncode == 1
+    assert "-> of a new server it is made by ranvier --generate-keys" in done.stdout
+    assert ranvier(tmp_path, "--generate-keys").returncode == 0
+    assert "configuration: homeserver.yaml" in ranvier(tmp_path, "doctor", "--offline").stdout

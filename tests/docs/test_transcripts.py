@@ -1,13 +1,18 @@
 """What the documentation shows of a terminal is what one sees; that of `ranvier doctor`: `tests/cli/test_doctor.py`."""
 
 import re
+import resource
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.cli.programs import environment, ranvier
 from tests.services.ports import free_port
@@ -87,6 +92,32 @@ def test_backup_and_restore(tmp_path: Path) -> None:
             assert _plain(done.stderr + done.stdout, tmp_path) == _plain(_said("commands.md", command), tmp_path)
         server.send_signal(signal.SIGTERM)
         assert server.wait(DEADLINE_S) == 0
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """As many files may be open as the system allows, whatever this process began with."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
+def test_doctor(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        file = tmp_path / "careless.yaml"
+        file.write_text(
+            _said("doctor.md", "cat careless.yaml").replace("8008", str(port)).replace(PLACE, str(tmp_path))
+        )
+        assert ranvier(tmp_path, "--generate-keys", "-c", "careless.yaml").returncode == 0
+        file.chmod(0o644)
+        said = ranvier(tmp_path, "doctor", "--offline", "-c", "careless.yaml").stdout
+    said = said.replace(str(port), "8008").replace(str(tmp_path), PLACE)
+    said = re.sub(r"taken by .*", "taken by nginx (process 812)", said)
+    said = re.sub(r"up to \d+", "up to 65536", re.sub(r"\d+ GiB", "62 GiB", said))
+    assert said == _said("doctor.md", "ranvier doctor --offline -c careless.yaml")
 
 
 def _plain(text: str, folder: Path) -> str:
