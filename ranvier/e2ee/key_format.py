@@ -6,7 +6,7 @@ right is for those who use the key; a server can only spare them what nobody cou
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -49,15 +49,8 @@ _PLAIN: Final = msgspec.json.Decoder(_PlainUpload)
 _encode_plain: Final = msgspec.json.Encoder(order="sorted").encode
 
 
-class NamedKey(NamedTuple):
-    """A one-time or fallback key."""
-
-    name: str
-    """`algorithm:id`."""
-    algorithm: str
-    key_id: str
-    key: bytes
-    """Canonical JSON."""
+NamedKeys = dict[str, dict[str, bytes]]
+"""One-time or fallback keys: by algorithm and key id their canonical JSON, in the order of the upload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +59,9 @@ class UploadedKeys:
 
     device_keys: bytes | None = None
     """Canonical JSON."""
-    one_time: list[NamedKey] = field(default_factory=list)
-    fallback: list[NamedKey] = field(default_factory=list)
+    one_time: NamedKeys = field(default_factory=dict)
+    fallback: NamedKeys = field(default_factory=dict)
+    """One of each algorithm."""
 
     @property
     def is_empty(self) -> bool:
@@ -132,10 +126,10 @@ def _device_keys(value: Mapping[str, Any], user_id: str, device_id: str) -> byte
     return canonical({key: item for key, item in value.items() if key != "unsigned"}, "device_keys")
 
 
-def _named_keys(values: Mapping[str, Any], where: str) -> list[NamedKey]:
+def _named_keys(values: Mapping[str, Any], where: str) -> NamedKeys:
     """What is alike for all of them is done for all at once: the checks of their form, and their encoding."""
     if not values:
-        return []
+        return {}
     try:
         if not _is_plain(values):
             msgspec.convert(values, dict[str, str | _KeyObject])
@@ -147,27 +141,30 @@ def _named_keys(values: Mapping[str, Any], where: str) -> list[NamedKey]:
     return _named(values, [bytes(encoded[name]) for name in values], where)
 
 
-def _plain_keys(values: Mapping[str, _PlainKeyObject], where: str) -> list[NamedKey]:
+def _plain_keys(values: Mapping[str, _PlainKeyObject], where: str) -> NamedKeys:
     """Like `_named_keys`. Fields and members in order and nothing but strings in them: that is canonical."""
     if not values:
-        return []
+        return {}
     _check_names(values, where)
     return _named(values, list(map(_encode_plain, values.values())), where)
 
 
-def _named(names: Collection[str], keys: Sequence[bytes], where: str) -> list[NamedKey]:
+def _named(names: Collection[str], keys: Sequence[bytes], where: str) -> NamedKeys:
     _small(max(keys, key=len), where)
-    named = []
+    named: NamedKeys = {}
     for name, key in zip(names, keys, strict=True):
         algorithm, _, key_id = name.partition(":")
         if not algorithm or not key_id:
             raise _bad_name(where)
-        named.append(NamedKey(name, algorithm, key_id, key))
+        if algorithm in named:
+            named[algorithm][key_id] = key
+        else:
+            named[algorithm] = {key_id: key}
     return named
 
 
-def _one_of_each(keys: list[NamedKey]) -> list[NamedKey]:
-    if len({key.algorithm for key in keys}) < len(keys):
+def _one_of_each(keys: NamedKeys) -> NamedKeys:
+    if any(len(by_id) > 1 for by_id in keys.values()):
         raise invalid_param("fallback_keys: one key of each algorithm at most")
     return keys
 

@@ -1,18 +1,18 @@
 """Devices publish their keys. Spec: client-server API, `POST /keys/upload`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from ranvier.db.engine import Tx
 from ranvier.e2ee.device_lists import DeviceLists, DeviceListTx
 from ranvier.e2ee.key_counts import KeyCounts, shown_counts
-from ranvier.e2ee.key_format import NamedKey, UploadedKeys
+from ranvier.e2ee.key_format import NamedKeys, UploadedKeys
 from ranvier.e2ee.uploaded_names import Remembered, Upload, UploadedNames
 from ranvier.ports import Clock
 from ranvier.proto.errors import MatrixError, invalid_param
 from ranvier.store import device_keys as device_key_store
 from ranvier.store import one_time_keys as store
-from ranvier.store.one_time_keys import Batch, Counts, Queue
+from ranvier.store.one_time_keys import Batch, Counts, Named, Queue
 from ranvier.users.requester import Requester
 
 GIVEN_KEPT_MS: Final = 24 * 3600 * 1000
@@ -60,14 +60,18 @@ class KeyUpload:
         tx = change.tx
         if keys.device_keys is not None and await device_key_store.save(tx, user_id, device_id, keys.device_keys):
             await change.changed(user_id)
-        fallback = [(user_id, device_id, key.algorithm, key.key_id, key.key) for key in keys.fallback]
+        fallback = [
+            (user_id, device_id, algorithm, *named)
+            for algorithm, by_id in keys.fallback.items()
+            for named in by_id.items()
+        ]
         if not keys.one_time:
             await store.save_fallback(tx, fallback)
             return await store.counts(tx, user_id, device_id), upload.remembered
         # Queues before fallback keys, as claims take them: who waits for one holds none of the other.
         queues, remembered = await self._save_one_time(tx, user_id, device_id, keys.one_time, upload)
         await store.save_fallback(tx, fallback)
-        if remembered.algorithms <= queues.keys():
+        if remembered.key_ids.keys() <= queues.keys():
             counts = Counts({algorithm: queue.uploaded - queue.given for algorithm, queue in queues.items()})
         else:
             counts = await store.counts(tx, user_id, device_id)
@@ -80,64 +84,61 @@ class KeyUpload:
         return counts, remembered
 
     async def _save_one_time(
-        self, tx: Tx, user_id: str, device_id: str, keys: list[NamedKey], upload: Upload
+        self, tx: Tx, user_id: str, device_id: str, keys: NamedKeys, upload: Upload
     ) -> tuple[dict[str, Queue], Remembered]:
         """Two statements for each algorithm, and mostly one for a device that is not remembered.
 
         Raises as `_refuse_other`.
         """
-        by_algorithm: dict[str, list[NamedKey]] = {}
-        for key in keys:
-            by_algorithm.setdefault(key.algorithm, []).append(key)
         # In one order everywhere: who waits for a queue holds none that comes later.
         queues = {
-            algorithm: await store.lengthen(tx, user_id, device_id, algorithm, len(by_algorithm[algorithm]))
-            for algorithm in sorted(by_algorithm)
+            algorithm: await store.lengthen(tx, user_id, device_id, algorithm, len(keys[algorithm]))
+            for algorithm in sorted(keys)
         }
         now_ms = self._clock.now_ms()
-        names = {key.name for key in keys}
         remembered = upload.remembered
-        known: Mapping[str, Batch] = {}
-        if remembered is None or not remembered.names.isdisjoint(names):
+        known: Mapping[str, Mapping[str, Batch]] = {}
+        if remembered is None or remembered.has_any(keys):
             batches = await store.batches(tx, user_id, device_id)
-            remembered, known = _look_through(batches, names, self._clock.monotonic())
+            remembered, known = _look_through(batches, keys, self._clock.monotonic())
             old = [batch for batch in batches if batch.ts < now_ms - GIVEN_KEPT_MS and _is_over(batch, queues)]
             await store.delete_batches(tx, user_id, device_id, old)
-        for algorithm, uploaded in by_algorithm.items():
-            new = [(key.key_id, key.key) for key in uploaded if key.name not in known]
+        for algorithm, uploaded in keys.items():
+            new: Collection[Named] = uploaded.items()
             first_no = queues[algorithm].uploaded - len(uploaded) + 1
-            if len(new) < len(uploaded):
-                again = [key for key in uploaded if key.name in known]
-                await _refuse_other(tx, user_id, device_id, again, known)
+            if again := known.get(algorithm):
+                await _refuse_other(tx, user_id, device_id, algorithm, uploaded, again)
                 await store.shorten(tx, user_id, device_id, algorithm, len(again))
                 queues[algorithm].uploaded -= len(again)
-            await store.insert(tx, (user_id, device_id), algorithm, new, first_no=first_no, ts=now_ms)
-        remembered.names.update(names)
-        remembered.algorithms.update(queues)
+                new = [named for named in new if named[0] not in again]
+            await store.insert(tx, (user_id, device_id), algorithm, list(new), first_no=first_no, ts=now_ms)
+            remembered.add(algorithm, uploaded)
         return queues, remembered
 
 
-def _look_through(batches: Sequence[Batch], names: set[str], now: float) -> tuple[Remembered, dict[str, Batch]]:
-    """What a device has uploaded, and the batches in which something is under one of these names; mostly nothing is."""
+def _look_through(
+    batches: Sequence[Batch], keys: NamedKeys, now: float
+) -> tuple[Remembered, dict[str, dict[str, Batch]]]:
+    """What a device has uploaded, and of these keys, by algorithm and id, the batches in which one has the same name."""
     remembered = Remembered(since=now)
-    known = {}
+    known: dict[str, dict[str, Batch]] = {}
     for batch, key_ids in zip(batches, store.names_of(batches), strict=True):
-        in_batch = {f"{batch.algorithm}:{key_id}" for key_id in key_ids}
-        remembered.names |= in_batch
-        remembered.algorithms.add(batch.algorithm)
-        known.update(dict.fromkeys(names & in_batch, batch))
+        remembered.add(batch.algorithm, key_ids)
+        again = keys.get(batch.algorithm, {}).keys() & key_ids
+        if again:
+            known.setdefault(batch.algorithm, {}).update(dict.fromkeys(again, batch))
     return remembered, known
 
 
 async def _refuse_other(
-    tx: Tx, user_id: str, device_id: str, again: Sequence[NamedKey], known: Mapping[str, Batch]
+    tx: Tx, user_id: str, device_id: str, algorithm: str, uploaded: Mapping[str, bytes], again: Mapping[str, Batch]
 ) -> None:
-    """Raises 400 `M_INVALID_PARAM` if another key was uploaded under the name of one of these."""
-    batches = {id(batch): batch for batch in (known[key.name] for key in again)}
+    """Raises 400 `M_INVALID_PARAM` if another key was uploaded under the name of one of those in `again`."""
+    batches = {id(batch): batch for batch in again.values()}
     stored = await store.keys_of(tx, user_id, device_id, list(batches.values()))
-    for key in again:
-        if stored[key.algorithm, key.key_id] != key.key:
-            raise invalid_param(f"Another one-time key {key.name} has been uploaded already")
+    for key_id in again:
+        if stored[algorithm, key_id] != uploaded[key_id]:
+            raise invalid_param(f"Another one-time key {algorithm}:{key_id} has been uploaded already")
 
 
 def _is_over(batch: Batch, queues: Mapping[str, Queue]) -> bool:

@@ -6,7 +6,7 @@ something, the database is asked.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,10 +24,23 @@ KEPT_S: Final = 3600
 class Remembered:
     """What one device has uploaded."""
 
-    names: set[str] = field(default_factory=set)
-    """`algorithm:id`."""
-    algorithms: set[str] = field(default_factory=set)
+    key_ids: dict[str, set[str]] = field(default_factory=dict)
+    """By algorithm."""
     since: float = 0
+
+    @property
+    def size(self) -> int:
+        """How many keys."""
+        return sum(map(len, self.key_ids.values()))
+
+    def add(self, algorithm: str, key_ids: Iterable[str]) -> None:
+        """These have been uploaded."""
+        self.key_ids.setdefault(algorithm, set()).update(key_ids)
+
+    def has_any(self, keys: Mapping[str, Iterable[str]]) -> bool:
+        """Whether one of these, by algorithm, has been uploaded."""
+        known = self.key_ids
+        return any(algorithm in known and not known[algorithm].isdisjoint(keys[algorithm]) for algorithm in keys)
 
 
 @dataclass(slots=True)
@@ -80,11 +93,11 @@ class UploadedNames:
     def _take(self, device: Device) -> Remembered | None:
         known = self._devices.pop(device, None)
         if known is not None:
-            self._size -= len(known.names)
+            self._size -= known.size
         return known
 
     def _keep(self, device: Device, committed: Remembered) -> None:
         self._devices[device] = committed
-        self._size += len(committed.names)
+        self._size += committed.size
         while self._size > NAMES:
             self._take(next(iter(self._devices)))
