@@ -25,10 +25,15 @@ class Neighbours:
     """On Ranvier."""
     sam: Person
     """On Synapse."""
+    session: aiohttp.ClientSession
 
     def host_and_guest(self, host: str) -> tuple[Person, Person]:
         """Whose room it is, `host` being a server's product, and who comes from the other server."""
         return (self.rosa, self.sam) if host == "ranvier" else (self.sam, self.rosa)
+
+    async def another(self, person: Person) -> Person:
+        """Somebody new on the same server."""
+        return await open_person(self.session, self.server_of(person).url, "another")
 
     def server_of(self, person: Person) -> FederatingServer:
         """Where somebody lives."""
@@ -59,5 +64,5 @@ async def neighbours(both: tuple[FederatingServer, SynapseServer]) -> AsyncItera
     async with aiohttp.ClientSession() as session:
         rosa = await open_person(session, ranvier.url, "rosa")
         sam = await open_person(session, synapse.url, "sam")
-        yield Neighbours(ranvier, synapse, rosa, sam)
+        yield Neighbours(ranvier, synapse, rosa, sam, session)
     assert "Traceback" not in ranvier.output(), ranvier.last_words()

@@ -15,9 +15,12 @@ from tests.clients.conftest import OpenEncryptingNio
 from tests.clients.encryption_story import tell_story
 from tests.federation_tls.person import Person, Refused, patiently
 from tests.interop.conftest import Neighbours
+from tests.interop.partial_joins import asked, was_partial
 
 _HISTORY = 500
 _VERSIONS = ["6", "9", "10", "11", "12"]
+_FASTER_JOINS = ["9", "10", "11", "12"]
+_CROWD = 12
 _HOSTS = ["ranvier", "synapse"]
 
 every_room = pytest.mark.parametrize("version", _VERSIONS)
@@ -50,6 +53,37 @@ async def test_join_and_talk(neighbours: Neighbours, host: str, version: str) ->
     await agree(one, other, room_id)
     await other.membership(room_id, "leave")
     await one.wait_for_members(room_id, {one.user_id})
+
+
+@pytest.mark.parametrize("version", _FASTER_JOINS)
+@either_host
+async def test_join_with_partial_state(neighbours: Neighbours, host: str, version: str) -> None:
+    """The guest's server leaves the members for later, and knows them all in the end; both say things meanwhile."""
+    one, other = neighbours.host_and_guest(host)
+    resident, joiner = neighbours.server_of(one), neighbours.server_of(other)
+    room_id = await one.create_room(room_version=version, name="Crowd")
+    crowd = [await neighbours.another(one) for _ in range(_CROWD)]
+    for person in crowd:
+        await person.join(room_id)
+    await crowd[0].membership(room_id, "leave")
+    await one.membership(room_id, "ban", crowd[1].user_id)
+    await other.join(room_id, resident.server_name)
+    await other.say(room_id, "here at once")
+    await crowd[2].say(room_id, "welcome")
+    everybody = {one.user_id, other.user_id, *(person.user_id for person in crowd[2:])}
+    for person in (one, other):
+        await person.wait_for_members(room_id, everybody)
+        await person.wait_for_texts(room_id, ["here at once", "welcome"])
+    await agree(one, other, room_id)
+    await patiently(lambda: _so(was_partial(joiner, room_id)), lambda: f"the join of {room_id} was not partial")
+    if host == "ranvier":
+        lines = asked(resident, room_id)
+        assert [line for line in lines if "/send_join/" in line and "omit_members=true" in line], lines
+        assert [line for line in lines if "/state_ids/" in line or "/state/" in line], lines
+
+
+async def _so(value: bool) -> bool:
+    return value
 
 
 @every_room
