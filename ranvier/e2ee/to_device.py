@@ -16,7 +16,7 @@ from ranvier.proto.errors import MatrixError, bad_json, invalid_param
 from ranvier.proto.ids import domain_of
 from ranvier.store import to_device as store
 from ranvier.store.to_device import Device
-from ranvier.store.to_device_journal import Sent
+from ranvier.store.to_device_journal import Sent, tail_of
 from ranvier.users.requester import Requester
 from ranvier.users.text import is_storable
 
@@ -75,14 +75,14 @@ class ToDevice:
         else:
             local, remote = self._by_place(messages)
         position = await self._inboxes.take()
-        sent = Sent(sender, type, {})
+        sent = Sent({}, tail_of(sender, type))
         committed: list[Callable[[], None]] = []
         try:
             async with self._db.write() as tx:
                 if not await store.begin(tx, sender, device_id, request, self._clock.now_ms()):
                     return
                 if local:
-                    sent = Sent(sender, type, await self._inboxes.recipients.addressed(tx, local))
+                    sent = Sent(await self._inboxes.recipients.addressed(tx, local), sent.tail)
                 if sent.contents:
                     is_whole = sent.contents is local and not remote
                     await self._inboxes.save(tx, position, sent, body if is_whole else None)
@@ -114,7 +114,7 @@ class ToDevice:
                 for position, (one, local) in zip(positions, ready, strict=True):
                     request = blake2b(one.message_id.encode(), digest_size=16).digest()
                     if await store.begin(tx, origin, RECEIVED, request, now_ms):
-                        sent = Sent(one.sender, one.type, await self._inboxes.recipients.addressed(tx, local))
+                        sent = Sent(await self._inboxes.recipients.addressed(tx, local), tail_of(one.sender, one.type))
                         if sent.contents:
                             await self._inboxes.save(tx, position, sent)
                             saved.append((position, sent))

@@ -8,8 +8,7 @@ or as a list of devices and one of events.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -17,27 +16,28 @@ from ranvier.db.engine import Reader, Tx
 from ranvier.store.to_device import Device
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """What one request sends: messages of one sender and type."""
 
-    sender: str
-    type: str
     contents: dict[Device, bytes]
     """By device the content in JSON."""
+    tail: bytes
+    """What follows the content in an event: `tail_of`."""
 
     def event(self, device: Device) -> bytes | None:
         """The event as the client gets it; `None` if there is none for the device."""
         content = self.contents.get(device)
-        return None if content is None else b'{"content":%b%b' % (content, self._tail())
+        return None if content is None else b"".join((_HEAD, content, self.tail))
 
     def events(self) -> Iterator[tuple[Device, bytes]]:
         """All of them."""
-        tail = self._tail()
-        return ((device, b'{"content":%b%b' % (content, tail)) for device, content in self.contents.items())
+        tail = self.tail
+        return ((device, b"".join((_HEAD, content, tail))) for device, content in self.contents.items())
 
-    def _tail(self) -> bytes:
-        return b',"sender":%b,"type":%b}' % (msgspec.json.encode(self.sender), msgspec.json.encode(self.type))
+
+def tail_of(sender: str, type: str) -> bytes:
+    """What all messages of a sender and type have in common."""
+    return b',"sender":%b,"type":%b}' % (msgspec.json.encode(sender), msgspec.json.encode(type))
 
 
 class _Messages(msgspec.Struct):
@@ -45,9 +45,9 @@ class _Messages(msgspec.Struct):
 
 
 class _AsItCame(msgspec.Struct):
-    type: str
-    sender: str
     body: _Messages
+    sender: str
+    type: str
 
 
 class _Event(msgspec.Struct):
@@ -56,6 +56,7 @@ class _Event(msgspec.Struct):
     type: str
 
 
+_HEAD: Final = b'{"content":'
 _AS_IT_CAME: Final = msgspec.json.Decoder(_AsItCame)
 _LISTS: Final = msgspec.json.Decoder(tuple[list[tuple[str, str, int]], list[_Event]])
 
@@ -95,12 +96,11 @@ async def delete_of_devices(tx: Tx, positions: Mapping[str, Collection[int]], us
 
 def _without(sent: Sent, devices: Collection[Device]) -> Sent:
     left = {device: content for device, content in sent.contents.items() if device not in devices}
-    return Sent(sent.sender, sent.type, left)
+    return Sent(left, sent.tail)
 
 
 def _as_it_came(sent: Sent, body: bytes) -> bytes:
-    head = b'{"type":%b,"sender":%b,"body":' % (msgspec.json.encode(sent.type), msgspec.json.encode(sent.sender))
-    return b"".join((head, body, b"}"))
+    return b"".join((b'{"body":', body, sent.tail))
 
 
 def _as_lists(sent: Sent) -> bytes:
@@ -120,10 +120,10 @@ def _decode(row: bytes) -> Sent:
             for user_id, by_device in request.body.messages.items()
             for device_id, content in by_device.items()
         }
-        return Sent(request.sender, request.type, contents)
+        return Sent(contents, tail_of(request.sender, request.type))
     recipients, events = _LISTS.decode(row)
     if not events:
-        return Sent("", "", {})
+        return Sent({}, b"")
     different = [bytes(event.content) for event in events]
     contents = {(user_id, device_id): different[index] for user_id, device_id, index in recipients}
-    return Sent(events[0].sender, events[0].type, contents)
+    return Sent(contents, tail_of(events[0].sender, events[0].type))

@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 
 from ranvier.e2ee.inbox_journal import KEPT_BYTES, InboxJournal
 from ranvier.store.to_device import Device
-from ranvier.store.to_device_journal import Sent
+from ranvier.store.to_device_journal import Sent, tail_of
 
 A, B = ("@a:x", "A"), ("@b:x", "B")
 
 
 def sent(*devices: Device, content: bytes = b"{}") -> Sent:
-    return Sent("@s:x", "m.type", dict.fromkeys(devices, content))
+    return Sent(dict.fromkeys(devices, content), tail_of("@s:x", "m.type"))
 
 
 _MESSAGES = st.lists(st.sampled_from([A, B]), unique=True)
