@@ -10,7 +10,7 @@ from ranvier.cli.opening import sqlite_path
 from ranvier.config.model import Config
 from ranvier.db.catalogue import schema_versions
 from ranvier.db.engine import Database, DatabaseError
-from ranvier.db.migrate import load_migrations
+from ranvier.db.migrate import UNFINISHED, load_migrations
 from ranvier.db.open import open_unmigrated
 
 
@@ -42,6 +42,13 @@ async def examine_database(config: Config) -> AsyncIterator[Finding]:
 async def _schema(db: Database) -> Finding:
     known = max(migration.version for migration in load_migrations())
     found = max(await schema_versions(db, db.dialect), default=0)
+    if found == UNFINISHED:
+        return Finding(
+            "error",
+            "schema",
+            "the database is being filled, or that was interrupted",
+            "give the same command (`ranvier db port` or `ranvier restore`) again",
+        )
     needed = await db.value("SELECT MAX(compat_version) FROM schema_version") if found else 0
     if needed > known:
         return Finding(

@@ -10,7 +10,7 @@ from ranvier.config.model import Config
 from ranvier.config.sections import DatabaseConfig
 from ranvier.db.catalogue import schema_versions
 from ranvier.db.engine import Database
-from ranvier.db.migrate import load_migrations
+from ranvier.db.migrate import UNFINISHED, load_migrations
 from ranvier.db.open import open_unmigrated
 
 
@@ -36,6 +36,10 @@ async def open_existing(config: DatabaseConfig) -> AsyncIterator[Database]:
         found = await schema_versions(db, db.dialect)
         if not found:
             raise CommandError("the database holds no Ranvier server; has it ever been started?")
+        if UNFINISHED in found:
+            raise CommandError(
+                "the database is not whole: a port or a restoration of it was interrupted; go on with that"
+            )
         if found != known:
             newer = max(found) > max(known)
             raise CommandError(

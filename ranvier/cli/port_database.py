@@ -79,7 +79,9 @@ async def _claim(tx: Tx, identity: str) -> None:
     if MARKS not in there:
         raise CommandError(f"the new database has tables already ({', '.join(there[:3])}, ...); give one that is empty")
     if await source_of_marks(tx) != identity:
-        raise CommandError("the new database holds the unfinished port of another one; give one that is empty")
+        raise CommandError(
+            "the new database holds the unfinished port of another one, or of another version; give one that is empty"
+        )
     versions = await schema_versions(tx, "postgres")
     if versions and UNFINISHED not in versions:
         raise CommandError("a server has been started on the new database; give one that is empty")

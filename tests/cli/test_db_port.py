@@ -176,8 +176,11 @@ class _Killed:
         self.folder = folder
         self.connection = connection
 
-    async def run(self) -> None:
-        """Let it come as far as the table `users`, one row at a time, and kill it there."""
+    async def run(self, *, cuts: bool = False) -> str:
+        """Let it come as far as the table `users`, one row at a time, and kill it there, or cut its connections.
+
+        What it said.
+        """
         words = ["db", "port", "--sqlite-database", "homeserver.db", "-c", "postgres.yaml", "--batch-size", "1"]
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "ranvier", *words, cwd=self.folder, env=environment(), stderr=subprocess.PIPE
@@ -189,9 +192,16 @@ class _Killed:
             await self.connection.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
             await self._until("SELECT COUNT(*) FROM pg_locks WHERE NOT granted")
             assert process.returncode is None
-            process.kill()
-            await process.wait()
+            if cuts:
+                await self.connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            else:
+                process.kill()
+            _, said = await process.communicate()
             await transaction.rollback()
+            return said.decode()
         finally:
             if process.returncode is None:
                 process.kill()
@@ -206,6 +216,21 @@ class _Killed:
                 except asyncpg.UndefinedTableError:
                     pass
                 await asyncio.sleep(0.002)
+
+
+async def test_a_port_whose_connections_are_cut(target: DatabaseDict, postgres: Postgres, tmp_path: Path) -> None:
+    await _make(tmp_path / "homeserver.db")
+    _configure(tmp_path, target)
+    connection = await asyncpg.connect(postgres.uri(str(target["args"]["dbname"])))  # type: ignore[index]
+    try:
+        said = await _Killed(tmp_path, connection).run(cuts=True)
+    finally:
+        await connection.close()
+    assert said.startswith("ranvier db port: PostgreSQL: ")
+    assert len(said.splitlines()) == 1
+    backup = await asyncio.to_thread(ranvier, tmp_path, "backup", "-c", "postgres.yaml")
+    assert "the database is not whole" in backup.stderr
+    assert (await asyncio.to_thread(_port, tmp_path)).returncode == 0
 
 
 @pytest.mark.parametrize(

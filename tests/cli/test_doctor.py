@@ -171,16 +171,20 @@ async def test_damaged_and_newer_databases(tmp_path: Path) -> None:
     config = _config(database={"name": "sqlite3", "args": {"database": str(path)}})
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE schema_version (version INTEGER PRIMARY KEY, compat_version INTEGER, applied INTEGER)")
-        db.execute("INSERT INTO schema_version VALUES (999999, 1, 0)")
+        db.execute("INSERT INTO schema_version VALUES (99999, 1, 0)")
         db.execute("CREATE TABLE a (b)")
         db.executemany("INSERT INTO a VALUES (?)", [("x" * 1000,)] * 1000)
     db.close()
     found = await _database(config)
     assert (found["database"].level, found["schema"].level) == ("ok", "ok")  # newer, and old software may use it
     with sqlite3.connect(path) as db:
-        db.execute("UPDATE schema_version SET compat_version = 999999")
+        db.execute("UPDATE schema_version SET compat_version = 99999")
     db.close()
     assert (await _database(config))["schema"].level == "error"
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE schema_version SET version = 999999")
+    db.close()
+    assert "is being filled" in (await _database(config))["schema"].text
     content = bytearray(path.read_bytes())
     content[40_960:81_920] = b"\xff" * 40_960
     path.write_bytes(content)
