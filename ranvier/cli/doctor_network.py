@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from ranvier.cli.doctor_clients import examine_clients
 from ranvier.cli.doctor_clock import KEYS, LIMIT_BYTES, TIMEOUT_S, ask_clocks, compare, date_of
 from ranvier.cli.doctor_findings import Finding
 from ranvier.cli.doctor_road import Road, examine_road
@@ -64,6 +65,7 @@ async def examine_network(config: Config, network: Network, *, now: Callable[[],
         if theirs_s is not None and not passage.leads_home:  # else it is this very clock
             findings.append(compare(f"what answers for {config.server_name}", theirs_s, now()))
     trusted = [server.server_name for server in config.key_servers.trusted if server.server_name != config.server_name]
+    findings += await examine_clients(config, network.road.reach.https, network.road.well_known)
     return findings + await ask_clocks(trusted[:MOST_CLOCKS], network.transport, now=now)
 
 

@@ -80,9 +80,9 @@ class WellKnown:
         self._known[host] = known
         return known.delegation
 
-    async def fetch(self, host: str) -> FederationAnswer | None:
+    async def fetch(self, host: str, path: str = _PATH) -> FederationAnswer | None:
         """The final answer behind redirects, whatever is known; None if they lead nowhere. Raises `FederationUnreachable`."""
-        url = urlsplit(f"https://{host}{_PATH}")
+        url = urlsplit(f"https://{host}{path}")
         for _ in range(_REDIRECTS + 1):
             answer = await self._get(url)
             if answer.status not in _REDIRECT_STATUSES:
