@@ -89,6 +89,7 @@ class _Call:
     body: bytes | None
     signed: bool = True
     records_failure: bool = True
+    encoded: Collection[str] = ()
 
 
 class FederationClient:
@@ -203,9 +204,13 @@ class FederationClient:
         limit_bytes: int = DEFAULT_LIMIT_BYTES,
         patient: bool = False,
         waited_for: bool = False,
+        encoded: Collection[str] = (),
     ) -> Any:
-        """As `get`. `content` that is given as bytes must be canonical JSON: it is signed and sent as it is."""
-        call = _Call("PUT", destination, _target(path, query), _body(content))
+        """As `get`. `content` that is given as bytes must be canonical JSON: it is signed and sent as it is.
+
+        `encoded` are keys of the answer, as in `decode_answer`.
+        """
+        call = _Call("PUT", destination, _target(path, query), _body(content), encoded=encoded)
         return await self._ask(call, timeout_s, limit_bytes, patient=patient, waited_for=waited_for)
 
     async def post(
@@ -298,7 +303,7 @@ class FederationClient:
         """What the answer holds, and what it says about the server's health."""
         if 200 <= answer.status < 300:
             try:
-                value = await decode_answer(answer.body)
+                value = await decode_answer(answer.body, encoded=call.encoded)
             except NotCanonical as error:
                 self._failed(call)
                 raise Unreachable(f"{call.destination} answers with what is not JSON: {error}") from error

@@ -21,6 +21,8 @@ JOIN_TIMEOUT_S: Final = 180.0
 ANSWER_BYTES: Final = 4 << 20
 JOIN_BYTES: Final = 512 << 20
 """Of the largest rooms there are: a quarter of a million state events."""
+EVENTS: Final = frozenset({"state", "auth_chain"})
+"""The parts of an answer to a join of which there may be thousands of entries: where it is large they stay encoded."""
 
 _VERSIONS: Final = tuple(("ver", identifier) for identifier in ROOM_VERSIONS)
 _TWICE: Final = frozenset({"join", "leave"})
@@ -98,6 +100,7 @@ class Handshakes:
             timeout_s=JOIN_TIMEOUT_S if is_join else TIMEOUT_S,
             limit_bytes=JOIN_BYTES if is_join else ANSWER_BYTES,
             patient=True,
+            encoded=EVENTS if is_join else (),
         )
 
 

@@ -20,6 +20,8 @@ from ranvier.proto.room_versions import RoomVersion
 
 BREATH: Final = 50
 """After so many events that are decoded the event loop may do something else."""
+BREATH_BYTES: Final = 128 << 10
+"""Or after so much of their JSON."""
 
 
 class Screened(msgspec.Struct, frozen=True, eq=False):
@@ -54,33 +56,31 @@ class Screens:
         self._keys = keys
 
     async def screen(
-        self, pdus: Sequence[Mapping[str, Any]], version: RoomVersion, *, room_id: str, resident: str | None = None
+        self,
+        pdus: Sequence[Mapping[str, Any] | bytes],
+        version: RoomVersion,
+        *,
+        room_id: str,
+        resident: str | None = None,
     ) -> Screening:
-        """Check events that claim to be of a room. Malformed ones that have no id are silently dropped.
+        """Check events that claim to be of a room; some that nobody has decoded yet may be among them.
 
-        Waits for keys of other servers, `resident` as in `ServerKeys.verify_received`. Lets others go on in between.
+        Malformed ones that have no id are silently dropped. Waits for keys of other servers, `resident` as in
+        `ServerKeys.verify_received`. Lets others go on in between.
         """
         intake = _Intake(version, room_id)
-        for number, pdu in enumerate(pdus, 1):
-            intake.take(pdu, is_plain=False)
-            if number % BREATH == 0 and number < len(pdus):
+        taken, taken_bytes = 0, 0
+        for pdu in pdus:
+            if isinstance(pdu, bytes):
+                intake.take_encoded(pdu)
+                taken_bytes += len(pdu)
+            else:
+                intake.take(pdu, is_plain=False)
+            taken += 1
+            if taken == BREATH or taken_bytes >= BREATH_BYTES:
+                taken, taken_bytes = 0, 0
                 await asyncio.sleep(0)
         return await self._verified(intake, resident)
-
-    async def screen_encoded(self, elements: Sequence[bytes], version: RoomVersion, *, room_id: str) -> Screening:
-        """As `screen`, of many events that nobody has decoded yet. Lets others go on in between."""
-        intake = _Intake(version, room_id)
-        for number, element in enumerate(elements, 1):
-            try:
-                intake.take(decode_plain(element), is_plain=True)
-            except NotCanonical:
-                try:
-                    intake.take(decode_lenient(element), is_plain=False)
-                except NotCanonical:
-                    intake.result.malformed += 1
-            if number % BREATH == 0:
-                await asyncio.sleep(0)
-        return await self._verified(intake)
 
     async def _verified(self, intake: "_Intake", resident: str | None = None) -> Screening:
         result = intake.result
@@ -120,6 +120,16 @@ class _Intake:
             self.events[event.event_id] = received
         else:
             self.result.refused[event.event_id] = "The event is of another room"
+
+    def take_encoded(self, element: bytes) -> None:
+        """One more, from its JSON."""
+        try:
+            self.take(decode_plain(element), is_plain=True)
+        except NotCanonical:
+            try:
+                self.take(decode_lenient(element), is_plain=False)
+            except NotCanonical:
+                self.result.malformed += 1
 
 
 def parse_pdu(pdu: Mapping[str, Any], version: RoomVersion) -> Event:

@@ -41,7 +41,7 @@ async def read_state(
     is_state = False
     try:
         async for name, elements in _batches(chunks, most_events):
-            begun = asyncio.ensure_future(screens.screen_encoded(elements, version, room_id=room_id))
+            begun = asyncio.ensure_future(screens.screen(elements, version, room_id=room_id))
             previous, screening = screening, begun
             was_state, is_state = is_state, name == STATE
             if previous is not None:

@@ -49,17 +49,23 @@ def parse_event(pdu: dict[str, Any], version: RoomVersion) -> Event:
     return parse_with_signed(pdu, version)[0]
 
 
-def parse_with_signed(pdu: dict[str, Any], version: RoomVersion, *, is_plain: bool = False) -> tuple[Event, bytes]:
-    """As `parse_event`; also the `signed_bytes`. `is_plain`: it is of `canonical_json.decode_plain`."""
+def parse_with_signed(
+    pdu: dict[str, Any], version: RoomVersion, *, is_plain: bool = False, content: object = None
+) -> tuple[Event, bytes]:
+    """As `parse_event`; also the `signed_bytes`. `is_plain`: it is of `canonical_json.decode_plain`.
+
+    `content`: that of the event, `canonical_json.written`, if it is plain and there is reason to encode it once only.
+    """
     check_format(pdu, version)
     try:
         if version.strict_canonical_json:
-            json = encode_checked(pdu) if is_plain else encode(pdu)
+            shared = pdu if content is None else {**pdu, "content": content}
+            json = encode_checked(shared) if is_plain else encode(pdu)
         else:
             json = encode_lenient(pdu)
     except NotCanonical as error:
         raise InvalidEvent(str(error)) from None
-    signed = signed_bytes(pdu, version)
+    signed = signed_bytes(pdu, version, content=content)
     event_id = pdu["event_id"] if version.event_ids == "opaque" else event_id_of(signed, version)
     return make_event(pdu, json, event_id, version), signed
 

@@ -25,15 +25,24 @@ def content_hash(pdu: Mapping[str, Any], version: RoomVersion) -> bytes:
 
 
 def content_hash_matches(pdu: Mapping[str, Any], version: RoomVersion) -> bool:
-    """Whether the event has the content that its server hashed. If not, only its redacted form may be used."""
+    """Whether the event has the content that its server hashed. If not, only its redacted form may be used.
+
+    The content may be `canonical_json.written`.
+    """
     hashes = pdu.get("hashes")
     claimed = decode_base64(hashes.get("sha256")) if isinstance(hashes, dict) else None
     return claimed is not None and compare_digest(claimed, content_hash(pdu, version))
 
 
-def signed_bytes(pdu: Mapping[str, Any], version: RoomVersion) -> bytes:
-    """What servers sign, and what the reference hash covers: the redacted event without signatures. One encoding."""
-    return encode_for(redact_to_sign(pdu, version), version)
+def signed_bytes(pdu: Mapping[str, Any], version: RoomVersion, *, content: object = None) -> bytes:
+    """What servers sign, and what the reference hash covers: the redacted event without signatures. One encoding.
+
+    `content`: that of the event, written already; it is used if nothing of it is redacted.
+    """
+    redacted = redact_to_sign(pdu, version)
+    if content is not None and len(redacted["content"]) == len(pdu["content"]) and pdu["type"] == "m.room.power_levels":
+        redacted["content"] = content
+    return encode_for(redacted, version)
 
 
 def reference_hash(event: Event) -> bytes:

@@ -25,8 +25,9 @@ MAX_SERVERS: Final = 100_000
 class JoinAnswer:
     """The answer as it came."""
 
-    state: Sequence[dict[str, Any]]
-    auth_chain: Sequence[dict[str, Any]]
+    state: Sequence[dict[str, Any] | bytes]
+    """Events, or their JSON, which need not be that of an event."""
+    auth_chain: Sequence[dict[str, Any] | bytes]
     join: Event
     """As it was sent, with the signatures that the resident server has added."""
     members_omitted: bool = False
@@ -81,9 +82,9 @@ def sound_answer(
     )
 
 
-def _pdus(answer: Mapping[str, Any], field: str) -> list[dict[str, Any]]:
+def _pdus(answer: Mapping[str, Any], field: str) -> list[dict[str, Any] | bytes]:
     entries = answer.get(field)
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    if not isinstance(entries, list) or not all(isinstance(entry, dict | bytes) for entry in entries):
         raise BadAnswer(f"{field}: not a list of events")
     return entries
 
