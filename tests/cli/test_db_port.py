@@ -15,7 +15,7 @@ import pytest
 
 from ranvier.db.catalogue import tables
 from ranvier.db.engine import Database
-from ranvier.db.migrate import migrate
+from ranvier.db.migrate import _LOCK_NUMBER, migrate
 from ranvier.db.open import open_database
 from ranvier.db.sqlite import open_sqlite
 from tests.api.asgi import in_room
@@ -177,20 +177,21 @@ class _Killed:
         self.connection = connection
 
     async def run(self, *, cuts: bool = False) -> str:
-        """Let it come as far as the table `users`, one row at a time, and kill it there, or cut its connections.
-
-        What it said.
-        """
-        words = ["db", "port", "--sqlite-database", "homeserver.db", "-c", "postgres.yaml", "--batch-size", "1"]
+        """Let it come as far as the table `users`, and kill it there, or cut its connections. What it said."""
+        words = ["db", "port", "--sqlite-database", "homeserver.db", "-c", "postgres.yaml", "--batch-size", "10"]
+        await self.connection.execute("SELECT pg_advisory_lock($1)", _LOCK_NUMBER)  # it cannot make tables
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "ranvier", *words, cwd=self.folder, env=environment(), stderr=subprocess.PIPE
         )
         try:
-            await self._until("SELECT COUNT(*) FROM ranvier_port WHERE name <> ''")
+            await self._until("to_regclass('ranvier_port') IS NOT NULL")
             transaction = self.connection.transaction()
             await transaction.start()
-            await self.connection.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
-            await self._until("SELECT COUNT(*) FROM pg_locks WHERE NOT granted")
+            # Nor can it note that it has copied the users.
+            await self.connection.execute("INSERT INTO ranvier_port VALUES ('users', 0, '')")
+            await self.connection.execute("SELECT pg_advisory_unlock($1)", _LOCK_NUMBER)
+            await self._until("EXISTS (SELECT 1 FROM ranvier_port WHERE name = 'user_threepids')")
+            await self._until("EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
             assert process.returncode is None
             if cuts:
                 await self.connection.execute(
@@ -207,15 +208,12 @@ class _Killed:
                 process.kill()
                 await process.wait()
 
-    async def _until(self, sql: str) -> None:
+    async def _until(self, condition: str) -> None:
         async with asyncio.timeout(DEADLINE_S):
             while True:
-                try:
-                    if await self.connection.fetchval(sql):
-                        return
-                except asyncpg.UndefinedTableError:
-                    pass
-                await asyncio.sleep(0.002)
+                if await self.connection.fetchval(f"SELECT {condition}"):
+                    return
+                await asyncio.sleep(0.01)
 
 
 async def test_a_port_whose_connections_are_cut(target: DatabaseDict, postgres: Postgres, tmp_path: Path) -> None:
