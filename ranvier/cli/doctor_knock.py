@@ -4,6 +4,7 @@ import asyncio
 import errno
 import ssl
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
 
 TIMEOUT_S: Final = 10.0
@@ -33,7 +34,8 @@ async def knock(address: str, port: int, context: ssl.SSLContext, tls_name: str)
         return Knock(connection_error=f"no answer within {TIMEOUT_S:g} seconds")
     except OSError as error:
         return Knock(connection_error=error.strerror or str(error), has_no_road=error.errno in _NO_ROAD)
-    is_this_machine = writer.get_extra_info("sockname")[0] == writer.get_extra_info("peername")[0]
+    here, there = (str(writer.get_extra_info(name)[0]) for name in ("sockname", "peername"))
+    is_this_machine = here == there or ip_address(there.partition("%")[0]).is_loopback
     try:
         async with asyncio.timeout(TIMEOUT_S):
             await writer.start_tls(context, server_hostname=tls_name)

@@ -9,8 +9,10 @@ from dataclasses import replace
 
 import pytest
 
+from ranvier.cli import doctor_road
 from ranvier.cli.doctor_clock import not_compared
 from ranvier.cli.doctor_findings import Finding
+from ranvier.cli.doctor_knock import Knock
 from ranvier.cli.doctor_network import Network, examine_network, open_network
 from ranvier.config.model import Config
 from ranvier.net.discovery import Discovery
@@ -249,6 +251,31 @@ async def test_the_clock_of_a_trusted_key_server(authority: Authority, date: str
     clocks = [finding for finding in found if finding.subject == "clock"]
     assert [clock.level for clock in clocks] == [level]
     assert text.format(name) in clocks[0].text
+
+
+@pytest.mark.parametrize(
+    ("address", "is_elsewhere", "texts"),
+    [
+        ("127.0.0.1", False, []),
+        ("127.0.0.1", True, ["1200 s behind that of what answers for {}"]),
+        ("127.0.0.2", False, []),  # where Debian's hosts file has the machine's own name is such an address, too
+    ],
+)
+async def test_the_clock_of_what_answers(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, address: str, is_elsewhere: bool, texts: list[str]
+) -> None:
+    if is_elsewhere:
+
+        async def knock(*_: object) -> Knock:
+            return Knock(expires_s=NOW * 2)
+
+        monkeypatch.setattr(doctor_road, "knock", knock)
+    async with AsyncExitStack() as stack:
+        peer = await _peer(stack, authority, keys_of("x", LATER), host=address)
+        name = f"there.example:{peer.port}"
+        found = await examine(name, authority, hosts={"there.example": [address]})
+    clocks = [finding.text for finding in found if finding.subject == "clock"]
+    assert clocks == [text.format(name) for text in texts]
 
 
 async def test_a_key_server_that_is_away(authority: Authority) -> None:
