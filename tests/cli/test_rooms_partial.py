@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from ranvier.cli.rooms_partial import share
+from ranvier.cli.rooms_partial import described, share
 from tests.cli.programs import ranvier
 from tests.conftest import DatabaseDict, StartHomeserver
 from tests.process.person import open_person
@@ -139,3 +141,12 @@ async def test_a_real_server(
     done = ranvier(tmp_path, "rooms", "partial", "--server-url", server.url, "--access-token-file", "token")
     assert done.returncode == 1
     assert "administrator" in done.stderr
+
+
+def test_the_documentation_shows_what_one_sees() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+    shown = document.partition("$ ranvier rooms partial --access-token-file admin.token\n")[2].partition("$ ")[0]
+    room = {key: value for key, value in ROOM.items() if key not in {"last_error", "tries", "next_try_ts"}}
+    room |= {"room_id": "!great:example.org", "joined_via": "example.org", "residents_tried": ["example.org"]}
+    told = described(room | {"started_ts": int((time.time() - 12) * 1000)})
+    assert re.sub(r"1\d s ago", "12 s ago", told) + "\n" == shown
