@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ranvier.cli.commands import commands
 from tests.cli.programs import environment, ranvier
 from tests.services.ports import free_port
 
@@ -123,3 +124,8 @@ def test_doctor(tmp_path: Path) -> None:
 def _plain(text: str, folder: Path) -> str:
     """Without sizes."""
     return re.sub(r"\d+\.\d MB", "some MB", text).replace(str(folder), PLACE)
+
+
+def test_every_command_is_described() -> None:
+    text = (ROOT / "docs" / "commands.md").read_text()
+    assert [name for name in commands() if f"`{name}`" not in text] == []
