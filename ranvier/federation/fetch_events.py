@@ -7,6 +7,7 @@ chains is stored as outliers.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -194,7 +195,7 @@ class EventFetch:
         return here
 
     async def stream_state(
-        self, room: Room, event: Event, server: str, *, all_known: frozenset[str] | None = None
+        self, room: Room, event: Event, server: str, *, all_known: AbstractSet[str] | None = None
     ) -> StreamedState:
         """Store what the server tells as it comes in: it may be a quarter of a million events.
 

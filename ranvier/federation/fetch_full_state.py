@@ -5,6 +5,7 @@ all of it is asked for at once, in one request. Later only what is missing.
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from ranvier.federation.fetch_events import EventFetch, GapError
 from ranvier.federation.further_keys import FurtherKeys
@@ -27,7 +28,7 @@ class FullStateFetch:
         server: str,
         *,
         others: Sequence[str],
-        all_known: frozenset[str] | None,
+        all_known: AbstractSet[str] | None,
         without_refused: bool,
     ) -> ToldState:
         """The state before the join as this server tells it; all of its events are stored.

@@ -145,7 +145,7 @@ class Arriving:
             append.also.append(lambda tx: store.correct(tx, room.room_nid, room.version.identifier, creator))
         partial = await self._partial(room, answer, join, state, state_no)
         if partial is not None:
-            partial.begun_with = frozenset(found) if is_new else None
+            partial.begun_with = set(found) if is_new else None
             append.also.append(bound(_note, partial=partial, members=members_of(state.values())))
         try:
             await self._put(

@@ -204,13 +204,15 @@ class _Finish:
         history, replay = self.room.history, self.replay
         (join,) = (await self.rooms.cache.by_id([self.partial.join_event_id])).values()
         partial_no, full_no = join.state_before or 0, self.partial.full_state_no or 0
-        keys = {
-            *await history.load_state(known_state(partial_no)),
-            *await history.load_non_members(full_no),
-            *await history.difference(partial_no, self.room.state_no),
-            *await history.difference(full_no, state_no),
-        }
+        keys = set(await history.load_state(known_state(partial_no)))
+        await asyncio.sleep(0)  # Of a great room each of these takes some milliseconds.
+        keys |= (await history.load_non_members(full_no)).keys()
+        await asyncio.sleep(0)
+        keys |= (await history.difference(partial_no, self.room.state_no)).keys()
+        keys |= (await history.difference(full_no, state_no)).keys()
+        await asyncio.sleep(0)
         replay.partial.corrected = await self._is_corrected(state_no)
+        await asyncio.sleep(0)
         found = await history.get(state_no, keys)
         return {key_id: found.get(key_id, 0) for key_id in keys}
 

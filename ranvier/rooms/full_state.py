@@ -77,12 +77,17 @@ class FullStates:
         differing = sum(told.entries.get(key_id) != nid for key_id, nid in known.items())
         if differing:
             raise DoubtfulState(f"{differing} entries are not those that the join came with")
-        further = sum(key_id < MEMBER_KEYS and key_id not in known for key_id in told.entries)
+        further = 0
+        key_ids = iter(told.entries)
+        while portion := list(islice(key_ids, BREATH)):
+            further += sum(key_id < MEMBER_KEYS and key_id not in known for key_id in portion)
+            await asyncio.sleep(0)
         if further:
             raise DoubtfulState(f"{further} entries beside members did not come with the join")
         create = await self._rooms.keys.find(self._rooms.db, CREATE)
         if create not in told.entries:
             raise DoubtfulState("there is no create event")
+        await asyncio.sleep(0)
         missing = partial.servers - told.servers
         if missing:
             raise DoubtfulState(f"nobody of {len(missing)} servers is joined that are said to be in the room")

@@ -6,6 +6,7 @@ PDU", check 4.
 
 from collections import deque
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from ranvier.proto.event_format import load_event
@@ -26,15 +27,15 @@ class OutlierIntake:
     """
 
     def __init__(
-        self, *, room: Room, rooms: Rooms, outliers: Outliers, all_known: frozenset[str] | None = None
+        self, *, room: Room, rooms: Rooms, outliers: Outliers, all_known: AbstractSet[str] | None = None
     ) -> None:
-        """`all_known` are the ids of all events of the room that are stored, if the caller knows them."""
+        """`all_known` are the ids of all events of the room that others have stored and store, if the caller knows them."""
         self._room = room
         self._rooms = rooms
         self._outliers = outliers
         self._here: set[str] = set(all_known or ())
         """Events that are stored."""
-        self._looks_up = all_known is None
+        self._all_known = all_known
         self._absent: set[str] = set()
         """Events that were looked for in vain."""
         self.told = ToldState()
@@ -65,7 +66,7 @@ class OutlierIntake:
                 self.unread[event.event_id] = None
             if event.event_id not in self._here and event.event_id not in self._waiting:
                 fresh[event.event_id] = event
-        if self._looks_up:
+        if self._all_known is None:
             await self._look_up(fresh)
         for event in fresh.values():
             self._take(event)
@@ -126,7 +127,9 @@ class OutlierIntake:
             one = self._ready.popleft()
             events.append(load_event(self._waiting.pop(one), one, self._room.version) if isinstance(one, str) else one)
         signed_badly = frozenset(event.event_id for event in events if event.event_id in self._badly_authorised)
-        found = await self._outliers.store(self._room, events, badly_authorised=signed_badly, is_bulk=True)
+        found = await self._outliers.store(
+            self._room, events, badly_authorised=signed_badly, is_bulk=True, all_known=self._all_known
+        )
         for event_id, stored in found.items():
             if event_id in self.unread:
                 del self.unread[event_id]

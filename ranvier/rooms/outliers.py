@@ -5,6 +5,7 @@ Spec: server-server API, "Checks performed on receipt of a PDU", check 4: they a
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from ranvier.proto.auth.error import AuthError
@@ -28,6 +29,7 @@ class Outliers:
     def __init__(self, *, rooms: Rooms, appender: Appender) -> None:
         self._rooms = rooms
         self._appender = appender
+        appender.listeners.append(self._on_commit)
 
     async def store(
         self,
@@ -36,28 +38,37 @@ class Outliers:
         *,
         badly_authorised: frozenset[str] = frozenset(),
         is_bulk: bool = False,
+        all_known: AbstractSet[str] | None = None,
     ) -> dict[str, StoredEvent]:
         """Store these events (signatures and hashes are checked already), and find those that are known.
 
         Left out are events whose auth events are neither known nor among them. `badly_authorised` are joins that the
-        server of the authorising user has not signed. `is_bulk`: they are some of very many.
+        server of the authorising user has not signed. `is_bulk`: they are some of very many. `all_known`: the only ones of
+        them that can be known.
         """
         async with room.lock:
             await room.settled()
             append = Append(room=room, events=[], is_from_elsewhere=True, sends=False, is_bulk=is_bulk)
-            found = await self.make(room, events, append, badly_authorised=badly_authorised)
+            found = await self.make(room, events, append, badly_authorised=badly_authorised, all_known=all_known)
             done = self._appender.submit(append) if append.quiet else None
         if done is not None:
             await durable(done)
         return found
 
     async def make(
-        self, room: Room, events: Sequence[Event], append: Append, *, badly_authorised: frozenset[str] = frozenset()
+        self,
+        room: Room,
+        events: Sequence[Event],
+        append: Append,
+        *,
+        badly_authorised: frozenset[str] = frozenset(),
+        all_known: AbstractSet[str] | None = None,
     ) -> dict[str, StoredEvent]:
         """As `store`, but put them into `append.quiet`; under the room's lock."""
         by_id = {event.event_id: event for event in events}
         cited = {event_id for event in events for event_id in event.auth_events}
-        known = await self._rooms.cache.by_id(list(by_id.keys() | cited))
+        own = by_id.keys() if all_known is None else by_id.keys() & all_known
+        known = await self._rooms.cache.by_id(list(own | (cited - by_id.keys())))
         here = {event_id: stored for event_id, stored in known.items() if stored.room_nid == room.room_nid}
         found = {event_id: stored for event_id, stored in here.items() if not stored.is_outside}
         create = await self._create(room, found, events)
@@ -81,6 +92,13 @@ class Outliers:
                 append.superseded.append((here[event.event_id], stored))
             append.quiet.append(Appended(stored=stored, auth=encode_auth(stored.event_nid, _numbers(auth))))
         return {event_id: stored for event_id, stored in found.items() if event_id in by_id}
+
+    def _on_commit(self, batch: Sequence[Append]) -> None:
+        """A listener of the appender: keep up what is known of partially joined rooms, but for the bulk of their states."""
+        for append in batch:
+            partial = None if append.is_bulk else self._rooms.partials.of(append.room.room_nid)
+            if partial is not None and partial.begun_with is not None:
+                partial.begun_with.update(entry.stored.event.event_id for entry in append.all_events())
 
     async def unplaced(self, room: Room, event: Event, auth: Sequence[StoredEvent], status: int) -> StoredEvent:
         """The event with a number of its own, and no place yet."""

@@ -34,8 +34,9 @@ class PartialRoom:
     """Numbers of the events whose state is partial. Changed under the room's lock."""
     is_begun: bool = False
     """Whether some of the full state may have been told and stored already."""
-    begun_with: frozenset[str] | None = None
-    """The ids of all events that were stored of the room with the join, if it is known that there are no others."""
+    begun_with: set[str] | None = None
+    """The ids of all events that were stored of the room with the join and since, but for those of the full state, if it is
+    known that there are no others. Kept up by `rooms.outliers`."""
     full_state_no: int | None = None
     """The number of the full state before the join, once it is here."""
     members: int = 0
