@@ -56,7 +56,7 @@ class PortedTable:
             size_bytes += digest.add(row)
             if copied is not None:
                 if digest.rows == copied.rows:
-                    if digest.hex() != copied.digest:
+                    if Mark(digest.rows, digest.hex()) != copied:
                         return await self.copy(source, target, None, portion_rows=portion_rows, progress=progress)
                     copied, size_bytes = None, 0
                     progress.advance(digest.rows, doing=self.table.name)
