@@ -12,6 +12,7 @@ from typing import Final
 from ranvier.cli.doctor_findings import Finding
 from ranvier.cli.doctor_ports import examine_port
 from ranvier.config.model import Config
+from ranvier.log.check import find_mistakes
 from ranvier.net.peer import without_brackets
 from ranvier.proto.ids import split_server_name
 
@@ -26,6 +27,8 @@ def examine_machine(config: Config, *, secrets: Sequence[Path], data: Path | Non
     """`secrets`: files that nobody else should read. `data`: the folder that grows."""
     yield from (_secret(path) for path in secrets if path.exists())
     yield from _certificate(config, now_s)
+    if config.log_config is not None:
+        yield from _log(config.log_config)
     yield from (
         finding for listener in config.listeners if (finding := examine_port(listener, config.server_name)) is not None
     )
@@ -39,6 +42,14 @@ def _secret(path: Path) -> Finding:
     if mode & (stat.S_IRGRP | stat.S_IROTH):
         return Finding("warning", "secrets", f"{path} can be read by others ({mode:03o})", f"chmod 600 {path}")
     return Finding("ok", "secrets", f"{path} can be read by its owner alone")
+
+
+def _log(path: str) -> Iterator[Finding]:
+    mistakes = list(find_mistakes(path))
+    for mistake in mistakes:
+        yield Finding("error", "log", mistake, "correct it; docs/logging.md")
+    if not mistakes:
+        yield Finding("ok", "log", f"{path} can be used")
 
 
 def _certificate(config: Config, now_s: float) -> Iterator[Finding]:

@@ -45,7 +45,7 @@ class ProcessLog:
         Raises `LogConfigError`; then everything is logged as before.
         """
         logging.setLogRecordFactory(RequestRecord)
-        settings, text = (_DEFAULT, "") if path is None else _read(path)
+        settings, text = (_DEFAULT, "") if path is None else read_settings(path)
         former = self._settings
         try:
             _apply(settings, former)
@@ -74,8 +74,8 @@ def _apply(settings: dict[str, Any], former: dict[str, Any] | None) -> None:
     logging.config.dictConfig(settings)
 
 
-def _read(path: str) -> tuple[dict[str, Any], str]:
-    """What the file says in our words, and its text. Raises `LogConfigError`."""
+def read_settings(path: str) -> tuple[dict[str, Any], str]:
+    """What a file says in our words, and its text. Raises `LogConfigError`."""
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()

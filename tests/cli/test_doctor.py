@@ -261,3 +261,29 @@ def test_a_server_that_has_never_been_started(tmp_path: Path) -> None:
     assert "-> of a new server it is made by ranvier --generate-keys" in done.stdout
     assert ranvier(tmp_path, "--generate-keys").returncode == 0
     assert "configuration: homeserver.yaml" in ranvier(tmp_path, "doctor", "--offline").stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("version: 1\nhandlers: {a: {class: logging.StreamHandler}}\n", []),
+        ("version: 1\nhandlers: {a: {class: synapse.no.Such}}\n", ["synapse.no.Such"]),
+        ("version: [\n", ["log.yaml:2: "]),
+        ("just text\n", ["log.yaml: expected a mapping"]),
+        ("version: 1\nhandlers: {a: {class: no.such.Class}}\n", ["log.yaml: handler a: there is no no.such.Class"]),
+        (
+            "version: 1\nhandlers: {a: {class: logging.FileHandler, filename: /no/such/folder/x.log}}\n",
+            ["log.yaml: handler a: /no/such/folder is not there"],
+        ),
+        (None, ["log.yaml: No such file"]),
+    ],
+)
+def test_the_log(tmp_path: Path, text: str | None, said: list[str]) -> None:
+    path = tmp_path / "log.yaml"
+    if text is not None:
+        path.write_text(text)
+    before = sorted(tmp_path.iterdir())
+    found = _of(_machine(_config(log_config=str(path)), tmp_path), "log")
+    assert [finding.level for finding in found] == (["error"] if said else ["ok"])
+    assert all(part in finding.text for part, finding in zip(said, found, strict=False))
+    assert sorted(tmp_path.iterdir()) == before
