@@ -15,7 +15,8 @@ from ranvier.store.events import FIRST_POS
 Limit = tuple[int, int]
 """The time and the position up to which something has been deleted."""
 
-_NOTHING: Limit = (-1, FIRST_POS)
+_NOTHING: Limit = (-(1 << 63), FIRST_POS)
+"""No sender can claim an earlier time."""
 
 
 class PurgedHistory:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -145,14 +146,24 @@ def test_a_long_gap_is_closed_event_by_event(tmp_path: Path) -> None:
     staged(tmp_path, act)
 
 
-@pytest.mark.parametrize("depth", [-5, 0, (1 << 53) - 1])
-def test_a_claimed_depth_does_not_hide_an_event(tmp_path: Path, depth: int) -> None:
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"depth": -5},
+        {"depth": 0},
+        {"depth": (1 << 53) - 1},
+        {"origin_server_ts": -1},
+        {"origin_server_ts": 1 - (1 << 53)},
+    ],
+    ids=str,
+)
+def test_a_claimed_depth_or_time_does_not_hide_an_event(tmp_path: Path, claim: dict[str, Any]) -> None:
     """One server is shown an event and speaks on it; the others get both from that one."""
 
     async def act(stage: Stage) -> None:
         peer = stage.peer
         stage.always("withhold")
-        event = peer.make("m.room.message", {"body": "deep"}, depth=depth)
+        event = peer.make("m.room.message", {"body": "deep"}, **claim)
         peer.place(event, peer.state)
         await peer.tell([THREE], event)
         await say(stage.people[2], stage.room_id, "on it")
