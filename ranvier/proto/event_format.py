@@ -4,6 +4,7 @@ Spec: room versions, "Event format"; client-server API, "Size limits". What the 
 """
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -36,6 +37,9 @@ _FIELDS: Final[tuple[tuple[str, type], ...]] = (
     ("prev_events", list),
     ("auth_events", list),
 )
+
+_values: Final = itemgetter(*(field for field, _ in _FIELDS))
+_KINDS: Final = tuple(kind for _, kind in _FIELDS)
 
 _ANY_NAME: Final = limits.MAX_NAME_BYTES // 4
 """So many characters are not too many bytes, whatever they are."""
@@ -86,9 +90,13 @@ def make_event(pdu: dict[str, Any], json: bytes, event_id: str, version: RoomVer
 
 def check_format(pdu: Mapping[str, Any], version: RoomVersion) -> None:
     """The checks of the fields, one by one. Raises `InvalidEvent`."""
-    for field, kind in _FIELDS:
-        if type(pdu.get(field)) is not kind:
-            raise InvalidEvent(f"{field}: missing or not of the right type")
+    try:
+        is_right = tuple(map(type, _values(pdu))) == _KINDS
+    except KeyError:
+        is_right = False
+    if not is_right:
+        wrong = next(field for field, kind in _FIELDS if type(pdu.get(field)) is not kind)
+        raise InvalidEvent(f"{wrong}: missing or not of the right type")
     _check_names(pdu, version)
     limit = limits.MAX_STRICT_INTEGER if version.strict_canonical_json else limits.MAX_INT64
     if not -limit <= pdu["depth"] <= limit:

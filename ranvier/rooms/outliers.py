@@ -127,12 +127,13 @@ def judge_by_auth_events(
     event: Event, auth: Sequence[StoredEvent], create: Event | None, *, authoriser_signed: bool
 ) -> int:
     """Check 4: the status of an event as far as its own auth events decide it."""
-    state: dict[StateKey, Event] = {stored.event.key: stored.event for stored in auth if stored.event.key is not None}
+    state: dict[StateKey, Event] = {key: stored.event for stored in auth if (key := stored.event.key) is not None}
     if event.version.domainless_room_ids and create is not None:
         state[CREATE] = create
-    rejected = {stored.event.event_id for stored in auth if stored.status == REJECTED}
+    cited = [stored.event for stored in auth]
+    rejected = [stored.event.event_id for stored in auth if stored.status == REJECTED]
     try:
-        check_auth_events(event, [stored.event for stored in auth], rejected=rejected.__contains__)
+        check_auth_events(event, cited, rejected=rejected.__contains__)
         check_event(event, state, authoriser_signed=authoriser_signed)
     except AuthError:
         return REJECTED
