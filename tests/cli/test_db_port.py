@@ -176,8 +176,11 @@ class _Killed:
         self.folder = folder
         self.connection = connection
 
-    async def run(self, *, cuts: bool = False) -> str:
-        """Let it come as far as the table `users`, and kill it there, or cut its connections. What it said."""
+    async def run(self, *, before_tables: bool = False, cuts: bool = False) -> str:
+        """Let it come as far as the table `users`, and kill it there, or cut its connections. What it said.
+
+        Or kill it `before_tables` are made.
+        """
         words = ["db", "port", "--sqlite-database", "homeserver.db", "-c", "postgres.yaml", "--batch-size", "10"]
         await self.connection.execute("SELECT pg_advisory_lock($1)", _LOCK_NUMBER)  # it cannot make tables
         process = await asyncio.create_subprocess_exec(
@@ -185,6 +188,11 @@ class _Killed:
         )
         try:
             await self._until("to_regclass('ranvier_port') IS NOT NULL")
+            if before_tables:
+                process.kill()
+                await process.wait()
+                await self.connection.execute("SELECT pg_advisory_unlock($1)", _LOCK_NUMBER)
+                return ""
             transaction = self.connection.transaction()
             await transaction.start()
             # Nor can it note that it has copied the users.
@@ -214,6 +222,21 @@ class _Killed:
                 if await self.connection.fetchval(f"SELECT {condition}"):
                     return
                 await asyncio.sleep(0.01)
+
+
+async def test_a_port_that_had_hardly_begun(target: DatabaseDict, postgres: Postgres, tmp_path: Path) -> None:
+    await _make(tmp_path / "homeserver.db")
+    _configure(tmp_path, target)
+    connection = await asyncpg.connect(postgres.uri(str(target["args"]["dbname"])))  # type: ignore[index]
+    try:
+        for _ in range(2):
+            await _Killed(tmp_path, connection).run(before_tables=True)
+        done = await asyncio.to_thread(_port, tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert await connection.fetchval("SELECT COUNT(*) FROM account_data") == 299
+        assert await connection.fetchval("SELECT to_regclass('ranvier_port')") is None
+    finally:
+        await connection.close()
 
 
 async def test_a_port_whose_connections_are_cut(target: DatabaseDict, postgres: Postgres, tmp_path: Path) -> None:
