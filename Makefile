@@ -76,7 +76,7 @@ e2e: $(VENV)/.develop
 
 docs: $(VENV)/.develop
 	@$(PY) -m mkdocs build --quiet --strict
-	@echo "Open build/docs/index.html"
+	@echo "Open build/docs/index.html, or with its search: $(PY) -m http.server -b 127.0.0.1 -d build/docs"
 
 lint: $(VENV)/.develop
 	$(VENV)/bin/ruff check .
