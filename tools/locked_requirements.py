@@ -49,11 +49,22 @@ def _marker(locked: str | dict[str, str] | None, groups: set[str], extras: set[s
     if not groups <= locked.keys():
         return ""
     alternatives = {
-        _EXTRA.sub(lambda match: _TRUE if match.group(1) in extras else _FALSE, locked[group]) for group in groups
+        _plain(_EXTRA.sub(lambda match: _TRUE if match.group(1) in extras else _FALSE, locked[group]))
+        for group in groups
     }
     if _TRUE in alternatives:
         return ""
     return " or ".join(f"({each})" for each in sorted(alternatives)) if len(alternatives) > 1 else alternatives.pop()
+
+
+def _plain(marker: str) -> str:
+    """Without the alternatives that never hold: several extras may bring the same package."""
+    if "(" in marker:
+        return marker
+    alternatives = [each for each in marker.split(" or ") if _FALSE not in each.split(" and ")]
+    if _TRUE in alternatives:
+        return _TRUE
+    return " or ".join(dict.fromkeys(alternatives)) or _FALSE
 
 
 def main() -> int:
