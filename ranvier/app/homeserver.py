@@ -240,12 +240,27 @@ class Homeserver:
 
     def _openers(self) -> Mapping[ListenerType, Opener]:
         """What opens the listeners that are not of type `http`."""
-        return {"metrics": self._open_metrics}
+        return {"metrics": self._open_metrics, "manhole": self._open_manhole}
 
     async def _open_metrics(self, listener: Listener, sockets: list[socket.socket]) -> OpenListener:
         if self.metrics is None:
             logger.warning("There is a listener for metrics on %s, but enable_metrics is off", listener.log_tag)
         return await serve_one(listener, sockets, [] if self.metrics is None else self.metrics.routes())
+
+    async def _open_manhole(self, listener: Listener, sockets: list[socket.socket]) -> OpenListener:
+        try:
+            # Only who has a manhole needs what speaks SSH.
+            from ranvier.app.manhole.open import Manhole
+        except ModuleNotFoundError as error:
+            for sock in sockets:
+                sock.close()
+            raise ListenError(
+                f"a manhole is configured on {listener.log_tag}, but what speaks SSH is not installed: "
+                "pip install 'ranvier[manhole]'"
+            ) from error
+        manhole = Manhole()
+        await manhole.open(sockets, config=self.config, names={"hs": self})
+        return manhole
 
     def prepare_reload(self, fresh: Config) -> list[Put]:
         """Try what this configuration says otherwise than ours; what puts it in its place. Raises `CannotReload`."""

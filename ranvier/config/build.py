@@ -25,6 +25,7 @@ from ranvier.config.build_rooms import (
 from ranvier.config.build_sections import build_database, build_passwords, build_presence, build_user_directory
 from ranvier.config.cache_sections import build_cache_sizes
 from ranvier.config.model import Config
+from ranvier.config.operating_sections import build_manhole
 from ranvier.config.secret_files import SecretFiles
 from ranvier.config.signing_keys import derived_secret
 from ranvier.config.values import Values
@@ -63,6 +64,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         listeners=build_listeners(values),
         tls_certificate_path=values.text_or_none("tls_certificate_path"),
         tls_private_key_path=values.text_or_none("tls_private_key_path"),
+        manhole_settings=build_manhole(values),
         outbound=build_outbound(values),
         federation=build_federation(values),
         database=build_database(values, default_path=database_path),

@@ -1,5 +1,6 @@
 """`listeners` as typed objects."""
 
+import ipaddress
 from typing import cast
 
 from ranvier.config.sections import Listener, ListenerType, Resource
@@ -7,13 +8,30 @@ from ranvier.config.values import Values
 
 _EVERYWHERE = ("::", "0.0.0.0")  # noqa: S104  # what the option means when it is left out
 
-_NOT_OPENED_YET = frozenset({"manhole"})
-"""Types that nothing opens (`Homeserver._openers`)."""
+_LOOPBACK = ("::1", "127.0.0.1")  # what it means for a manhole
 
 
 def build_listeners(values: Values) -> tuple[Listener, ...]:
-    """Every listener; mistakes are noted."""
-    return tuple(_listener(entry, values) for entry in values.items("listeners"))
+    """Every listener, and the manhole that `manhole` is short for; mistakes are noted."""
+    listeners = [_listener(entry, values) for entry in values.items("listeners")]
+    manhole = values.integer_or_none("manhole")
+    return (*listeners, *(() if manhole is None else (_manhole(manhole, values),)))
+
+
+def _manhole(port: int, server: Values) -> Listener:
+    return Listener(
+        type="manhole",
+        port=port,
+        bind_addresses=_LOOPBACK,
+        path=None,
+        mode=None,
+        tls=False,
+        x_forwarded=False,
+        tag=None,
+        request_id_header=None,
+        resources=(),
+        log_prefix=server.text("request_log_prefix"),
+    )
 
 
 def _listener(entry: Values, server: Values) -> Listener:
@@ -23,7 +41,7 @@ def _listener(entry: Values, server: Values) -> Listener:
     return Listener(
         type=kind,
         port=port,
-        bind_addresses=() if path is not None else _addresses(entry),
+        bind_addresses=() if path is not None else _addresses(entry, kind),
         path=path,
         mode=entry.integer_or_none("mode"),
         tls=entry.boolean("tls"),
@@ -55,11 +73,31 @@ def _check_listener(entry: Values, server: Values, *, port: int | None, path: st
             "classes that answer requests cannot be loaded: they are written against another server's web framework. "
             "Let a program of its own serve them, and the reverse proxy send requests for this path there",
         )
-    if kind in _NOT_OPENED_YET:
-        entry.warn("type", f"listeners of type {kind} are known, but not opened yet")
+    if kind == "manhole":
+        _check_manhole(entry, server)
 
 
-def _addresses(entry: Values) -> tuple[str, ...]:
+def _check_manhole(entry: Values, server: Values) -> None:
+    """The password that every manual prints must not open the server to a network."""
+    if entry.boolean("tls"):
+        entry.error("tls", "is not for a manhole: SSH encrypts by itself")
+    elsewhere = [address for address in _addresses(entry, "manhole") if not _is_loopback(address)]
+    if elsewhere and not server.is_set("manhole_settings.password") and entry.text_or_none("path") is None:
+        entry.error(
+            "bind_addresses",
+            f"{elsewhere[0]} can be reached from elsewhere, and the manhole's password is the one that everybody knows: "
+            "set manhole_settings.password, or leave the manhole on 127.0.0.1",
+        )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def _addresses(entry: Values, kind: ListenerType) -> tuple[str, ...]:
     single = entry.text_or_none("bind_address")
     addresses = entry.texts("bind_addresses") + ((single,) if single else ())
-    return tuple(dict.fromkeys(addresses)) or _EVERYWHERE
+    return tuple(dict.fromkeys(addresses)) or (_LOOPBACK if kind == "manhole" else _EVERYWHERE)

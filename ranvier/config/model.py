@@ -12,6 +12,7 @@ from typing import Literal
 from ranvier.config.account_sections import ConsentConfig, LoginTokenConfig
 from ranvier.config.cache_sections import CacheSizes
 from ranvier.config.key_sections import KeyServersConfig
+from ranvier.config.operating_sections import ManholeSettings
 from ranvier.config.outbound_sections import FederationConfig, OutboundConfig
 from ranvier.config.rates import FederationRates, InviteRates, JoinRates, LoginRates, PresenceRates, RateLimit
 from ranvier.config.retention_sections import RetentionConfig
@@ -55,6 +56,7 @@ class Config:
     listeners: tuple[Listener, ...]
     tls_certificate_path: str | None
     tls_private_key_path: str | None
+    manhole_settings: ManholeSettings
 
     # Other machines
     outbound: OutboundConfig

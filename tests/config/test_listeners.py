@@ -66,6 +66,7 @@ def test_a_unix_socket(mode: object, permissions: int | None) -> None:
             r"listeners\[0\]\.additional_resources\./_example: classes that answer requests cannot be loaded.*reverse proxy",
         ),
         ({"path": "/run/x", "mode": "rw-rw-rw-"}, "mode: expected file permissions"),
+        ({"port": 9000, "type": "manhole", "tls": True}, "tls: is not for a manhole"),
     ],
 )
 def test_listeners_that_cannot_be(listener: dict[str, object], problem: str) -> None:
@@ -73,10 +74,22 @@ def test_listeners_that_cannot_be(listener: dict[str, object], problem: str) -> 
         _listeners(listener)
 
 
-@pytest.mark.parametrize("kind", ["manhole"])
-def test_kinds_that_are_not_opened_yet_are_said(kind: str) -> None:
-    config = parse({"server_name": "test", "listeners": [{"port": 9000, "type": kind}]})
-    assert [warning for warning in config.warnings if kind in warning]
+def test_a_manhole_is_on_the_loopback() -> None:
+    (listener,) = _listeners({"port": 9000, "type": "manhole"})
+    assert (listener.type, listener.bind_addresses) == ("manhole", ("::1", "127.0.0.1"))
+    (short,) = _listeners(manhole=9000)
+    assert short == listener
+    _, short = _listeners({"port": 8008}, manhole=9001)
+    assert (short.type, short.port, short.bind_addresses) == ("manhole", 9001, ("::1", "127.0.0.1"))
+
+
+def test_a_manhole_elsewhere_needs_a_password_of_its_own() -> None:
+    manhole: dict[str, object] = {"port": 9000, "type": "manhole", "bind_addresses": ["127.0.0.1", "10.0.0.7"]}
+    with pytest.raises(ConfigError, match=r"bind_addresses: 10.0.0.7 can be reached.*set manhole_settings.password"):
+        _listeners(manhole)
+    (listener,) = _listeners(manhole, manhole_settings={"password": "my own"})
+    assert listener.bind_addresses == ("127.0.0.1", "10.0.0.7")
+    assert "my own" not in repr(parse({"server_name": "test", "manhole_settings": {"password": "my own"}}))
 
 
 @pytest.mark.parametrize(
