@@ -78,6 +78,9 @@ class RemoteJoins:
         except MatrixError:
             await self._under_way.failed(user_id, room_id)
             raise
+        except BaseException:
+            self._under_way.broken_off(user_id, room_id)
+            raise
         await self._under_way.succeeded(user_id, room_id)
 
     async def _take_up(self, server: str, room_id: str, answer: JoinAnswer) -> None:

@@ -57,10 +57,13 @@ class JoinsUnderWay:
         self._woken = asyncio.Event()
 
     async def begin(self, user_id: str, room_id: str, server: str) -> None:
-        """A join is about to be handed in at this server; nobody takes it back until it has `succeeded` or `failed`."""
+        """A join is about to be handed in at this server; nobody takes it back until it has `succeeded` or `failed`, or
+        has been `broken_off`.
+        """
         now = self._clock.now_ms()
         join = self._joins.setdefault((user_id, room_id), _Join(now))
         join.is_running = True
+        join.since_ms = now
         async with join.lock:  # Not while an earlier one is being taken back.
             join.servers.add(server)
             self._joins[user_id, room_id] = join
@@ -83,6 +86,14 @@ class JoinsUnderWay:
         if join is not None:
             join.is_running = False
             await self._take_back((user_id, room_id), join)
+            self._woken.set()
+
+    def broken_off(self, user_id: str, room_id: str) -> None:
+        """Nobody waits for it any more. Whether anything comes of it is seen a while later."""
+        join = self._joins.get((user_id, room_id))
+        if join is not None:
+            join.is_running = False
+            join.next_try_ms = self._clock.now_ms() + FIRST_MS
             self._woken.set()
 
     async def run(self) -> None:

@@ -343,9 +343,8 @@ def test_failure_18_send_join_times_out_after_the_resident_accepted_it(
     staged()(play)(tmp_path, template)
 
 
-@staged()
-async def test_failure_18_and_ours_crashes_before_it_knows(s: Stage) -> None:
-    room = s.room(members=[DEREK, ELSIE])
+async def _break_off(s: Stage, room: ScriptedRoom) -> None:
+    """The resident lets alice in, and nobody hears of that."""
 
     def lose(origin: str, destination: str, target: str, answer: FederationAnswer) -> FederationAnswer:
         if "/send_join/" in target:
@@ -360,7 +359,24 @@ async def test_failure_18_and_ours_crashes_before_it_knows(s: Stage) -> None:
     joining.cancel()
     await asyncio.wait([joining])
     s.world.network.tamper = None
-    await s.restart()
+
+
+async def _check_taken_back(s: Stage, room: ScriptedRoom) -> None:
     await s.pause(HOUR_S)
     assert room.state[MEMBER, s.alice.user_id].membership == "leave"
     assert await s.ours.db.value("SELECT COUNT(*) FROM joins_under_way") == 0
+
+
+@staged()
+async def test_failure_18_and_ours_crashes_before_it_knows(s: Stage) -> None:
+    room = s.room(members=[DEREK, ELSIE])
+    await _break_off(s, room)
+    await s.restart()
+    await _check_taken_back(s, room)
+
+
+@staged()
+async def test_failure_18_and_the_user_does_not_wait(s: Stage) -> None:
+    room = s.room(members=[DEREK, ELSIE])
+    await _break_off(s, room)
+    await _check_taken_back(s, room)
