@@ -35,6 +35,7 @@ from ranvier.federation.known_keys import KnownKeys
 from ranvier.federation.notary import KeyNotary
 from ranvier.federation.outbox import DeviceOutbox
 from ranvier.federation.own_keys import OwnKeys
+from ranvier.federation.pdu_times import PduTimes
 from ranvier.federation.policed_writes import PolicedWrites
 from ranvier.federation.policy_servers import PolicyServers
 from ranvier.federation.receive import Receiving
@@ -90,6 +91,7 @@ class FederationServices:
     sender: Sender
     tidying: Tidying
     outbox: DeviceOutbox
+    pdu_times: PduTimes
     routes: list[Route]
 
     async def start(self) -> None:
@@ -152,7 +154,8 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
     outbox = DeviceOutbox(db=db, clock=clock, random=needs.random)
     edu_needs = EduNeeds(db=db, clock=clock, config=config, rooms=rooms, e2ee=needs.e2ee, hosts=hosts)
     sources = build_sources(edu_needs, outbox)
-    sender = _build_sender(needs, client, health, hosts, sources)
+    pdu_times = PduTimes(config.federation.metrics_domains)
+    sender = _build_sender(needs, client, health, hosts, sources, pdu_times)
     screens = Screens(keys=keys)
     gaps = Gaps(rooms=rooms.rooms, accepting=rooms.accepting, outliers=rooms.outliers, client=client, screens=screens)
     backfill = await _build_backfill(needs, client, screens, gaps, hosts)
@@ -187,7 +190,7 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
     )
     queries = build_queries(config=config, rooms=rooms, e2ee=needs.e2ee, directory=needs.directory, hosts_of=hosts.of)
     edus = build_edus(edu_needs, sources, sender, key_asking)
-    receiving = _build_receiving(needs, gaps, screens, hosts, handshakes, edus)
+    receiving = _build_receiving(needs, gaps, screens, hosts, handshakes, edus, pdu_times)
     admission = Admission(config.rc_federation, clock=clock)
     return FederationServices(
         authentication=ServerAuthentication(
@@ -205,6 +208,7 @@ async def build_federation(needs: FederationNeeds) -> FederationServices:
         hosts=hosts,
         keys=keys,
         outbox=outbox,
+        pdu_times=pdu_times,
         receiving=receiving,
         resyncs=build_resyncs(
             db=db,
@@ -257,7 +261,12 @@ def _police(rooms: RoomServices, servers: PolicyServers) -> None:
 
 
 def _build_sender(
-    needs: FederationNeeds, client: FederationClient, health: ServerHealth, hosts: Hosts, durable: DurableSources
+    needs: FederationNeeds,
+    client: FederationClient,
+    health: ServerHealth,
+    hosts: Hosts,
+    durable: DurableSources,
+    pdu_times: PduTimes,
 ) -> Sender:
     db, clock, config, rooms = needs.db, needs.clock, needs.config, needs.rooms
     sources = durable.by_name()
@@ -281,6 +290,7 @@ def _build_sender(
         undelivered=UndeliveredEvents(db=db, cache=rooms.cache, destinations=destinations, clock=clock),
         committed_pos=rooms.appender.committed_pos,
         sources=sources,
+        pdu_times=pdu_times,
     )
     rooms.appender.listeners.append(sender.on_commit)
     return sender
@@ -311,6 +321,7 @@ def _build_receiving(
     hosts: Hosts,
     handshakes: HandshakeServices,
     edus: EduServices,
+    pdu_times: PduTimes,
 ) -> Receiving:
     server_name = needs.config.server_name
 
@@ -335,6 +346,7 @@ def _build_receiving(
         is_here=is_here,
         on_edus=edus.incoming.take,
         on_outside=handshakes.rescinded.receive,
+        pdu_times=pdu_times,
     )
 
 

@@ -161,6 +161,15 @@ class Metrics:
         yield _counter("synapse_federation_client_sent_transactions", "Transactions sent", sent.transactions)
         yield _counter("synapse_federation_client_sent_pdu_destinations_count", "Events sent", sent.pdus)
         yield _counter("synapse_federation_client_sent_edus", "Ephemeral messages sent", sent.edus)
+        times = self._federation.pdu_times
+        for name, text, found in (
+            ("sent", "When the newest event was made that the server took last", times.sent_ms),
+            ("received", "When the newest event was made that the server sent last", times.received_ms),
+        ):
+            of_servers = GaugeMetricFamily(f"synapse_federation_last_{name}_pdu_time", text, labels=("server_name",))
+            for server, ts in found.items():
+                of_servers.add_metric((server,), ts / 1000)
+            yield of_servers
         yield _gauge("ranvier_federation_queues", "Servers for which something waits", self._federation.sender.busy)
         if self._known_servers:
             yield _gauge("synapse_federation_known_servers", "Servers that this one sends to", self._servers)

@@ -38,6 +38,7 @@ def build_federation(values: Values) -> FederationConfig:
         domain_whitelist=(
             None if values.get("federation_domain_whitelist") is None else values.texts("federation_domain_whitelist")
         ),
+        metrics_domains=values.texts("federation_metrics_domains"),
         shows_public_rooms=values.boolean("allow_public_rooms_over_federation"),
         shows_profiles=values.boolean("allow_profile_lookup_over_federation"),
         shows_device_names=values.boolean("allow_device_name_lookup_over_federation"),

@@ -38,6 +38,8 @@ class FederationConfig:
     """Older ones than 1.2 are not spoken, whatever the file says."""
     domain_whitelist: tuple[str, ...] | None
     """The only servers to federate with; `None`: all."""
+    metrics_domains: tuple[str, ...]
+    """Servers of which metrics tell how old the events are that come and go."""
     shows_public_rooms: bool
     """`allow_public_rooms_over_federation`."""
     shows_profiles: bool

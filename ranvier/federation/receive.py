@@ -15,6 +15,7 @@ from typing import Any, Final
 import orjson
 
 from ranvier.federation.acl import is_allowed
+from ranvier.federation.pdu_times import PduTimes
 from ranvier.federation.screening import Screens, parse_pdu
 from ranvier.federation.waiting_events import WaitingEvents, decoded_pdu
 from ranvier.proto.errors import MatrixError
@@ -49,6 +50,7 @@ class Receiving:
         is_here: Callable[[Room], Awaitable[bool]],
         on_edus: Callable[[str, Sequence[Mapping[str, Any]]], Awaitable[None]],
         on_outside: Callable[[str, str, Sequence[Mapping[str, Any]]], Awaitable[None]],
+        pdu_times: PduTimes,
     ) -> None:
         """`is_here` says whether a local user is in a room; `on_edus` takes a server's EDUs, `on_outside` (server, room,
         events) what is about rooms in which nobody is.
@@ -60,6 +62,7 @@ class Receiving:
         self._is_here = is_here
         self._on_edus = on_edus
         self._on_outside = on_outside
+        self._pdu_times = pdu_times
         self._answered: OrderedDict[tuple[str, str], asyncio.Task[Results]] = OrderedDict()
 
     async def start(self) -> None:
@@ -127,6 +130,7 @@ class Receiving:
         screening = await self._screens.screen(decoded, room.version, room_id=room_id)
         by_id = {one.event.event_id: one for one in screening.passed}
         ordered = ancestors_first({key: one.event for key, one in by_id.items()}, lambda event: event.prev_events)
+        self._pdu_times.received(origin, ordered)
         ready = [by_id[event.event_id] for event in ordered]
         results: Results = {event_id: {"error": why} for event_id, why in screening.refused.items()}
         stored = await self._accepting.accept(

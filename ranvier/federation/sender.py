@@ -18,6 +18,7 @@ from ranvier.federation.destination_queue import DestinationQueue, Entry
 from ranvier.federation.event_destinations import EventDestinations
 from ranvier.federation.health import ServerHealth
 from ranvier.federation.outbox import DurableEdus
+from ranvier.federation.pdu_times import PduTimes
 from ranvier.federation.progress import Progress
 from ranvier.federation.timers import Timers
 from ranvier.federation.transaction import edu_body
@@ -62,8 +63,10 @@ class Sender:
         undelivered: UndeliveredEvents,
         committed_pos: int,
         sources: Mapping[str, DurableEdus],
+        pdu_times: PduTimes,
     ) -> None:
         """`committed_pos`: the appender's, when it becomes its listener; `sources`: durable EDUs by name."""
+        self._pdu_times = pdu_times
         self._clock = clock
         self._health = health
         self._delivering = delivering
@@ -341,6 +344,7 @@ class Sender:
         self.counters.transactions += 1
         self.counters.pdus += len(transaction.events)
         self.counters.edus += len(transaction.edus)
+        self._pdu_times.sent(queue.destination, transaction.events)
         self._changed.add(queue.destination)
         return 0
 

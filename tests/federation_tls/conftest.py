@@ -24,12 +24,17 @@ class Pair:
     bob: Person
 
 
+def watching(server_name: str) -> dict[str, object]:
+    """Options: metrics with the times of a server's events."""
+    return {"enable_metrics": True, "federation_metrics_domains": [server_name]}
+
+
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[tuple[FederatingServer, FederatingServer]]:
     """Two running servers that trust each other's authority. What they said is shown on failure."""
     certificates = issue(tmp_path)
     one = FederatingServer(tmp_path / "one", certificates, host="localhost", options={})
-    two = FederatingServer(tmp_path / "two", certificates, host="127.0.0.1", options={})
+    two = FederatingServer(tmp_path / "two", certificates, host="127.0.0.1", options=watching(one.server_name))
     try:
         one.start()
         two.start()

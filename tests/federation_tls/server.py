@@ -58,7 +58,7 @@ class FederatingServer(HomeserverProcess):
             "rc_federation": {"window_size": 1000, "sleep_limit": 10_000, "reject_limit": 10_000, "concurrent": 100},
             "suppress_key_server_warning": True,
             "listeners": [
-                {"port": self.port, **listener, "resources": [{"names": ["client"], "compress": False}]},
+                {"port": self.port, **listener, "resources": [{"names": ["client", "metrics"], "compress": False}]},
                 {
                     "port": self._federation_port,
                     "tls": True,

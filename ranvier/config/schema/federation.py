@@ -56,7 +56,7 @@ OPTIONS = (
         reloadable=True,
     ),
     Option("federation_domain_whitelist", list_of(STRING), None, "Only federate with these", honoured=True),
-    Option("federation_metrics_domains", list_of(STRING), [], "Domains with PDU-age metrics"),
+    Option("federation_metrics_domains", list_of(STRING), [], "Domains with PDU-age metrics", honoured=True),
     Option(
         "allow_device_name_lookup_over_federation",
         BOOL,
