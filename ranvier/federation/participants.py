@@ -3,6 +3,8 @@
 Spec: server-server API, "Server Access Control Lists (ACLs)"; `/state_ids`: a server that is not in the room is refused.
 """
 
+from collections.abc import Collection
+
 from ranvier.federation.acl import check_acl
 from ranvier.proto.errors import MatrixError, forbidden, not_found
 from ranvier.rooms.remote_rooms import HostsOf
@@ -18,14 +20,16 @@ class Participants:
         self._hosts_of = hosts_of
         self._server_name = server_name
 
-    async def room(self, room_id: str, origin: str) -> Room:
+    async def room(self, room_id: str, origin: str, *, past: bool = False) -> Room:
         """The room. Raises 404 `M_NOT_FOUND` if we are not in it, 403 `M_FORBIDDEN` if `origin` is not, or is kept out.
 
+        `past`: what is asked for does not change any more. Then it will do if we have been in the room, and `origin` was
+        when we left: perhaps nobody else is there who has seen that part of its history.
         403 `M_UNABLE_DUE_TO_PARTIAL_STATE` if we do not know yet whether it is (MSC3895).
         """
         room = await self._rooms.find(room_id)
         hosts = () if room is None else await self._hosts_of(room)
-        if room is None or self._server_name not in hosts:
+        if room is None or not self._may_tell(room, hosts, past=past):
             raise not_found("This server is not in the room")
         check_acl(room, origin)
         if origin not in hosts:
@@ -33,6 +37,10 @@ class Participants:
                 raise unable()
             raise forbidden("The server is not in this room")
         return room
+
+    def _may_tell(self, room: Room, hosts: Collection[str], *, past: bool) -> bool:
+        # Of a room that was left before it was fully joined nobody here knows who was in it.
+        return self._server_name in hosts or (past and room.room_nid not in self._rooms.partials.left)
 
 
 def unable() -> MatrixError:

@@ -34,7 +34,7 @@ class Gap:
 
 
 class HistoryServing:
-    """Answers for past events. Everything raises 404 for rooms that we are not in, 403 for servers that are not."""
+    """Answers for past events. Everything raises 404 for rooms that we never were in, 403 for servers that are not."""
 
     def __init__(
         self,
@@ -53,13 +53,13 @@ class HistoryServing:
 
     async def backfill(self, origin: str, room_id: str, event_ids: Collection[str], limit: int) -> list[bytes]:
         """These events and those before them, the newest first."""
-        room = await self._participants.room(room_id, origin)
+        room = await self._participants.room(room_id, origin, past=True)
         found = await self._predecessors.before(room, _first(event_ids), min(max(limit, 0), LIMIT))
         return [event.json for event in await self._visibility.shown(room, origin, found)]
 
     async def missing_events(self, origin: str, room_id: str, gap: Gap) -> list[bytes]:
         """What stands in a gap, the oldest first."""
-        room = await self._participants.room(room_id, origin)
+        room = await self._participants.room(room_id, origin, past=True)
         found = await self._predecessors.between(
             room,
             _first(gap.latest),
@@ -74,7 +74,7 @@ class HistoryServing:
         stored = (await self._rooms.cache.by_id([event_id])).get(event_id)
         if stored is None or stored.status == REJECTED:
             raise event_not_found()
-        room = await self._participants.room(stored.event.room_id, origin)
+        room = await self._participants.room(stored.event.room_id, origin, past=True)
         if is_told_whole(room, stored.event) or await self._visibility.visible(room, origin, [stored]):
             return stored.event.json
         return pruned(stored).json

@@ -13,14 +13,13 @@ import orjson
 from ranvier.federation.auth_chain import AuthChains
 from ranvier.federation.participants import Participants, unable
 from ranvier.federation.visibility import ServerVisibility, is_told_whole, pruned
-from ranvier.proto.errors import MatrixError, not_found
-from ranvier.proto.ids import domain_of
+from ranvier.proto.errors import not_found
 from ranvier.rooms.history import event_not_found
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.state.history import known_state
 from ranvier.store import event_ids, raw_events
-from ranvier.store.events import ACCEPTED, StoredEvent
+from ranvier.store.events import StoredEvent
 
 PORTION: Final = 500
 REMEMBERED: Final = 16
@@ -28,7 +27,7 @@ REMEMBERED: Final = 16
 
 
 class StateServing:
-    """Answers for states. Everything raises 404 for rooms that we are not in, 403 for servers that are not."""
+    """Answers for states. Everything raises 404 for rooms that we never were in, 403 for servers that are not."""
 
     def __init__(
         self, *, rooms: Rooms, participants: Participants, visibility: ServerVisibility, auth_chains: AuthChains
@@ -66,7 +65,7 @@ class StateServing:
 
     async def auth_chain(self, origin: str, room_id: str, event_id: str) -> AsyncIterator[bytes]:
         """The auth chain of an event: the pieces of the answer's JSON. Raises 404 for an event that is not known."""
-        room = await self._participants.room(room_id, origin)
+        room = await self._participants.room(room_id, origin, past=True)
         stored = (await self._rooms.cache.by_id([event_id])).get(event_id)
         if stored is None or stored.room_nid != room.room_nid:
             raise event_not_found()
@@ -74,27 +73,9 @@ class StateServing:
         return self._told_chain(sorted(chain))
 
     async def _at(self, origin: str, room_id: str, event_id: str) -> tuple[Room, StoredEvent]:
-        """A room and an event of it, if the server may ask for the state before that.
-
-        A server that we have let in may ask for the state at its join also after we have left: if we told it a part of
-        that only, nobody else may be there who knows the rest.
-        """
-        try:
-            room = await self._participants.room(room_id, origin)
-        except MatrixError:
-            departed = await self._rooms.find(room_id)
-            stored = None if departed is None else await self._own_join(departed, origin, event_id)
-            if departed is None or stored is None:
-                raise
-            return departed, stored
+        """A room and an event of it, if the server may ask for the state before that."""
+        room = await self._participants.room(room_id, origin, past=True)
         return room, await self._placed(room, event_id)
-
-    async def _own_join(self, room: Room, origin: str, event_id: str) -> StoredEvent | None:
-        stored = (await self._rooms.cache.by_id([event_id])).get(event_id)
-        if stored is None or stored.room_nid != room.room_nid or stored.status != ACCEPTED or not stored.state_before:
-            return None
-        is_own = stored.event.membership == "join" and domain_of(stored.event.sender) == origin
-        return stored if is_own and room.room_nid not in self._rooms.partials.left else None
 
     async def _placed(self, room: Room, event_id: str) -> StoredEvent:
         stored = (await self._rooms.cache.by_id([event_id])).get(event_id)

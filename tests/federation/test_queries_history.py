@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from ranvier.federation.serve_history import Gap
@@ -120,15 +121,28 @@ class TestWho:
         await refused(history.event(OTHER, tip), 403, "M_FORBIDDEN")
         await refused(history.event_at(OTHER, room.room_id, 0, forwards=True), 403, "M_FORBIDDEN")
 
-    async def test_only_rooms_that_we_are_in(self, asked: Asked, room: RemoteRoom, alice: Client) -> None:
+    async def test_unknown_rooms(self, asked: Asked) -> None:
         history = asked.queries.history
         await refused(history.backfill(REMOTE, "!unknown:remote.test", ["$x"], 10), 404, "M_NOT_FOUND")
         await refused(history.event(REMOTE, "$unknown"), 404, "M_NOT_FOUND")
+
+    async def test_what_we_have_seen_is_told_after_we_have_left(
+        self, asked: Asked, room: RemoteRoom, alice: Client
+    ) -> None:
+        """Those who stay may have come later, and have nobody else to ask. Who was not there is told nothing."""
+        history, state = asked.queries.history, asked.queries.state
+        tip = room.tip.event_id
         left = room.say(
             "m.room.member", {"membership": "leave"}, prev=[room.tip], sender=alice.user_id, state_key=alice.user_id
         )
         await asked.accept(room, left)
-        await refused(history.backfill(REMOTE, room.room_id, [left.event_id], 10), 404, "M_NOT_FOUND")
+        assert ids(await history.backfill(REMOTE, room.room_id, [left.event_id], 10), room)[:2] == [left.event_id, tip]
+        assert tip in ids(await history.missing_events(REMOTE, room.room_id, gap([left.event_id])), room)
+        assert orjson.loads(await history.event(REMOTE, tip))["type"] == room.tip.type
+        assert orjson.loads(await state.state_ids(REMOTE, room.room_id, left.event_id))["pdu_ids"]
+        await refused(history.event_at(REMOTE, room.room_id, 0, forwards=True), 404, "M_NOT_FOUND")
+        await refused(history.backfill(OTHER, room.room_id, [left.event_id], 10), 403, "M_FORBIDDEN")
+        await refused(state.state_ids(OTHER, room.room_id, left.event_id), 403, "M_FORBIDDEN")
 
     async def test_not_servers_that_are_kept_out(self, asked: Asked, room: RemoteRoom) -> None:
         acl = {"allow": ["*"], "deny": ["remote.test"]}
