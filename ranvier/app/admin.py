@@ -22,6 +22,7 @@ from ranvier.app.directory import DirectoryServices
 from ranvier.app.e2ee import E2eeServices
 from ranvier.app.federation import FederationServices
 from ranvier.app.rooms import RoomServices
+from ranvier.config.model import Config
 from ranvier.federation.destination_status import DestinationStatus
 from ranvier.http.route import Route
 from ranvier.ports import Clock, Random
@@ -43,12 +44,14 @@ class AdminServices:
     updates: BackgroundUpdates
 
 
-def build_admin(*, clock: Clock, random: Random, users: UserServices, rooms: RoomServices) -> AdminServices:
+def build_admin(
+    *, config: Config, clock: Clock, random: Random, users: UserServices, rooms: RoomServices
+) -> AdminServices:
     """Every object for administrators."""
     db = rooms.rooms.db
     tasks = ScheduledTasks(db=db, clock=clock, random=random)
     users.administration.announce = rooms.profile_changes.announce
-    updates = BackgroundUpdates(db=db, clock=clock)
+    updates = BackgroundUpdates(db=db, clock=clock, config=config.background_updates)
     # What is known of a room is brought up to date with each of its changes: there is nothing to be made anew.
     updates.define_job("populate_stats_process_rooms")
     return AdminServices(

@@ -145,7 +145,7 @@ class Homeserver:
                 entering=federation.handshakes.memberships,
             )
             users.administration.accounts.welcomes.append(auto_join.welcome)
-        admin = build_admin(clock=clock, random=random, users=users, rooms=rooms)
+        admin = build_admin(config=config, clock=clock, random=random, users=users, rooms=rooms)
         user_directory = build_user_directory(config=config, clock=clock, rooms=rooms, updates=admin.updates)
         server = cls(
             config=config,

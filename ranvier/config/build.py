@@ -25,7 +25,7 @@ from ranvier.config.build_rooms import (
 from ranvier.config.build_sections import build_database, build_passwords, build_presence, build_user_directory
 from ranvier.config.cache_sections import build_cache_sizes
 from ranvier.config.model import Config
-from ranvier.config.operating_sections import build_manhole
+from ranvier.config.operating_sections import build_background_updates, build_experiments, build_manhole
 from ranvier.config.secret_files import SecretFiles
 from ranvier.config.signing_keys import derived_secret
 from ranvier.config.values import Values
@@ -71,9 +71,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         log_config=values.text_or_none("log_config"),
         cache_sizes=build_cache_sizes(values),
         faster_joins_give_up_ms=values.integer("faster_joins.give_up_after"),
-        faster_joins=all(
-            values.boolean(f"{section}.faster_joins") for section in ("experimental_features", "experimental")
-        ),
+        faster_joins=build_experiments(values),
         rc_message=values.rate("rc_message"),
         rc_registration=values.rate("rc_registration"),
         rc_registration_token_validity=values.rate("rc_registration_token_validity"),
@@ -135,6 +133,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         user_ips_max_age_ms=values.integer_or_none("user_ips_max_age"),
         enable_metrics=values.boolean("enable_metrics"),
         metrics_known_servers=values.boolean("metrics_flags.known_servers"),
+        background_updates=build_background_updates(values),
         turn=build_turn(values, files),
         user_directory=build_user_directory(values),
         signing_keys=signing_keys,

@@ -23,7 +23,12 @@ def build_old_keys(values: Values) -> tuple[OldSigningKey, ...]:
 def build_key_servers(values: Values, files: SecretFiles) -> KeyServersConfig:
     """Whom to believe about keys. Nobody at all is possible: `trusted_key_servers: []`."""
     option = "trusted_key_servers"
-    if values.is_written(option):
+    if values.is_written("perspectives"):
+        option = "perspectives"
+        trusted = _perspectives(values)
+        if values.is_written("trusted_key_servers"):
+            values.error(option, "is the older form of trusted_key_servers, which is set beside it")
+    elif values.is_written(option):
         trusted = tuple(_trusted(item, verified=_verifies(values)) for item in values.items(option))
     else:
         trusted = (TrustedKeyServer(_DEFAULT, {}),) if _verifies(values) else ()
@@ -36,6 +41,24 @@ def build_key_servers(values: Values, files: SecretFiles) -> KeyServersConfig:
         )
     notary_keys = files.more_signing_keys(values, "key_server_signing_keys_path")
     return KeyServersConfig(trusted=trusted, notary_keys=notary_keys)
+
+
+def _perspectives(values: Values) -> tuple[TrustedKeyServer, ...]:
+    """The older form: names, and keys that are mappings."""
+    trusted = []
+    for name, entry in values.mapping("perspectives.servers").items():
+        keys = {
+            key_id: one["key"]
+            for key_id, one in (entry.get("verify_keys") or {}).items()
+            if isinstance(one, dict) and isinstance(one.get("key"), bytes)
+        }
+        for key_id, key in keys.items():
+            if not key_id.startswith("ed25519:") or len(key) != 32:
+                values.error("perspectives", f"servers.{name}: {key_id} is not an Ed25519 key")
+        if not keys and not _verifies(values):
+            values.error("perspectives", f"servers.{name}: without verify_keys anybody could pose as this server")
+        trusted.append(TrustedKeyServer(name, keys))
+    return tuple(trusted)
 
 
 def _verifies(values: Values) -> bool:

@@ -12,7 +12,7 @@ from typing import Literal
 from ranvier.config.account_sections import ConsentConfig, LoginTokenConfig
 from ranvier.config.cache_sections import CacheSizes
 from ranvier.config.key_sections import KeyServersConfig
-from ranvier.config.operating_sections import ManholeSettings
+from ranvier.config.operating_sections import BackgroundUpdatesConfig, ManholeSettings
 from ranvier.config.outbound_sections import FederationConfig, OutboundConfig
 from ranvier.config.rates import FederationRates, InviteRates, JoinRates, LoginRates, PresenceRates, RateLimit
 from ranvier.config.retention_sections import RetentionConfig
@@ -144,6 +144,7 @@ class Config:
     forgotten_room_retention_period_ms: int | None
     user_ips_max_age_ms: int | None
     enable_metrics: bool
+    background_updates: BackgroundUpdatesConfig
     metrics_known_servers: bool
     """`metrics_flags.known_servers`."""
     turn: TurnConfig

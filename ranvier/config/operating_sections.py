@@ -27,3 +27,38 @@ def build_manhole(values: Values) -> ManholeSettings:
         ssh_priv_key_path=private,
         ssh_pub_key_path=public,
     )
+
+
+def build_experiments(values: Values) -> bool:
+    """`experimental_features.faster_joins`; of other switches it is said that they are none."""
+    for section in ("experimental_features", "experimental"):
+        for name in values.mapping(section):
+            if name != "faster_joins":
+                values.warn(
+                    f"{section}.{name}", "is no switch here: what is built is on; docs/conformance.md has a list"
+                )
+    return all(values.boolean(f"{section}.faster_joins") for section in ("experimental_features", "experimental"))
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundUpdatesConfig:
+    """`background_updates`: how much is done at a time, and how long others have their turn then."""
+
+    duration_ms: int
+    sleep_ms: int
+    """0: no rest."""
+    min_batch_size: int
+    default_batch_size: int
+    """While nobody knows how long an item takes."""
+
+
+def build_background_updates(values: Values) -> BackgroundUpdatesConfig:
+    """`background_updates`."""
+    section = "background_updates"
+    sleeps = values.boolean(f"{section}.sleep_enabled")
+    return BackgroundUpdatesConfig(
+        duration_ms=values.integer(f"{section}.background_update_duration_ms"),
+        sleep_ms=values.integer(f"{section}.sleep_duration_ms") if sleeps else 0,
+        min_batch_size=values.integer(f"{section}.min_batch_size"),
+        default_batch_size=values.integer(f"{section}.default_batch_size"),
+    )

@@ -131,11 +131,11 @@ class DirectoryIndex:
             await self._clock.sleep(0.01)
         self._has_rooms = False
 
-    async def index_room(self, room_nid: int, after: int) -> int | None:
+    async def index_room(self, room_nid: int, after: int, *, limit: int = BATCH) -> int | None:
         """List the next members of a room from elsewhere; the number of the last, `None` if there are no more."""
-        members = await store.joined_after(self._rooms.db, room_nid, after, BATCH)
+        members = await store.joined_after(self._rooms.db, room_nid, after, limit)
         await self.index_members({user_id: nid for _, user_id, nid in members if self._is_elsewhere(user_id)})
-        return members[-1][0] if len(members) == BATCH else None
+        return members[-1][0] if len(members) == limit else None
 
     async def _save(self, found: Sequence[Listed], profiles: Sequence[tuple[str, bytes]] = ()) -> None:
         """List people; whoever is listed so already costs nothing but the look."""

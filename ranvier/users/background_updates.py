@@ -1,7 +1,8 @@
 """Rebuilding in the background what is made from other tables: portion by portion, with pauses, across restarts.
 
-Manual: admin API, "Background Updates API". Each update is a function that does one portion: it is given its progress,
-which was `{}` at the beginning, and answers with the next one, `None` at the end. Doing a portion twice must do no harm.
+Manual: admin API, "Background Updates API"; configuration: `background_updates`. Each update is a function that does one
+portion: it is given its progress, which was `{}` at the beginning, and how many items there should be at most, and answers
+with the next progress, `None` at the end. Doing a portion twice must do no harm.
 """
 
 import asyncio
@@ -10,15 +11,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ranvier.config.operating_sections import BackgroundUpdatesConfig
 from ranvier.db.engine import Database, DatabaseError
 from ranvier.ports import Clock
 from ranvier.proto.errors import MatrixError
 from ranvier.store import background_updates as store
+from ranvier.users.background_pace import Pace
 
 logger = logging.getLogger(__name__)
 
-PAUSE_S: Final = 0.02
-"""Between two portions at least; as long as the portion took, if that is longer: half of the time is for others."""
 RETRY_S: Final = 10.0
 
 
@@ -31,7 +32,7 @@ class Portion:
     items: int
 
 
-Update = Callable[[dict[str, Any]], Awaitable[Portion]]
+Update = Callable[[dict[str, Any], int], Awaitable[Portion]]
 
 
 @dataclass(slots=True)
@@ -46,8 +47,9 @@ class Running:
 class BackgroundUpdates:
     """Does one update after the other while `run` is running."""
 
-    def __init__(self, *, db: Database, clock: Clock) -> None:
+    def __init__(self, *, db: Database, clock: Clock, config: BackgroundUpdatesConfig) -> None:
         self._db = db
+        self._config = config
         self._clock = clock
         self._updates: dict[str, Update] = {}
         self._jobs: dict[str, tuple[str, ...]] = {}
@@ -114,20 +116,35 @@ class BackgroundUpdates:
 
     async def _do(self, name: str, begun: dict[str, Any]) -> None:
         self.running = running = Running(name)
+        pace = Pace(self._config)
         progress: dict[str, Any] | None = begun
         while progress is not None:
             await self._enabled.wait()
             started = self._clock.monotonic()
-            portion = await self._updates[name](progress)
+            progress, items = await self._batch(self._updates[name], progress, pace.size)
             async with self._db.write() as tx:
-                if portion.progress is None:
+                if progress is None:
                     await store.delete(tx, name)
                 else:
-                    await store.save(tx, name, portion.progress)
-            progress = portion.progress
-            took_s = self._clock.monotonic() - started
-            running.items += portion.items
-            running.duration_ms += took_s * 1000
+                    await store.save(tx, name, progress)
+            took_ms = (self._clock.monotonic() - started) * 1000
+            pace.count(items, took_ms)
+            running.items += items
+            running.duration_ms += took_ms
             if progress is not None:
-                await self._clock.sleep(max(PAUSE_S, took_s))
+                await self._clock.sleep(self._config.sleep_ms / 1000)
         logger.info("The background update %s is done: %d items", name, running.items)
+
+    async def _batch(
+        self, update: Update, progress: dict[str, Any] | None, size: int
+    ) -> tuple[dict[str, Any] | None, int]:
+        """About `size` items, of as many portions as that takes: some are small. The progress, and how many there were."""
+        done = 0
+        until = self._clock.monotonic() + self._config.duration_ms / 1000
+        while progress is not None and done < size:
+            portion = await update(progress, size - done)
+            progress = portion.progress
+            done += max(1, portion.items)
+            if self._clock.monotonic() >= until:
+                break
+        return progress, done

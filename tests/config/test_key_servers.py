@@ -65,3 +65,20 @@ def test_a_notary_may_have_keys_of_its_own(tmp_path: Path) -> None:
     path.write_text("nonsense\n")
     with pytest.raises(ConfigError, match="not of the form"):
         parse({"server_name": "test", "key_server_signing_keys_path": str(path)})
+
+
+def test_the_older_form() -> None:
+    older = {"servers": {"a.test": {"verify_keys": {"ed25519:1": {"key": KEY}}}, "b.test": {}}}
+    config = parse({"server_name": "test", "perspectives": older})
+    assert [(one.server_name, dict(one.verify_keys)) for one in config.key_servers.trusted] == [
+        ("a.test", {"ed25519:1": b"k" * 32}),
+        ("b.test", {}),
+    ]
+    assert config.warnings == ()
+    with pytest.raises(ConfigError, match="perspectives: is the older form of trusted_key_servers"):
+        parse({"server_name": "test", "perspectives": older, "trusted_key_servers": []})
+    with pytest.raises(ConfigError, match=r"servers\.b\.test: without verify_keys anybody could pose"):
+        parse({"server_name": "test", "perspectives": older, "federation_verify_certificates": False})
+    short = {"servers": {"a.test": {"verify_keys": {"ed25519:1": {"key": "c2hvcnQ"}}}}}
+    with pytest.raises(ConfigError, match="ed25519:1 is not an Ed25519 key"):
+        parse({"server_name": "test", "perspectives": short})

@@ -87,6 +87,7 @@ _OPTIONS = (
         RATE,
         {"per_second": 20, "burst_count": 100},
         "Outgoing signing-key requests per origin (undocumented)",
+        not_applicable="nobody is asked for keys more than once in half a minute, whoever makes us ask",
     ),
     Option(
         "rc_media_create",
