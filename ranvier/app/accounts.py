@@ -9,6 +9,7 @@ from ranvier.ratelimit import OwnLimits, RateLimiter
 from ranvier.users.account import AccountChanges
 from ranvier.users.account_data import AccountData
 from ranvier.users.administration import Administration
+from ranvier.users.application_services import ApplicationServices
 from ranvier.users.consent import Consent
 from ranvier.users.create_account import Accounts
 from ranvier.users.device_removal import DeviceRemoval
@@ -30,6 +31,8 @@ from ranvier.users.reauthentication import Reauthentication
 from ranvier.users.refresh import Refreshing
 from ranvier.users.registration import Registration
 from ranvier.users.registration_tokens import RegistrationTokens
+from ranvier.users.service_registration import ServiceRegistration
+from ranvier.users.service_sessions import ServiceSessions
 from ranvier.users.sessions import Sessions
 from ranvier.users.shared_secret import SharedSecretRegistration
 from ranvier.users.stages import (
@@ -53,6 +56,7 @@ class UserServices:
     accounts: Accounts
     account_changes: AccountChanges
     account_data: AccountData
+    application_services: ApplicationServices
     administration: Administration
     consent: Consent | None
     devices: Devices
@@ -72,6 +76,7 @@ class UserServices:
     registration: Registration
     registration_tokens: RegistrationTokens
     removal: DeviceRemoval
+    service_registration: ServiceRegistration
     sessions: Sessions
     shared_secret: SharedSecretRegistration
     stale_devices: StaleDevices | None
@@ -90,9 +95,26 @@ async def build_users(
     """Every object about users."""
     passwords = Passwords(config=config.password_config, bcrypt_rounds=config.bcrypt_rounds)
     last_seen = LastSeen(db=db, clock=clock)
-    sessions = Sessions(db=db, clock=clock, last_seen=last_seen, size=config.cache_sizes.sessions)
+    services = ApplicationServices(config.application_services, server_name=config.server_name)
+    sessions = Sessions(
+        db=db,
+        clock=clock,
+        last_seen=last_seen,
+        services=ServiceSessions(db=db, services=services, own_limits=own_limits) if services.services else None,
+        size=config.cache_sizes.sessions,
+    )
     issuer = LoginIssuer(clock=clock, random=random, lifetimes=TokenLifetimes.of(config))
-    accounts = Accounts(db=db, clock=clock, server_name=config.server_name, issuer=issuer)
+    accounts = Accounts(
+        db=db,
+        clock=clock,
+        server_name=config.server_name,
+        issuer=issuer,
+        is_exclusive=services.is_reserved_user,
+    )
+    service_registration = ServiceRegistration(
+        services=services, accounts=accounts, issuer=issuer, server_name=config.server_name
+    )
+    await service_registration.make_senders()
     tokens = RegistrationTokens(db=db, clock=clock, random=random)
     password_check = PasswordCheck(
         db=db,
@@ -142,6 +164,7 @@ async def build_users(
         accounts=accounts,
         account_changes=account_changes,
         account_data=account_data,
+        application_services=services,
         administration=Administration(
             db=db,
             clock=clock,
@@ -165,6 +188,7 @@ async def build_users(
             sessions=sessions,
             tokens=login_tokens,
             attempts=limiters["rc_login.account"],
+            services=services,
         ),
         login_tokens=login_tokens,
         logout=Logout(removal=removal),
@@ -199,6 +223,7 @@ async def build_users(
             removal=removal,
             after_ms=config.delete_stale_devices_after_ms,
         ),
+        service_registration=service_registration,
         sessions=sessions,
         shared_secret=SharedSecretRegistration(
             clock=clock, random=random, config=config, accounts=accounts, passwords=passwords

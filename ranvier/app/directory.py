@@ -29,6 +29,7 @@ from ranvier.rooms.report import Reports
 from ranvier.rooms.summary import Summaries
 from ranvier.rooms.timestamp_to_event import TimestampToEvent
 from ranvier.rooms.upgrade import Upgrades
+from ranvier.users.application_services import ApplicationServices
 from ranvier.users.openid import OpenId
 from ranvier.users.turn import Turn
 
@@ -51,7 +52,9 @@ class DirectoryServices:
     upgrades: Upgrades
 
 
-def build_directory(*, config: Config, clock: Clock, random: Random, rooms: RoomServices) -> DirectoryServices:
+def build_directory(
+    *, config: Config, clock: Clock, random: Random, rooms: RoomServices, services: ApplicationServices | None = None
+) -> DirectoryServices:
     """Every object about rooms seen from outside."""
     event_stream = EventStream(
         rooms=rooms.rooms,
@@ -69,6 +72,7 @@ def build_directory(*, config: Config, clock: Clock, random: Random, rooms: Room
             access=rooms.access,
             rules=DirectoryRules(config.alias_creation_rules),
             require_membership=config.require_membership_for_aliases,
+            services=services,
         ),
         event_stream=event_stream,
         hierarchy=Hierarchy(rooms=rooms.rooms),

@@ -105,6 +105,7 @@ class Homeserver:
         db = world.database
         own_limits = OwnLimits()
         limiters = dict(rate_limiters(config, clock=clock, own=own_limits))
+        _say_services(config)
         users = await build_users(
             db=db, clock=clock, random=random, config=config, limiters=limiters, own_limits=own_limits
         )
@@ -119,9 +120,12 @@ class Homeserver:
             push_rules=users.push_rules,
             encryption=e2ee,
             limiters=limiters,
+            services=users.application_services,
         )
         departures = build_departures(users, rooms)
-        directory = build_directory(config=config, clock=clock, random=random, rooms=rooms)
+        directory = build_directory(
+            config=config, clock=clock, random=random, rooms=rooms, services=users.application_services
+        )
         federation = await build_federation(
             FederationNeeds(
                 db=db,
@@ -317,6 +321,13 @@ class Homeserver:
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             place = self.config.place_of("tls_certificate_path")
             raise ListenError(f"{place}{certificate} with {key}: {error}") from error
+
+
+def _say_services(config: Config) -> None:
+    """What of the application services does not work yet is better known before one waits for it."""
+    waiting = [service.id for service in config.application_services if service.url is not None]
+    if waiting:
+        logger.warning("Application services are not told of events yet (delivery comes later): %s", ", ".join(waiting))
 
 
 async def _watched(job: Callable[[], Awaitable[None]]) -> None:

@@ -77,6 +77,7 @@ from ranvier.sync.sync import Sync
 from ranvier.sync.timeline import Timelines
 from ranvier.sync.to_device_stream import ToDeviceStream
 from ranvier.users.account_data import AccountData
+from ranvier.users.application_services import ApplicationServices
 from ranvier.users.ignored_users import IgnoredUsers
 from ranvier.users.invite_permission import InvitePermission
 from ranvier.users.profiles import Profiles
@@ -147,6 +148,7 @@ async def build_rooms(
     push_rules: PushRules,
     encryption: E2eeServices,
     limiters: Mapping[str, RateLimiter],
+    services: ApplicationServices,
 ) -> RoomServices:
     """Every object about rooms."""
     keys = await StateKeys.load(db)
@@ -322,6 +324,7 @@ async def build_rooms(
             new_rooms=new_rooms,
             invitations=invitations,
             alias_rules=DirectoryRules(config.alias_creation_rules),
+            services=services,
             publication_rules=DirectoryRules(config.room_list_publication_rules),
             default_room_version=config.default_room_version,
             encrypted_presets=ENCRYPTED_PRESETS[config.encryption_enabled_by_default_for_room_type],

@@ -85,7 +85,11 @@ def all_routes(
         *_consent_routes(config, users),
         *_retention_routes(config, rooms),
         *ModerationApi(moderation=users.moderation).routes(),
-        *RegisterApi(registration=users.registration, registrations=limiters["rc_registration"]).routes(),
+        *RegisterApi(
+            registration=users.registration,
+            of_services=users.service_registration,
+            registrations=limiters["rc_registration"],
+        ).routes(),
         *AdminRegisterApi(registration=users.shared_secret, version=__version__).routes(),
         *OverrideRatelimitApi(overrides=users.rate_overrides).routes(),
         *PartialStateApi(rooms=rooms.rooms, clock=clock).routes(),

@@ -26,6 +26,7 @@ from ranvier.config.build_sections import build_database, build_passwords, build
 from ranvier.config.cache_sections import build_cache_sizes
 from ranvier.config.model import Config
 from ranvier.config.operating_sections import build_background_updates, build_experiments, build_manhole
+from ranvier.config.registration_files import build_application_services
 from ranvier.config.secret_files import SecretFiles
 from ranvier.config.signing_keys import derived_secret
 from ranvier.config.values import Values
@@ -132,9 +133,10 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         forgotten_room_retention_period_ms=values.integer_or_none("forgotten_room_retention_period"),
         user_ips_max_age_ms=values.integer_or_none("user_ips_max_age"),
         enable_metrics=values.boolean("enable_metrics"),
-        metrics_known_servers=values.boolean("metrics_flags.known_servers"),
         background_updates=build_background_updates(values),
+        metrics_known_servers=values.boolean("metrics_flags.known_servers"),
         turn=build_turn(values, files),
+        application_services=build_application_services(values),
         user_directory=build_user_directory(values),
         signing_keys=signing_keys,
         old_signing_keys=build_old_keys(values),

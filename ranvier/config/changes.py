@@ -8,7 +8,13 @@ from ranvier.config.model import Config
 from ranvier.config.schema import schema
 from ranvier.config.schema_tree import Place
 
-_SECRETS: Final = ("registration_shared_secret", "macaroon_secret_key", "form_secret", "signing_keys")
+_SECRETS: Final = (
+    "registration_shared_secret",
+    "macaroon_secret_key",
+    "form_secret",
+    "signing_keys",
+    "application_services",
+)
 """Attributes that may come from files of their own."""
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ranvier.config.account_sections import ConsentConfig, LoginTokenConfig
+from ranvier.config.application_services import ApplicationService
 from ranvier.config.cache_sections import CacheSizes
 from ranvier.config.key_sections import KeyServersConfig
 from ranvier.config.operating_sections import BackgroundUpdatesConfig, ManholeSettings
@@ -143,11 +144,13 @@ class Config:
     redaction_retention_period_ms: int | None
     forgotten_room_retention_period_ms: int | None
     user_ips_max_age_ms: int | None
-    enable_metrics: bool
     background_updates: BackgroundUpdatesConfig
+    enable_metrics: bool
     metrics_known_servers: bool
     """`metrics_flags.known_servers`."""
     turn: TurnConfig
+    application_services: tuple[ApplicationService, ...]
+    """What the files of `app_service_config_files` say."""
     user_directory: UserDirectoryConfig
 
     # Keys and secrets

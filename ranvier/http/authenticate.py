@@ -5,21 +5,12 @@ assertion".
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from ranvier.http.request import Request
 from ranvier.http.route import Auth, Route
 from ranvier.proto.errors import MatrixError, forbidden
-from ranvier.users.requester import Requester
-
-
-@dataclass(frozen=True, slots=True)
-class Masquerade:
-    """Whom an application service says it acts for: the `user_id` and `device_id` of the query string."""
-
-    user_id: str | None
-    device_id: str | None
+from ranvier.users.requester import Masquerade, Requester
 
 
 class Authenticator(Protocol):
@@ -103,6 +94,12 @@ async def admit(route: Route, request: Request, authorization: bytes, authentica
     if route.auth is Auth.ADMIN and not requester.is_admin:
         raise forbidden("You are not a server admin")
     return requester
+
+
+def bearer_token(request: Request) -> str:
+    """The token of a request to a route that demands none; empty if there is none."""
+    authorization = next((value for name, value in request.raw_headers if name == b"authorization"), b"")
+    return _token(authorization, request)
 
 
 def _token(authorization: bytes, request: Request) -> str:

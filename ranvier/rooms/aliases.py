@@ -20,6 +20,7 @@ from ranvier.rooms.write import Draft, Writer
 from ranvier.store import aliases as store
 from ranvier.store import rooms as room_store
 from ranvier.store.aliases import Alias
+from ranvier.users.application_services import ApplicationServices
 from ranvier.users.requester import Requester
 
 CANONICAL_ALIAS = "m.room.canonical_alias"
@@ -40,11 +41,13 @@ class Aliases:
         require_membership: bool,
         hosts_of: HostsOf | None = None,
         remote: RemoteAliases | None = None,
+        services: ApplicationServices | None = None,
     ) -> None:
         """Without `hosts_of` only this server is named as being in a room."""
         self._rooms = rooms
         self.hosts_of = hosts_of
         self.remote: RemoteAliases = remote or NowhereElse()
+        self._services = services
         self._writer = writer
         self._access = access
         self._rules = rules
@@ -65,10 +68,11 @@ class Aliases:
         return room_ids[nid], await self._servers(room_ids[nid])
 
     async def create(self, requester: Requester, alias: str, room_id: str) -> None:
-        """Give a room a name. Raises 409 `M_UNKNOWN` if it is taken, 403, 404, 400."""
+        """Give a room a name. Raises 409 `M_UNKNOWN` if it is taken, 400 `M_EXCLUSIVE` if it is reserved, 403, 404, 400."""
         _check(alias)
         if domain_of(alias) != self._writer.server_name:
             raise invalid_param("Only aliases of this server can be made here")
+        self._check_reserved(requester, alias)
         if not is_room_id(room_id):
             raise invalid_param("room_id: not a room id")
         room = await self._rooms.find(room_id)
@@ -95,6 +99,8 @@ class Aliases:
         found = await store.find(self._rooms.db, alias)
         if found is None:
             raise not_found("No room has this alias")
+        if not requester.is_admin:
+            self._check_reserved(requester, alias)
         room = await self._rooms.by_nid(found.room_nid)
         if not (requester.is_admin or requester.user_id == found.creator or await self._may_name(requester, room)):
             raise forbidden("You may not delete this alias")
@@ -114,6 +120,10 @@ class Aliases:
                 raise forbidden("You are not in this room")
             room = view.room
         return await store.of_room(self._rooms.db, room.room_nid)
+
+    def _check_reserved(self, requester: Requester, alias: str) -> None:
+        if self._services is not None:
+            self._services.check_alias(alias, appservice_id=requester.appservice_id)
 
     async def _servers(self, room_id: str) -> list[str]:
         """Servers that are in the room, this one first."""

@@ -23,6 +23,7 @@ from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.write import Draft, Writer
 from ranvier.store import aliases
 from ranvier.store.aliases import Alias
+from ranvier.users.application_services import ApplicationServices
 from ranvier.users.requester import Requester
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ class Creating:
         new_rooms: NewRooms,
         invitations: InviteRules,
         alias_rules: DirectoryRules,
+        services: ApplicationServices,
         publication_rules: DirectoryRules,
         default_room_version: str,
         encrypted_presets: frozenset[str],
@@ -98,6 +100,7 @@ class Creating:
         self._new_rooms = new_rooms
         self._invitations = invitations
         self._alias_rules = alias_rules
+        self._services = services
         self._publication_rules = publication_rules
         self._default_room_version = default_room_version
         self._encrypted_presets = encrypted_presets
@@ -116,7 +119,7 @@ class Creating:
         if version is None:
             raise MatrixError(400, "M_UNSUPPORTED_ROOM_VERSION", f"Unknown room version {request.room_version!r}")
         _check_invitees(request)
-        alias = await self._free_alias(request.room_alias_name)
+        alias = await self._free_alias(requester, request.room_alias_name)
         preset = request.preset or ("public_chat" if request.visibility == "public" else "private_chat")
         self._check_directory(requester, request, alias)
         for user_id in dict.fromkeys(request.invite):
@@ -175,12 +178,13 @@ class Creating:
                 raise MatrixError(400, "M_ROOM_IN_USE", f"{alias} is taken") from error
             raise
 
-    async def _free_alias(self, local_part: str | None) -> str | None:
+    async def _free_alias(self, requester: Requester, local_part: str | None) -> str | None:
         if local_part is None:
             return None
         alias = f"#{local_part}:{self._writer.server_name}"
         if not local_part or ":" in local_part or "\0" in local_part or not is_room_alias(alias):
             raise invalid_param("room_alias_name: not usable as the local part of a room alias")
+        self._services.check_alias(alias, appservice_id=requester.appservice_id)
         if await aliases.room_of(self._rooms.db, alias) is not None:
             raise MatrixError(400, "M_ROOM_IN_USE", f"{alias} is taken")
         return alias

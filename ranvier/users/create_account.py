@@ -61,10 +61,14 @@ class Accounts:
 
     async def check_available(self, user_id: str) -> None:
         """Raises 400 `M_USER_IN_USE` or `M_EXCLUSIVE`."""
-        if self._is_exclusive(user_id):
-            raise MatrixError(400, "M_EXCLUSIVE", "This user name is reserved for an application service")
+        self.check_not_reserved(user_id)
         if await users.by_id(self._db, user_id) is not None:
             raise in_use()
+
+    def check_not_reserved(self, user_id: str) -> None:
+        """Raises 400 `M_EXCLUSIVE` for an id that is an application service's alone."""
+        if self._is_exclusive(user_id):
+            raise MatrixError(400, "M_EXCLUSIVE", "This user name is reserved for an application service")
 
     async def create(self, account: NewAccount, wish: DeviceWish | None) -> IssuedLogin | None:
         """Make an account, with a login unless `wish` is None. One transaction. Raises 400 `M_USER_IN_USE`."""
@@ -76,6 +80,12 @@ class Accounts:
             raise in_use() from error
         await self.welcome(account)
         return login
+
+    async def create_if_missing(self, account: NewAccount) -> None:
+        """Make an account without a login, unless there is one. Nobody is welcomed."""
+        if await users.by_id(self._db, account.user_id) is None:
+            async with self._db.write() as tx:
+                await self.insert(tx, account)
 
     async def welcome(self, account: NewAccount) -> None:
         """The account is there; its user is welcome. For who has made it with `insert`, after the commit."""

@@ -6,10 +6,12 @@ import msgspec
 
 from ranvier.config.sections import PasswordConfig
 from ranvier.db.engine import Database
-from ranvier.proto.errors import MatrixError, missing_param
+from ranvier.proto.errors import MatrixError, forbidden, missing_param
+from ranvier.proto.ids import is_user_id
 from ranvier.ratelimit import RateLimiter
 from ranvier.store import users
 from ranvier.store.users import UserRow
+from ranvier.users.application_services import LOGIN, ApplicationServices
 from ranvier.users.issue_login import DeviceWish, IssuedLogin, LoginIssuer
 from ranvier.users.locking import user_locked
 from ranvier.users.login_tokens import LoginTokens
@@ -18,6 +20,7 @@ from ranvier.users.sessions import Sessions
 
 PASSWORD: Final = "m.login.password"
 TOKEN: Final = "m.login.token"
+SERVICE: Final = LOGIN
 
 
 class LoginRequest(msgspec.Struct):
@@ -56,6 +59,7 @@ class Login:
         sessions: Sessions,
         tokens: LoginTokens,
         attempts: RateLimiter,
+        services: ApplicationServices,
     ) -> None:
         self._db = db
         self._config = config
@@ -64,6 +68,7 @@ class Login:
         self._sessions = sessions
         self._tokens = tokens
         self._attempts = attempts
+        self._services = services
 
     def flows(self) -> list[dict[str, Any]]:
         """The types of login that this server offers."""
@@ -72,6 +77,8 @@ class Login:
             flows.append({"type": PASSWORD})
         if self._tokens.enabled:
             flows.append({"type": TOKEN, "get_login_token": True})
+        if self._services.services:
+            flows.append({"type": SERVICE})
         return flows
 
     async def login(self, wanted: LoginRequest) -> IssuedLogin:
@@ -90,6 +97,24 @@ class Login:
         claim = _claim(wanted)
         self._attempts.spend(self._passwords.account_key(claim))
         user = await self._passwords.check(claim, wanted.password)
+        return await self.admit(user, wanted.wish())
+
+    async def login_of_service(self, token: str, wanted: LoginRequest) -> IssuedLogin:
+        """A new login of a user of the application service with this token.
+
+        Raises 401 `M_MISSING_TOKEN`, `M_UNKNOWN_TOKEN`, 403 `M_EXCLUSIVE` for somebody else's user, `M_FORBIDDEN` for one
+        without an account, `M_USER_DEACTIVATED`, 401 `M_USER_LOCKED`.
+        """
+        service = self._services.by_token(token)
+        self._issuer.check(wanted.wish())
+        user_id = self._passwords.named(_claim(wanted))
+        if not self._services.may_be(service, user_id):
+            raise MatrixError(403, "M_EXCLUSIVE", "This user is not in a namespace of this application service")
+        user = await users.by_id(self._db, user_id) if is_user_id(user_id) else None
+        if user is None:
+            raise forbidden("This application service has not registered this user")
+        if user.deactivated:
+            raise MatrixError(403, "M_USER_DEACTIVATED", "This account has been deactivated")
         return await self.admit(user, wanted.wish())
 
     async def admit(self, user: UserRow, wish: DeviceWish) -> IssuedLogin:

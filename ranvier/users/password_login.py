@@ -59,6 +59,10 @@ class PasswordCheck:
         """What limits by account count by: the same text for every way to name one account. Raises as `check`."""
         return self._user_id(claim).lower()
 
+    def named(self, claim: Mapping[str, Any]) -> str:
+        """The user id that a claim names, as it stands. Raises as `check` for a claim that names nobody."""
+        return self._user_id(claim)
+
     async def _find(self, user_id: str) -> UserRow | None:
         """The account with this id; else the one in lower case, as every newer id is."""
         if domain_of(user_id) != self._server_name or not is_user_id(user_id):

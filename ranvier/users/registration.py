@@ -26,6 +26,8 @@ from ranvier.users.token_text import new_localpart, token_digest
 class RegistrationRequest(msgspec.Struct):
     """The body of `POST /register`."""
 
+    type: str | None = None
+    """`m.login.application_service`, or anything."""
     auth: dict[str, Any] | None = None
     username: str | None = None
     password: str | None = None
@@ -101,6 +103,7 @@ class Registration:
         """Raises 403 `M_FORBIDDEN`, 400 `M_INVALID_USERNAME`, `M_USER_IN_USE` or `M_EXCLUSIVE`."""
         self._check_enabled()
         user_id = self._user_id(username)
+        self._accounts.check_not_reserved(user_id)
         if not self._config.inhibit_user_in_use_error:
             await self._accounts.check_available(user_id)
 

@@ -4,6 +4,14 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Masquerade:
+    """Whom an application service says it acts for: the `user_id` and `device_id` of the query string."""
+
+    user_id: str | None
+    device_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Requester:
     """The authenticated origin of a client request."""
 

@@ -14,7 +14,8 @@ from ranvier.proto.errors import MatrixError
 from ranvier.store import tokens
 from ranvier.store.tokens import TokenOwner
 from ranvier.users.last_seen import LastSeen
-from ranvier.users.requester import Requester
+from ranvier.users.requester import Masquerade, Requester
+from ranvier.users.service_sessions import ServiceSessions
 from ranvier.users.token_text import token_digest
 
 SEEN_EVERY_MS: Final = 60_000
@@ -33,10 +34,19 @@ class _Session:
 class Sessions:
     """The tokens in use."""
 
-    def __init__(self, *, db: Database, clock: Clock, last_seen: LastSeen, size: int = _MAX_SESSIONS) -> None:
+    def __init__(
+        self,
+        *,
+        db: Database,
+        clock: Clock,
+        last_seen: LastSeen,
+        services: ServiceSessions | None = None,
+        size: int = _MAX_SESSIONS,
+    ) -> None:
         self._db = db
         self._clock = clock
         self._last_seen = last_seen
+        self._services = services
         self.size = size
         """How many are remembered."""
         self._sessions: dict[bytes, _Session] = {}
@@ -45,11 +55,12 @@ class Sessions:
         """Counts everything that was forgotten: what was read before must not be remembered after."""
 
     async def authenticate(
-        self, token: str, *, client_ip: str = "", user_agent: str = "", masquerade: object = None
+        self, token: str, *, client_ip: str = "", user_agent: str = "", masquerade: Masquerade | None = None
     ) -> Requester:
         """The bearer of `token`; whether a locked account may go on is the caller's business (`Requester.locked`).
 
-        Users' tokens act for nobody else: `masquerade` is ignored. Raises 401 `M_MISSING_TOKEN`, `M_UNKNOWN_TOKEN` (with
+        Users' tokens act for nobody else: `masquerade` counts for those of application services, and what
+        `ServiceSessions.requester` raises is raised for them. Raises 401 `M_MISSING_TOKEN`, `M_UNKNOWN_TOKEN` (with
         `soft_logout` if the token has expired).
         """
         if not token:
@@ -57,6 +68,8 @@ class Sessions:
         digest = token_digest(token)
         session = self._sessions.get(digest)
         if session is None:
+            if self._services is not None and (service := self._services.service(digest)) is not None:
+                return await self._services.requester(service, masquerade)
             session = await self._load(digest)
         now_ms = self._clock.now_ms()
         if session.expires_ts is not None and session.expires_ts <= now_ms:
@@ -68,6 +81,8 @@ class Sessions:
     def forget_user(self, user_id: str) -> None:
         """A user's account, devices or tokens have changed."""
         self._changes += 1
+        if self._services is not None:
+            self._services.forget_user(user_id)
         for digest in self._by_user.pop(user_id, ()):
             del self._sessions[digest]
 

@@ -9,12 +9,11 @@ from typing import Any
 import orjson
 
 from ranvier.config.sections import Listener, Resource
-from ranvier.http.authenticate import Masquerade
 from ranvier.http.listeners import HttpListeners, serve_listeners
 from ranvier.http.route import Route
 from ranvier.proto.errors import MatrixError
 from ranvier.ratelimit import RateLimiter
-from ranvier.users.requester import Requester
+from ranvier.users.requester import Masquerade, Requester
 
 ALICE = Requester("@alice:test", "PHONE", 1)
 USERS = {

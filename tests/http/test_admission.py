@@ -3,11 +3,11 @@
 import pytest
 
 from ranvier.config.rates import RateLimit
-from ranvier.http.authenticate import Masquerade
 from ranvier.http.request import Request
 from ranvier.http.response import Response, json_response
 from ranvier.http.route import Auth, routes
 from ranvier.ratelimit import RateLimiter
+from ranvier.users.requester import Masquerade
 from tests.http.clock import ManualClock
 from tests.http.server import Tokens, ask, serving
 

@@ -11,6 +11,7 @@ from ranvier.proto.errors import MatrixError
 from ranvier.ratelimit import RateLimiter
 from ranvier.users.account import AccountChanges
 from ranvier.users.account_data import AccountData
+from ranvier.users.application_services import ApplicationServices
 from ranvier.users.create_account import Accounts
 from ranvier.users.device_removal import DeviceRemoval
 from ranvier.users.devices import Devices
@@ -201,6 +202,7 @@ async def build_world(db: Database, config: Config) -> World:
             sessions=sessions,
             tokens=login_tokens,
             attempts=RateLimiter(config.rc_login.account, clock=clock),
+            services=ApplicationServices((), server_name=config.server_name),
         ),
         logout=Logout(removal=removal),
         refreshing=Refreshing(db=db, clock=clock, issuer=issuer, sessions=sessions),

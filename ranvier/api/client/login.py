@@ -7,11 +7,12 @@ import msgspec
 
 from ranvier.api.client.well_known import client_well_known
 from ranvier.config.model import Config
+from ranvier.http.authenticate import bearer_token
 from ranvier.http.request import Request
 from ranvier.http.response import EMPTY_OBJECT, Nothing, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.users.issue_login import IssuedTokens
-from ranvier.users.login import Login, LoginRequest
+from ranvier.users.login import SERVICE, Login, LoginRequest
 from ranvier.users.login_tokens import LoginTokens
 from ranvier.users.logout import Logout
 from ranvier.users.refresh import Refreshing
@@ -148,7 +149,11 @@ class LoginApi:
 
     async def log_in(self, request: Request) -> Response:
         """A new login."""
-        login = await self._login.login(request.json(LoginRequest))
+        wanted = request.json(LoginRequest)
+        if wanted.type == SERVICE:
+            login = await self._login.login_of_service(bearer_token(request), wanted)
+        else:
+            login = await self._login.login(wanted)
         return json_response(
             LoggedIn(
                 user_id=login.user_id,

@@ -4,11 +4,14 @@ from typing import Literal
 
 import msgspec
 
+from ranvier.http.authenticate import bearer_token
 from ranvier.http.request import Request
 from ranvier.http.response import Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.ratelimit import RateLimiter
+from ranvier.users.application_services import LOGIN
 from ranvier.users.registration import Registered, Registration, RegistrationRequest
+from ranvier.users.service_registration import ServiceRegistration
 
 
 class RegisterQuery(msgspec.Struct):
@@ -50,8 +53,11 @@ class TokenValidity(msgspec.Struct):
 class RegisterApi:
     """Making accounts."""
 
-    def __init__(self, *, registration: Registration, registrations: RateLimiter) -> None:
+    def __init__(
+        self, *, registration: Registration, of_services: ServiceRegistration, registrations: RateLimiter
+    ) -> None:
         self._registration = registration
+        self._of_services = of_services
         self._limiter = registrations
 
     def routes(self) -> list[Route]:
@@ -92,9 +98,15 @@ class RegisterApi:
         ]
 
     async def register(self, request: Request) -> Response:
-        """Make an account. Counted by address are accounts, not the requests that it takes to make one."""
+        """Make an account. Counted by address are accounts, not the requests that it takes to make one.
+
+        Application services are not limited.
+        """
+        query = request.query(RegisterQuery)
+        if query.kind == "user" and (wanted := request.json(RegistrationRequest)).type == LOGIN:
+            return json_response(await self._of_services.register(bearer_token(request), wanted))
         self._limiter.check(request.client_ip)
-        if request.query(RegisterQuery).kind == "guest":
+        if query.kind == "guest":
             made = await self._registration.register_guest(request.json(GuestRequest).initial_device_display_name)
         else:
             made = await self._registration.register(request.json(RegistrationRequest))

@@ -19,7 +19,7 @@ OPTIONS = (
         honoured=True,
     ),
     Option("track_puppeted_user_ips", BOOL, False, "Record IP against the puppeted user as well"),
-    Option("app_service_config_files", list_of(PATH), [], "AS registration files"),
+    Option("app_service_config_files", list_of(PATH), [], "AS registration files", honoured=True),
     Option("track_appservice_user_ips", BOOL, False, "Record AS users' IPs (and count them as MAU)"),
     Option("use_appservice_legacy_authorization", BOOL, False, "Also send hs_token as query parameter"),
 )
