@@ -23,6 +23,10 @@ QUEUES = {
 """What has to be empty at the end, when everybody has been reached and has fetched what is theirs."""
 
 
+FILLED_SOON: dict[str, object] = {"event_cache_size": 1000}
+"""Bounded caches grow until they are full, and a server that has just been started again has none: where they are full
+within two minutes, what grows after that is something else."""
+
 _EXCEPTION = re.compile(r"^[\w.]*(?:Error|Exception|Group)(?:: .*)?$", re.MULTILINE)
 _FULL_DISK = ("disk I/O error", "database or disk is full")
 
@@ -105,7 +109,8 @@ def build(folder: Path) -> Town:
     """The servers, not started."""
     certificates = issue(folder)
     first, second = [
-        LinkedRanvier(folder / name, certificates, host="localhost", options={}) for name in ("first", "second")
+        LinkedRanvier(folder / name, certificates, host="localhost", options=dict(FILLED_SOON))
+        for name in ("first", "second")
     ]
     synapse = LinkedSynapse(folder / "synapse", certificates, python=synapse_python(), host="localhost")
     return Town((first, second), synapse)
