@@ -13,13 +13,14 @@ import orjson
 from ranvier.federation.auth_chain import AuthChains
 from ranvier.federation.participants import Participants, unable
 from ranvier.federation.visibility import ServerVisibility, is_told_whole, pruned
-from ranvier.proto.errors import not_found
+from ranvier.proto.errors import MatrixError, not_found
+from ranvier.proto.ids import domain_of
 from ranvier.rooms.history import event_not_found
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.state.history import known_state
 from ranvier.store import event_ids, raw_events
-from ranvier.store.events import StoredEvent
+from ranvier.store.events import ACCEPTED, StoredEvent
 
 PORTION: Final = 500
 REMEMBERED: Final = 16
@@ -73,9 +74,27 @@ class StateServing:
         return self._told_chain(sorted(chain))
 
     async def _at(self, origin: str, room_id: str, event_id: str) -> tuple[Room, StoredEvent]:
-        """A room and an event of it, if the server may ask for the state before that."""
-        room = await self._participants.room(room_id, origin, past=True)
+        """A room and an event of it, if the server may ask for the state before that.
+
+        A server that we have let in may ask for the state at its join whatever became of both of us since: if we told it
+        a part of that only, nobody else may be there who knows the rest.
+        """
+        try:
+            room = await self._participants.room(room_id, origin, past=True)
+        except MatrixError:
+            departed = await self._rooms.find(room_id)
+            stored = None if departed is None else await self._own_join(departed, origin, event_id)
+            if departed is None or stored is None:
+                raise
+            return departed, stored
         return room, await self._placed(room, event_id)
+
+    async def _own_join(self, room: Room, origin: str, event_id: str) -> StoredEvent | None:
+        stored = (await self._rooms.cache.by_id([event_id])).get(event_id)
+        if stored is None or stored.room_nid != room.room_nid or stored.status != ACCEPTED or not stored.state_before:
+            return None
+        is_own = stored.event.membership == "join" and domain_of(stored.event.sender) == origin
+        return stored if is_own and room.room_nid not in self._rooms.partials.left else None
 
     async def _placed(self, room: Room, event_id: str) -> StoredEvent:
         stored = (await self._rooms.cache.by_id([event_id])).get(event_id)
