@@ -5,8 +5,9 @@ import logging
 import socket
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from ranvier.app.accounts import UserServices, build_users
 from ranvier.app.admin import AdminServices, admin_routes, build_admin
@@ -34,12 +35,28 @@ from ranvier.http.route import Route
 from ranvier.http.sockets import ListenError
 from ranvier.net.open import open_transport
 from ranvier.net.transport import NetTransport
-from ranvier.ports import Clock, FederationTransport, Random, SystemClock, SystemRandom
+from ranvier.ports import Clock, FederationTransport, Random, StreamingTransport, SystemClock, SystemRandom
 from ranvier.ratelimit import OwnLimits, rate_limiters
 from ranvier.rooms.auto_join import AutoJoin
 from ranvier.store import users as user_store
 
 logger = logging.getLogger(__name__)
+
+
+class Tracing(Protocol):
+    """What follows requests, where that is wanted (`ranvier.app.tracing`)."""
+
+    def routes(self, routes: Iterable[Route]) -> list[Route]:
+        """The same routes, each call of which is a part of a trace."""
+        ...
+
+    def transport(self, transport: StreamingTransport) -> StreamingTransport:
+        """The same transport, each request of which is a part of a trace."""
+        ...
+
+    async def close(self) -> None:
+        """Send what is left."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +66,10 @@ class World:
     database: Database
     """Open; it is migrated at the start, and closed with the server."""
     transport: FederationTransport
+
+
+class CannotStart(Exception):
+    """A part that the configuration asks for is not installed; the text is for the operator."""
 
 
 class Homeserver:
@@ -85,21 +106,26 @@ class Homeserver:
         self._tasks: list[asyncio.Task[None]] = []
         self._appending: asyncio.Task[None] | None = None
         self._transport: NetTransport | None = None
+        self._tracing: Tracing | None = None
 
     @classmethod
     async def start(
         cls, config: Config, *, clock: Clock | None = None, random: Random | None = None, world: World | None = None
     ) -> "Homeserver":
-        """Open the database and build everything; `listen` comes after. Raises `DatabaseError`.
+        """Open the database and build everything; `listen` comes after. Raises `DatabaseError` or `CannotStart`.
 
         `world` stands in for the machine and the network, in plays.
         """
         clock = clock or SystemClock()
         random = random or SystemRandom()
         own_transport = None
+        tracing = _open_tracing(config)
         if world is None:
             own_transport = open_transport(config, clock=clock)
-            world = World(await open_database(config.database, now_ms=clock.now_ms()), own_transport)
+            world = World(
+                await open_database(config.database, now_ms=clock.now_ms()),
+                own_transport if tracing is None else tracing.transport(own_transport),
+            )
         else:
             await migrate(world.database, now_ms=clock.now_ms())
         db = world.database
@@ -193,6 +219,9 @@ class Homeserver:
                 clock=clock, db=db, rooms=rooms, federation=federation, known_servers=config.metrics_known_servers
             )
             server.routes = [*server.routes, *server.metrics.routes()]
+        if tracing is not None:
+            server._tracing = tracing
+            server.routes = tracing.routes(server.routes)
         server.limiters = limiters
         server._transport = own_transport
         server._appending = asyncio.create_task(rooms.appender.run(), name="appender")
@@ -302,6 +331,8 @@ class Homeserver:
         await self.db.close()
         if self._transport is not None:
             await self._transport.close()
+        if self._tracing is not None:
+            await self._tracing.close()
 
     async def crash(self) -> None:
         """Be gone in the middle of everything, for plays: nothing is finished, nothing more is written."""
@@ -328,6 +359,19 @@ def _say_services(config: Config) -> None:
     waiting = [service.id for service in config.application_services if service.url is not None]
     if waiting:
         logger.warning("Application services are not told of events yet (delivery comes later): %s", ", ".join(waiting))
+
+
+def _open_tracing(config: Config) -> Tracing | None:
+    if config.tracing is None:
+        return None
+    try:
+        # Only who traces needs what does so.
+        from ranvier.app.tracing.open import OpenTracing
+    except ModuleNotFoundError as error:
+        raise CannotStart(
+            "opentracing is enabled, but what traces is not installed: pip install 'ranvier[tracing]'"
+        ) from error
+    return OpenTracing(config.tracing, server_name=config.server_name)
 
 
 async def _watched(job: Callable[[], Awaitable[None]]) -> None:

@@ -10,6 +10,7 @@ from ranvier.cli.generating import load_again, load_and_complete, write_config
 from ranvier.cli.process import PidFile, ProcessError, go_to_background, raise_file_limit, set_gc_thresholds
 from ranvier.config.load import ConfigError
 from ranvier.config.model import Config
+from ranvier.config.operating_sections import SentryConfig
 from ranvier.log.setup import LogConfigError, ProcessLog
 
 logger = logging.getLogger(__name__)
@@ -54,11 +55,24 @@ def _run(arguments: Arguments) -> int:
         _detach(config)
     log = ProcessLog()
     log.set_up(config.log_config)
+    if config.sentry is not None:
+        _report_errors(config.sentry, config.server_name)
     for warning in config.warnings:
         logger.warning("%s", warning)
     raise_file_limit(config.soft_file_limit)
     set_gc_thresholds(config.gc_thresholds)
     return _serve(config, log, arguments)
+
+
+def _report_errors(sentry: SentryConfig, server_name: str) -> None:
+    try:
+        # Only who reports to Sentry needs what does so.
+        from ranvier.log.sentry import report_errors
+    except ModuleNotFoundError as error:
+        raise ProcessError(
+            "sentry.dsn is set, but what reports to Sentry is not installed: pip install 'ranvier[sentry]'"
+        ) from error
+    report_errors(sentry, server_name=server_name)
 
 
 def _detach(config: Config) -> None:
@@ -73,6 +87,7 @@ def _serve(config: Config, log: ProcessLog, arguments: Arguments) -> int:
     # Late, so that --help and mistakes in the configuration do not wait for the whole server to be imported.
     import uvloop
 
+    from ranvier.app.homeserver import CannotStart
     from ranvier.app.serve import serve
     from ranvier.db.engine import DatabaseError
     from ranvier.http.sockets import ListenError
@@ -81,7 +96,7 @@ def _serve(config: Config, log: ProcessLog, arguments: Arguments) -> int:
         uvloop.run(serve(config, log=log, reread=lambda: load_again(arguments)))
     except KeyboardInterrupt:
         return 130
-    except (DatabaseError, ListenError) as error:
+    except (CannotStart, DatabaseError, ListenError) as error:
         logger.critical("Cannot start: %s", error)
         _say(f"Cannot start: {error}")
         return 1

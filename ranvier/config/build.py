@@ -25,10 +25,16 @@ from ranvier.config.build_rooms import (
 from ranvier.config.build_sections import build_database, build_passwords, build_presence, build_user_directory
 from ranvier.config.cache_sections import build_cache_sizes
 from ranvier.config.model import Config
-from ranvier.config.operating_sections import build_background_updates, build_experiments, build_manhole
+from ranvier.config.operating_sections import (
+    build_background_updates,
+    build_experiments,
+    build_manhole,
+    build_sentry,
+)
 from ranvier.config.registration_files import build_application_services
 from ranvier.config.secret_files import SecretFiles
 from ranvier.config.signing_keys import derived_secret
+from ranvier.config.tracing_sections import build_tracing
 from ranvier.config.values import Values
 from ranvier.proto.room_versions import ROOM_VERSIONS
 
@@ -134,6 +140,8 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         user_ips_max_age_ms=values.integer_or_none("user_ips_max_age"),
         enable_metrics=values.boolean("enable_metrics"),
         background_updates=build_background_updates(values),
+        sentry=build_sentry(values),
+        tracing=build_tracing(values),
         metrics_known_servers=values.boolean("metrics_flags.known_servers"),
         turn=build_turn(values, files),
         application_services=build_application_services(values),

@@ -13,7 +13,7 @@ from ranvier.config.account_sections import ConsentConfig, LoginTokenConfig
 from ranvier.config.application_services import ApplicationService
 from ranvier.config.cache_sections import CacheSizes
 from ranvier.config.key_sections import KeyServersConfig
-from ranvier.config.operating_sections import BackgroundUpdatesConfig, ManholeSettings
+from ranvier.config.operating_sections import BackgroundUpdatesConfig, ManholeSettings, SentryConfig
 from ranvier.config.outbound_sections import FederationConfig, OutboundConfig
 from ranvier.config.rates import FederationRates, InviteRates, JoinRates, LoginRates, PresenceRates, RateLimit
 from ranvier.config.retention_sections import RetentionConfig
@@ -27,6 +27,7 @@ from ranvier.config.sections import (
     SigningKey,
     UserDirectoryConfig,
 )
+from ranvier.config.tracing_sections import TracingConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +146,9 @@ class Config:
     forgotten_room_retention_period_ms: int | None
     user_ips_max_age_ms: int | None
     background_updates: BackgroundUpdatesConfig
+    sentry: SentryConfig | None
+    tracing: TracingConfig | None
+    """`opentracing`; `None`: nothing is traced."""
     enable_metrics: bool
     metrics_known_servers: bool
     """`metrics_flags.known_servers`."""

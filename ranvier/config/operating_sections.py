@@ -62,3 +62,17 @@ def build_background_updates(values: Values) -> BackgroundUpdatesConfig:
         min_batch_size=values.integer(f"{section}.min_batch_size"),
         default_batch_size=values.integer(f"{section}.default_batch_size"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SentryConfig:
+    """`sentry`."""
+
+    dsn: str = field(repr=False)
+    environment: str | None
+
+
+def build_sentry(values: Values) -> SentryConfig | None:
+    """`None`: nobody is told of errors."""
+    dsn = values.text_or_none("sentry.dsn")
+    return SentryConfig(dsn, values.text_or_none("sentry.environment")) if dsn else None

@@ -1,10 +1,7 @@
 """The manhole, as an administrator uses it: `ssh` to a running server, and Python in it."""
 
 import asyncio
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,12 +10,12 @@ import asyncssh
 import pytest
 
 from tests.conftest import StartHomeserver
+from tests.process.refusal import refusal
 from tests.services.homeserver import HomeserverProcess
 from tests.services.ports import free_port
 
 _USER, _PASSWORD = "matrix", "a password of ours"
 _WAIT_S = 30
-_ROOT = Path(__file__).parents[2]
 
 
 class Terminal:
@@ -213,26 +210,11 @@ def test_files_that_hold_no_key(start_homeserver: StartHomeserver, tmp_path: Pat
         ({"ssh_pub_key_path": str(public)}, "needs ssh_priv_key_path"),
     ):
         server.write_options(manhole_settings=settings)
-        assert problem in _refusal(server)
+        assert problem in refusal(server)
 
 
 def test_what_speaks_ssh_is_not_installed(start_homeserver: StartHomeserver, tmp_path: Path) -> None:
     server, _ = start_manhole(start_homeserver, tmp_path)
     server.stop()
     (tmp_path / "asyncssh.py").write_text("raise ModuleNotFoundError('No module named asyncssh')")
-    assert "pip install 'ranvier[manhole]'" in _refusal(server, modules=tmp_path)
-
-
-def _refusal(server: HomeserverProcess, *, modules: Path | None = None) -> str:
-    """What a server says that does not start."""
-    path = os.pathsep.join([*([] if modules is None else [str(modules)]), str(_ROOT)])
-    done = subprocess.run(  # noqa: PLW1510  # the status is looked at
-        [sys.executable, "-m", "ranvier", "-c", str(server.config)],
-        env={**os.environ, "PYTHONPATH": path},
-        cwd=server.folder,
-        capture_output=True,
-        text=True,
-        timeout=_WAIT_S,
-    )
-    assert done.returncode == 1
-    return done.stderr
+    assert "pip install 'ranvier[manhole]'" in refusal(server, modules=tmp_path)
