@@ -10,6 +10,7 @@ from ranvier.users.account import AccountChanges
 from ranvier.users.account_data import AccountData
 from ranvier.users.administration import Administration
 from ranvier.users.application_services import ApplicationServices
+from ranvier.users.blocking import Blocking
 from ranvier.users.consent import Consent
 from ranvier.users.create_account import Accounts
 from ranvier.users.device_removal import DeviceRemoval
@@ -96,14 +97,16 @@ async def build_users(
     passwords = Passwords(config=config.password_config, bcrypt_rounds=config.bcrypt_rounds)
     last_seen = LastSeen(db=db, clock=clock)
     services = ApplicationServices(config.application_services, server_name=config.server_name)
+    blocking = Blocking.of(config)
     sessions = Sessions(
         db=db,
         clock=clock,
         last_seen=last_seen,
         services=ServiceSessions(db=db, services=services, own_limits=own_limits) if services.services else None,
+        blocking=blocking,
         size=config.cache_sizes.sessions,
     )
-    issuer = LoginIssuer(clock=clock, random=random, lifetimes=TokenLifetimes.of(config))
+    issuer = LoginIssuer(clock=clock, random=random, lifetimes=TokenLifetimes.of(config), blocking=blocking)
     accounts = Accounts(
         db=db,
         clock=clock,

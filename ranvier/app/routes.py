@@ -94,7 +94,7 @@ def all_routes(
         *OverrideRatelimitApi(overrides=users.rate_overrides).routes(),
         *PartialStateApi(rooms=rooms.rooms, clock=clock).routes(),
         *AccountApi(account=users.account_changes, leave_rooms=leave_rooms).routes(),
-        *ThreepidApi().routes(),
+        *ThreepidApi(may_change=config.enable_3pid_changes).routes(),
         *DevicesApi(devices=users.devices).routes(),
         *ProfileApi(
             profiles=users.profiles,

@@ -152,6 +152,11 @@ class Config:
     enable_metrics: bool
     metrics_known_servers: bool
     """`metrics_flags.known_servers`."""
+    admin_contact: str | None
+    hs_disabled: bool
+    hs_disabled_message: str
+    default_identity_server: str | None
+    enable_3pid_changes: bool
     turn: TurnConfig
     application_services: tuple[ApplicationService, ...]
     """What the files of `app_service_config_files` say."""

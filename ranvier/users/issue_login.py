@@ -12,6 +12,7 @@ from ranvier.ports import Clock, Random
 from ranvier.proto.errors import forbidden
 from ranvier.proto.ids import localpart_of
 from ranvier.store import cross_signing, devices, tokens
+from ranvier.users.blocking import Blocking
 from ranvier.users.text import storable
 from ranvier.users.token_text import new_access_token, new_device_id, new_refresh_token, token_digest
 
@@ -76,13 +77,20 @@ class IssuedLogin:
 class LoginIssuer:
     """Makes devices and tokens."""
 
-    def __init__(self, *, clock: Clock, random: Random, lifetimes: TokenLifetimes) -> None:
+    def __init__(
+        self, *, clock: Clock, random: Random, lifetimes: TokenLifetimes, blocking: Blocking | None = None
+    ) -> None:
+        self._blocking = blocking
         self._clock = clock
         self._random = random
         self._lifetimes = lifetimes
 
     def check(self, wish: DeviceWish) -> None:
-        """Raises 400 `M_INVALID_PARAM` for a wish that cannot be granted."""
+        """Raises 400 `M_INVALID_PARAM` for a wish that cannot be granted, 403 `M_RESOURCE_LIMIT_EXCEEDED` for any where
+        nobody is served.
+        """
+        if self._blocking is not None:
+            raise self._blocking.error()
         if wish.device_id is not None:
             storable(wish.device_id, name="device_id", max_length=MAX_DEVICE_ID_LENGTH)
         if wish.display_name is not None:

@@ -120,8 +120,7 @@ class Registration:
         """
         self._check_enabled()
         wish = wanted.wish()
-        if wish is not None:
-            self._issuer.check(wish)
+        self._issuer.check(wish or DeviceWish())
         if wanted.guest_access_token is not None:
             await self._check_guest(wanted.guest_access_token, wanted.username)
         elif wanted.username is not None:

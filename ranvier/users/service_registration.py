@@ -7,7 +7,7 @@ from ranvier.proto.errors import missing_param
 from ranvier.proto.ids import localpart_of
 from ranvier.users.application_services import ApplicationServices, exclusive
 from ranvier.users.create_account import Accounts, NewAccount
-from ranvier.users.issue_login import LoginIssuer
+from ranvier.users.issue_login import DeviceWish, LoginIssuer
 from ranvier.users.registration import Registered, RegistrationRequest, registered
 
 
@@ -39,8 +39,7 @@ class ServiceRegistration:
         if wanted.username is None:
             raise missing_param("username is missing")
         wish = wanted.wish()
-        if wish is not None:
-            self._issuer.check(wish)
+        self._issuer.check(wish or DeviceWish())
         user_id = self._accounts.user_id(wanted.username)
         if not self._services.may_be(service, user_id):
             raise exclusive("This user name is not in a namespace of this application service")

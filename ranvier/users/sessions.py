@@ -13,6 +13,7 @@ from ranvier.ports import Clock
 from ranvier.proto.errors import MatrixError
 from ranvier.store import tokens
 from ranvier.store.tokens import TokenOwner
+from ranvier.users.blocking import Blocking
 from ranvier.users.last_seen import LastSeen
 from ranvier.users.requester import Masquerade, Requester
 from ranvier.users.service_sessions import ServiceSessions
@@ -41,12 +42,14 @@ class Sessions:
         clock: Clock,
         last_seen: LastSeen,
         services: ServiceSessions | None = None,
+        blocking: Blocking | None = None,
         size: int = _MAX_SESSIONS,
     ) -> None:
         self._db = db
         self._clock = clock
         self._last_seen = last_seen
         self._services = services
+        self._blocking = blocking
         self.size = size
         """How many are remembered."""
         self._sessions: dict[bytes, _Session] = {}
@@ -61,10 +64,12 @@ class Sessions:
 
         Users' tokens act for nobody else: `masquerade` counts for those of application services, and what
         `ServiceSessions.requester` raises is raised for them. Raises 401 `M_MISSING_TOKEN`, `M_UNKNOWN_TOKEN` (with
-        `soft_logout` if the token has expired).
+        `soft_logout` if the token has expired); 403 `M_RESOURCE_LIMIT_EXCEEDED` where nobody is served.
         """
         if not token:
             raise MatrixError(401, "M_MISSING_TOKEN", "Missing access token")
+        if self._blocking is not None:
+            raise self._blocking.error()
         digest = token_digest(token)
         session = self._sessions.get(digest)
         if session is None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.api.asgi import Client
 from tests.api.homeserver import Homeserver, running
 
@@ -75,3 +77,15 @@ async def test_push_rules_are_the_servers(alice: Client, homeserver: Homeserver)
 
 async def test_the_version_of_the_program(stranger: Client) -> None:
     assert (await stranger.request("GET", "/_synapse/admin/v1/server_version")).ok()["server_version"]
+
+
+@pytest.mark.parametrize("is_public", [True, False])
+async def test_the_identity_server_is_suggested(tmp_path: Path, *, is_public: bool) -> None:
+    database = {"name": "sqlite3", "args": {"database": str(tmp_path / "homeserver.db")}}
+    public = {"public_baseurl": "https://matrix.ranvier.test/"} if is_public else {}
+    async with running(database, default_identity_server="https://id.ranvier.test", **public) as homeserver:
+        found = await homeserver.stranger().request("GET", "/.well-known/matrix/client")
+        if is_public:
+            assert found.ok()["m.identity_server"] == {"base_url": "https://id.ranvier.test"}
+        else:
+            found.refused(404, "M_NOT_FOUND")

@@ -1,11 +1,12 @@
 """What this server says to those who ask for e-mail addresses and telephone numbers: it has none."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.api.asgi import Client, in_room
-from tests.api.homeserver import Homeserver
+from tests.api.homeserver import Homeserver, running
 
 EMAIL = {"client_secret": "secret", "email": "a@example.org", "send_attempt": 1}
 PHONE = {"client_secret": "secret", "country": "GB", "phone_number": "07700900001", "send_attempt": 1}
@@ -70,3 +71,14 @@ async def test_nobody_is_found_by_them(homeserver: Homeserver, alice: Client) ->
         (await alice.post(f"{in_room(room_id)}/invite", invite)).refused(403, "M_THREEPID_DENIED")
     (await alice.post(f"{in_room(room_id)}/invite", invite)).refused(429, "M_LIMIT_EXCEEDED")
     (await alice.post("/createRoom", {"invite_3pid": [invite]})).refused(403, "M_THREEPID_DENIED")
+
+
+async def test_they_may_not_be_changed_where_the_server_says_so(tmp_path: Path) -> None:
+    database = {"name": "sqlite3", "args": {"database": str(tmp_path / "homeserver.db")}}
+    async with running(database, enable_3pid_changes=False) as homeserver:
+        alice = await homeserver.register("alice")
+        contact = {"medium": "email", "address": "a@example.org"}
+        (await alice.post("/account/3pid", {"three_pid_creds": CREDENTIALS})).refused(403, "M_FORBIDDEN")
+        (await alice.post("/account/3pid/add", {"client_secret": "x", "sid": "1"})).refused(403, "M_FORBIDDEN")
+        (await alice.post("/account/3pid/bind", CREDENTIALS)).refused(403, "M_FORBIDDEN")
+        (await alice.post("/account/3pid/delete", contact)).refused(403, "M_FORBIDDEN")

@@ -82,6 +82,10 @@ class Unbound(msgspec.Struct):
 class ThreepidApi:
     """Endpoints of what this server does not have."""
 
+    def __init__(self, *, may_change: bool) -> None:
+        """`may_change`: whether users may remove what they have (`enable_3pid_changes`)."""
+        self._may_change = may_change
+
     def routes(self) -> list[Route]:
         """The module's routes."""
         return [*self._account_routes(), *self._validation_routes()]
@@ -131,6 +135,7 @@ class ThreepidApi:
     async def add_by_identity_server(self, request: Request) -> Response:
         """Raises 403 `M_THREEPID_AUTH_FAILED`: no identity server is asked."""
         request.json(OldAddition)
+        self._check_may_change()
         raise MatrixError(403, "M_THREEPID_AUTH_FAILED", "No identity server could verify these credentials")
 
     async def add(self, request: Request) -> Response:
@@ -141,12 +146,18 @@ class ThreepidApi:
     async def bind(self, request: Request) -> Response:
         """Raises 400 `M_SERVER_NOT_TRUSTED`."""
         request.json(Credentials)
+        self._check_may_change()
         raise MatrixError(400, "M_SERVER_NOT_TRUSTED", "This server trusts no identity server")
 
     async def remove(self, request: Request) -> Response:
-        """Nothing is there to be removed, and no identity server to be told."""
+        """Nothing is there to be removed, and no identity server to be told. Raises 403 `M_FORBIDDEN`."""
         request.json(Identifier)
+        self._check_may_change()
         return json_response(Unbound("no-support"))
+
+    def _check_may_change(self) -> None:
+        if not self._may_change:
+            raise forbidden("This server does not let its users change their third-party identifiers")
 
     async def validate_for_account(self, request: Request) -> Response:
         """Raises 400 `M_THREEPID_MEDIUM_NOT_SUPPORTED`."""

@@ -72,4 +72,9 @@ def client_well_known(config: Config) -> dict[str, Any] | None:
     """The content of `/.well-known/matrix/client`, which logins repeat; `None` if there is none."""
     if not config.public_baseurl_is_set:
         return None
-    return {"m.homeserver": {"base_url": config.public_baseurl}, **config.extra_well_known_client_content}
+    identity = config.default_identity_server
+    return {
+        "m.homeserver": {"base_url": config.public_baseurl},
+        **({} if identity is None else {"m.identity_server": {"base_url": identity}}),
+        **config.extra_well_known_client_content,
+    }

@@ -4,9 +4,9 @@ from ranvier.config.kinds import BOOL, COUNT, FLOAT, LIST, STRING, map_of, one_o
 from ranvier.config.option import Option
 
 OPTIONS = (
-    Option("admin_contact", STRING, None, "Contact returned in resource-limit errors (admin_contact field)"),
-    Option("hs_disabled", BOOL, False, "Refuse client use of the server"),
-    Option("hs_disabled_message", STRING, None, "Reason given when hs_disabled"),
+    Option("admin_contact", STRING, None, "Contact returned in resource-limit errors", honoured=True),
+    Option("hs_disabled", BOOL, False, "Refuse client use of the server", honoured=True),
+    Option("hs_disabled_message", STRING, None, "Reason given when hs_disabled", honoured=True),
     Option("limit_usage_by_mau", BOOL, False, "Enforce max_mau_value with M_RESOURCE_LIMIT_EXCEEDED"),
     Option("max_mau_value", COUNT, 0, "Hard limit of monthly active users"),
     Option("mau_trial_days", COUNT, 0, "Days of activity before a user counts"),

@@ -52,7 +52,9 @@ OPTIONS = (
     Option("registration_shared_secret_path", PATH, None, "File with that secret, created if missing", honoured=True),
     Option("bcrypt_rounds", BCRYPT_ROUNDS, 12, "Work factor", honoured=True),
     Option("allow_guest_access", BOOL, False, "Guest accounts allowed", honoured=True),
-    Option("default_identity_server", URL, None, "Suggested in well-known; ignored without public_baseurl"),
+    Option(
+        "default_identity_server", URL, None, "Suggested in well-known; ignored without public_baseurl", honoured=True
+    ),
     Option(
         "account_threepid_delegates.msisdn",
         URL,
@@ -61,7 +63,9 @@ OPTIONS = (
     ),
     Option("enable_set_displayname", BOOL, True, "Users may change display name", honoured=True),
     Option("enable_set_avatar_url", BOOL, True, "Users may change avatar", honoured=True),
-    Option("enable_3pid_changes", BOOL, True, "Users may change 3PIDs"),
+    Option(
+        "enable_3pid_changes", BOOL, True, "Users may change 3PIDs (there is none to be changed yet)", honoured=True
+    ),
     Option("auto_join_rooms", list_of(STRING), [], "Rooms joined on registration", honoured=True),
     Option("autocreate_auto_join_rooms", BOOL, True, "Create them for the first user", honoured=True),
     Option("autocreate_auto_join_rooms_federated", BOOL, True, "m.federate of created rooms", honoured=True),
