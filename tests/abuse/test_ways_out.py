@@ -29,6 +29,8 @@ MAY_CONNECT = {
     "db/postgres_errors.py",
     "db/postgres_pool.py",
     "app/service_manager.py",
+    "app/tracing/open.py",
+    "log/sentry.py",
     # Commands of the operator, at a terminal.
     "register_new_matrix_user.py",
     "cli/rooms_partial.py",
@@ -40,9 +42,22 @@ MAY_CONNECT = {
     "http/sockets.py",
     "http/listeners.py",
     "http/other_listeners.py",
+    "app/manhole/open.py",
 }
 """Modules that may import what opens connections."""
-CLIENTS = {"aiohttp", "socket", "http.client", "urllib.request", "asyncpg", "aiodns", "smtplib", "ftplib", "requests"}
+CLIENTS = {
+    "aiohttp",
+    "socket",
+    "http.client",
+    "urllib.request",
+    "asyncpg",
+    "aiodns",
+    "smtplib",
+    "ftplib",
+    "requests",
+    "sentry_sdk",
+}
+FAMILIES = ("aiohttp.", "sentry_sdk.", "opentelemetry.exporter.")
 CALLS = {"create_connection", "open_connection", "create_unix_connection", "sock_connect", "create_datagram_endpoint"}
 
 
@@ -51,7 +66,7 @@ def _ways(source: str) -> Iterator[str]:
         match node:
             case ast.Import(names=names):
                 yield from (alias.name for alias in names if alias.name in CLIENTS)
-            case ast.ImportFrom(module=str(module)) if module in CLIENTS or module.partition(".")[0] == "aiohttp":
+            case ast.ImportFrom(module=str(module)) if module in CLIENTS or module.startswith(FAMILIES):
                 yield module
             case ast.Attribute(attr=name) if name in CALLS:
                 yield name
