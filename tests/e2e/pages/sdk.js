@@ -93,14 +93,18 @@ window.person = {
         return sent.event_id;
     },
 
-    /** Wait until the thread below an event ends in this. */
-    async thread(roomId, rootId, body) {
+    /**
+     * Wait until the thread below an event has this reply, and so many in all. matrix-js-sdk counts a reply twice for a
+     * moment, until it has asked the server for the root again.
+     */
+    async thread(roomId, rootId, body, length) {
         const look = () => {
             const thread = client.getRoom(roomId)?.getThread(rootId);
-            return thread?.events.find((event) => event.getContent().body === body && event.status !== EventStatus.SENDING);
+            const isThere = (event) => event.getContent().body === body && event.status !== EventStatus.SENDING;
+            return thread?.length === length && thread.events.some(isThere);
         };
-        await seen(`the reply "${body}"`, [RoomEvent.Timeline, ThreadEvent.New, ThreadEvent.Update], look);
-        return client.getRoom(roomId).getThread(rootId).length;
+        const events = [RoomEvent.Timeline, ThreadEvent.New, ThreadEvent.Update, ThreadEvent.NewReply];
+        await seen(`${length} replies with "${body}"`, events, look);
     },
 
     /** Wait until an event has this reaction; who reacted. */
