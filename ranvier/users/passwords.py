@@ -10,8 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-import argon2
 import bcrypt
+from nacl import exceptions, pwhash
 
 from ranvier.config.sections import PasswordConfig
 
@@ -20,6 +20,9 @@ _BCRYPT_BYTES: Final = 72
 """bcrypt looks at no more than this."""
 _DEFAULT_BCRYPT_ROUNDS: Final = 12
 _BCRYPT_PREFIXES: Final = ("$2a$", "$2b$", "$2y$")
+# OWASP's smallest recommendation: what counts here is memory, since every login takes it at once.
+_ARGON2_PASSES: Final = 2
+_ARGON2_BYTES: Final = 19 << 20
 _THREADS: Final = 2
 
 _T = TypeVar("_T")
@@ -35,8 +38,6 @@ class Passwords:
     def __init__(self, *, config: PasswordConfig, bcrypt_rounds: int) -> None:
         self._pepper = config.pepper
         self._bcrypt_rounds = None if bcrypt_rounds == _DEFAULT_BCRYPT_ROUNDS else max(4, min(bcrypt_rounds, 31))
-        # OWASP's smallest recommendation: what counts here is memory, since every login takes it at once.
-        self._argon2 = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="password")
 
     async def hash(self, password: str) -> str:
@@ -62,14 +63,15 @@ class Passwords:
     def _hash(self, password: str) -> str:
         if self._bcrypt_rounds is not None:
             return bcrypt.hashpw(self._peppered(password)[:_BCRYPT_BYTES], bcrypt.gensalt(self._bcrypt_rounds)).decode()
-        return self._argon2.hash(self._peppered(password))
+        peppered = self._peppered(password)
+        return pwhash.argon2id.str(peppered, opslimit=_ARGON2_PASSES, memlimit=_ARGON2_BYTES).decode()
 
     def _matches(self, password: str, stored: str) -> bool:
         try:
             if stored.startswith(_BCRYPT_PREFIXES):
                 return bcrypt.checkpw(self._peppered(password)[:_BCRYPT_BYTES], stored.encode())
-            return self._argon2.verify(stored, self._peppered(password))
-        except (ValueError, argon2.exceptions.Argon2Error, argon2.exceptions.InvalidHashError):
+            return pwhash.argon2id.verify(stored.encode(), self._peppered(password))
+        except (ValueError, exceptions.CryptoError):
             return False
 
     def _peppered(self, password: str) -> bytes:

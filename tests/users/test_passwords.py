@@ -34,6 +34,18 @@ async def test_bcrypt_hashes_are_accepted() -> None:
     assert not await _passwords().matches("sécret", stored)
 
 
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "$argon2id$v=19$m=19456,t=2,p=1$anU97VWLjqiOIcAdISdnWA$pdYHO5GxQIba41rJrluQVy25JnXSyTxbTm1zIT6WeTc",
+        "$argon2id$v=19$m=65536,t=3,p=4$YwOyhBREPals0mNvTG5YBA$LDZXVFu1w3EE+Cgpxtetfet5PqGFMd5RCS7Fo6lddK8",
+    ],
+)
+async def test_argon2id_hashes_of_any_strength_are_accepted(stored: str) -> None:
+    assert await _passwords().matches("sécret", stored)
+    assert not await _passwords().matches("secret", stored)
+
+
 async def test_few_rounds_mean_cheap_hashes() -> None:
     passwords = _passwords(rounds=4)
     stored = await passwords.hash("x" * 100)
