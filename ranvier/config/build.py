@@ -24,6 +24,7 @@ from ranvier.config.build_rooms import (
 )
 from ranvier.config.build_sections import build_database, build_passwords, build_presence, build_user_directory
 from ranvier.config.cache_sections import build_cache_sizes
+from ranvier.config.email_sections import build_email
 from ranvier.config.model import Config
 from ranvier.config.operating_sections import (
     build_background_updates,
@@ -79,6 +80,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         cache_sizes=build_cache_sizes(values),
         faster_joins_give_up_ms=values.integer("faster_joins.give_up_after"),
         faster_joins=build_experiments(values),
+        email=build_email(values),
         rc_message=values.rate("rc_message"),
         rc_registration=values.rate("rc_registration"),
         rc_registration_token_validity=values.rate("rc_registration_token_validity"),

@@ -12,6 +12,7 @@ from typing import Literal
 from ranvier.config.account_sections import ConsentConfig, LoginTokenConfig
 from ranvier.config.application_services import ApplicationService
 from ranvier.config.cache_sections import CacheSizes
+from ranvier.config.email_sections import EmailConfig
 from ranvier.config.key_sections import KeyServersConfig
 from ranvier.config.operating_sections import BackgroundUpdatesConfig, ManholeSettings, SentryConfig
 from ranvier.config.outbound_sections import FederationConfig, OutboundConfig
@@ -72,6 +73,9 @@ class Config:
     """`experimental_features.faster_joins`, also spelt `experimental.faster_joins`."""
     faster_joins_give_up_ms: int
     """`faster_joins.give_up_after`."""
+
+    email: EmailConfig | None
+    """`None`: this server sends no mail."""
 
     # Rate limits
     rc_message: RateLimit

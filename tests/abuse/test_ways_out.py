@@ -31,6 +31,7 @@ MAY_CONNECT = {
     "app/service_manager.py",
     "app/tracing/open.py",
     "log/sentry.py",
+    "mail/smtp.py",
     # Commands of the operator, at a terminal.
     "register_new_matrix_user.py",
     "cli/rooms_partial.py",
@@ -52,6 +53,7 @@ CLIENTS = {
     "urllib.request",
     "asyncpg",
     "aiodns",
+    "aiosmtplib",
     "smtplib",
     "ftplib",
     "requests",

@@ -146,6 +146,7 @@ password_config: {enabled: only_for_reauth, policy: {minimum_length: 15}}
 email:
   smtp_host: mail.example.org
   smtp_port: 587
+  notif_from: noreply@example.org
   subjects: {password_reset: "[%(server_name)s] New password"}
 encryption_enabled_by_default_for_room_type: off
 alias_creation_rules: [{user_id: "*", action: allow}]

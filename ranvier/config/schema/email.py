@@ -4,17 +4,19 @@ from ranvier.config.kinds import BOOL, DURATION, PATH, PORT, STRING, URL
 from ranvier.config.option import Option
 
 OPTIONS = (
-    Option("email.smtp_host", STRING, "localhost", "SMTP host"),
-    Option("email.smtp_port", PORT, None, "SMTP port; 465 with force_tls, else 25, when not set"),
-    Option("email.smtp_user", STRING, None, "SMTP user"),
-    Option("email.smtp_pass", STRING, None, "SMTP password"),
-    Option("email.force_tls", BOOL, False, "Implicit TLS; require_transport_security then ignored"),
-    Option("email.require_transport_security", BOOL, False, "Refuse unless STARTTLS offered"),
-    Option("email.enable_tls", BOOL, True, "Use STARTTLS when offered"),
-    Option("email.notif_from", STRING, None, "From address; %(app)s placeholder"),
-    Option("email.app_name", STRING, "Matrix", "Value of %(app)s"),
+    Option("email.smtp_host", STRING, "localhost", "SMTP host", honoured=True),
+    Option("email.smtp_port", PORT, None, "SMTP port; 465 with force_tls, else 25, when not set", honoured=True),
+    Option("email.smtp_user", STRING, None, "SMTP user", honoured=True),
+    Option("email.smtp_pass", STRING, None, "SMTP password", honoured=True),
+    Option("email.force_tls", BOOL, False, "Implicit TLS; require_transport_security then ignored", honoured=True),
+    Option("email.require_transport_security", BOOL, False, "Refuse unless STARTTLS offered", honoured=True),
+    Option("email.enable_tls", BOOL, True, "Use STARTTLS when offered", honoured=True),
+    Option("email.notif_from", STRING, None, "From address; %(app)s placeholder", honoured=True),
+    Option("email.app_name", STRING, "Matrix", "Value of %(app)s", honoured=True),
     Option("email.enable_notifs", BOOL, False, "Mail about missed messages"),
     Option("email.notif_for_new_users", BOOL, True, "Subscribe new users to mail notifications (alias notif_on_new)"),
+    Option("email.notif_on_new", BOOL, True, "Older name of notif_for_new_users"),
+    Option("email.riot_base_url", URL, None, "Older name of client_base_url"),
     Option(
         "email.client_base_url", URL, "https://matrix.to", "Base of links in mails (deprecated alias riot_base_url)"
     ),
@@ -73,6 +75,6 @@ OPTIONS = (
         "email.subjects.email_validation", STRING, "[%(server_name)s] Validate your email", "Address validation mail"
     ),
     Option("templates.custom_template_directory", PATH, None, "Directory searched first for templates"),
-    Option("email.tlsname", STRING, None, "Name the SMTP certificate must match"),
+    Option("email.tlsname", STRING, None, "Name the SMTP certificate must match", honoured=True),
     Option("email.notif_delay_before_mail", DURATION, "10m", "Wait before mailing"),
 )

@@ -1,0 +1,1 @@
+"""Sending mail: composing it, and handing it to the operator's mail server."""

@@ -1,0 +1,1 @@
+"""Tests of what this server sends by mail, against a real mail server."""
