@@ -26,6 +26,7 @@ from ranvier.config.build_sections import build_database, build_passwords, build
 from ranvier.config.cache_sections import build_cache_sizes
 from ranvier.config.email_sections import build_email
 from ranvier.config.model import Config
+from ranvier.config.notice_sections import build_server_notices, build_template_folder
 from ranvier.config.operating_sections import (
     build_background_updates,
     build_experiments,
@@ -118,6 +119,8 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         ui_auth_session_timeout_ms=values.integer("ui_auth.session_timeout"),
         login_via_existing_session=build_login_tokens(values),
         user_consent=build_consent(values),
+        server_notices=build_server_notices(values),
+        custom_template_directory=build_template_folder(values),
         presence=build_presence(values),
         encryption_enabled_by_default_for_room_type=cast(
             Literal["all", "invite", "off"], values.text("encryption_enabled_by_default_for_room_type")

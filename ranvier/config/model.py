@@ -14,6 +14,7 @@ from ranvier.config.application_services import ApplicationService
 from ranvier.config.cache_sections import CacheSizes
 from ranvier.config.email_sections import EmailConfig
 from ranvier.config.key_sections import KeyServersConfig
+from ranvier.config.notice_sections import ServerNoticesConfig
 from ranvier.config.operating_sections import BackgroundUpdatesConfig, ManholeSettings, SentryConfig
 from ranvier.config.outbound_sections import FederationConfig, OutboundConfig
 from ranvier.config.rates import FederationRates, InviteRates, JoinRates, LoginRates, PresenceRates, RateLimit
@@ -120,6 +121,9 @@ class Config:
     """How long a proof of who one is holds for further operations; 0: for one alone."""
     login_via_existing_session: LoginTokenConfig
     user_consent: ConsentConfig | None
+    server_notices: ServerNoticesConfig | None
+    custom_template_directory: str | None
+    """`templates.custom_template_directory`."""
 
     # Presence
     presence: PresenceConfig
