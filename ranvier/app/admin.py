@@ -11,6 +11,7 @@ from ranvier.api.admin.keys import KeysApi
 from ranvier.api.admin.redact_user import RedactUserApi
 from ranvier.api.admin.registration_tokens import RegistrationTokensApi
 from ranvier.api.admin.scheduled_tasks import ScheduledTasksApi
+from ranvier.api.admin.server_notices import ServerNoticesApi
 from ranvier.api.admin.statistics import StatisticsApi
 from ranvier.api.admin.user_access import UserAccessApi
 from ranvier.api.admin.user_account import UserAccountApi
@@ -27,6 +28,7 @@ from ranvier.federation.destination_status import DestinationStatus
 from ranvier.http.route import Route
 from ranvier.ports import Clock, Random
 from ranvier.rooms.redact_user import UserRedactions
+from ranvier.rooms.server_notices import ServerNotices
 from ranvier.rooms.user_activity import UserActivity
 from ranvier.users.background_updates import BackgroundUpdates
 from ranvier.users.experiments import Experiments
@@ -72,6 +74,7 @@ def admin_routes(
     e2ee: E2eeServices,
     directory: DirectoryServices,
     federation: FederationServices,
+    notices: ServerNotices | None,
     leave_rooms: Callable[[str], Awaitable[None]],
 ) -> list[Route]:
     """The routes for administrators of users and the server."""
@@ -92,4 +95,5 @@ def admin_routes(
         *BackgroundUpdatesApi(updates=admin.updates).routes(),
         *StatisticsApi(activity=admin.activity, events=rooms.cache).routes(),
         *ScheduledTasksApi(tasks=admin.tasks).routes(),
+        *ServerNoticesApi(notices=notices, administration=accounts, transactions=rooms.transactions).routes(),
     ]

@@ -18,6 +18,7 @@ from ranvier.app.e2ee import E2eeServices, build_e2ee, e2ee_routes
 from ranvier.app.federation import FederationNeeds, FederationServices, build_federation
 from ranvier.app.guests import build_guest_removal
 from ranvier.app.metrics import Metrics
+from ranvier.app.notices import build_notices
 from ranvier.app.reload import Put
 from ranvier.app.reload_parts import prepare_parts
 from ranvier.app.retention import RetentionServices, build_retention
@@ -175,6 +176,7 @@ class Homeserver:
                 entering=federation.handshakes.memberships,
             )
             users.administration.accounts.welcomes.append(auto_join.welcome)
+        notices = await build_notices(config=config, users=users, rooms=rooms)
         admin = build_admin(config=config, clock=clock, random=random, users=users, rooms=rooms)
         user_directory = build_user_directory(config=config, clock=clock, rooms=rooms, updates=admin.updates)
         server = cls(
@@ -210,6 +212,7 @@ class Homeserver:
                     e2ee=e2ee,
                     directory=directory,
                     federation=federation,
+                    notices=notices,
                     leave_rooms=departures.finish,
                 ),
             ],

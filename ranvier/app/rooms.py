@@ -27,6 +27,7 @@ from ranvier.rooms.erased_users import ErasedUsers
 from ranvier.rooms.graph import Graph
 from ranvier.rooms.history import History
 from ranvier.rooms.invite_rules import InviteRules
+from ranvier.rooms.leave_rules import LeaveRules
 from ranvier.rooms.lifetimes import lifetimes_of
 from ranvier.rooms.member_content import MemberContent
 from ranvier.rooms.member_lists import MemberLists
@@ -107,6 +108,7 @@ class RoomServices:
     graph: Graph
     history: History
     invitations: InviteRules
+    leave_rules: LeaveRules
     member_content: MemberContent
     device_lists: DeviceListStream
     ephemeral: EphemeralServices
@@ -178,14 +180,13 @@ async def build_rooms(
     )
     appender.on_spoilt = rooms.drop
     appender.listeners.append(bound(note_ends, rooms))
-    own_key = config.signing_keys[0]
     writer = Writer(
         rooms=rooms,
         appender=appender,
         clock=clock,
         random=random,
         server_name=config.server_name,
-        signing_key=SigningKey(own_key.key_id, own_key.seed),
+        signing_key=SigningKey(config.signing_keys[0].key_id, config.signing_keys[0].seed),
     )
     graph = Graph(rooms=rooms)
     outliers = Outliers(rooms=rooms, appender=appender)
@@ -285,6 +286,7 @@ async def build_rooms(
     )
     restricted_joins = RestrictedJoins(rooms=rooms, server_name=config.server_name)
     new_rooms = NewRooms(rooms=rooms, writer=writer, random=random)
+    leave_rules = LeaveRules(notices_user_id=config.notices_user_id)
     carry_over = CarryOver(account_data=account_data, push_rules=push_rules)
     memberships = Memberships(
         rooms=rooms,
@@ -293,6 +295,7 @@ async def build_rooms(
         invitations=invitations,
         restricted_joins=restricted_joins,
         carry_over=carry_over,
+        leave_rules=leave_rules,
     )
     memberships.forgotten.append(feeds.forget)
     of_user = RoomsOfUser(rooms=rooms, memberships=memberships)
@@ -333,6 +336,7 @@ async def build_rooms(
         graph=graph,
         history=history,
         invitations=invitations,
+        leave_rules=leave_rules,
         member_content=member_content,
         device_lists=device_lists,
         ephemeral=ephemeral,
@@ -371,6 +375,7 @@ async def build_rooms(
             invitations=invitations,
             member_content=member_content,
             restricted_joins=restricted_joins,
+            leave_rules=leave_rules,
             messages=limiters["rc_message"],
             admin_redactions=limiters["rc_admin_redaction"],
         ),

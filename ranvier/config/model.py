@@ -190,6 +190,12 @@ class Config:
     places: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     """Where each top-level option stands: `homeserver.yaml:12`."""
 
+    @property
+    def notices_user_id(self) -> str | None:
+        """Who sends server notices; `None`: nobody does."""
+        notices = self.server_notices
+        return None if notices is None else f"@{notices.localpart}:{self.server_name}"
+
     def place_of(self, option: str) -> str:
         """What a sentence about a top-level option begins with: `homeserver.yaml:12: option log_config: `."""
         place = self.places.get(option)

@@ -11,6 +11,7 @@ from ranvier.proto.ids import is_room_alias, is_room_id, is_user_id
 from ranvier.rooms.carry_over import CarryOver
 from ranvier.rooms.guest_access import check_guest_may_join
 from ranvier.rooms.invite_rules import InviteRules
+from ranvier.rooms.leave_rules import LeaveRules
 from ranvier.rooms.member_content import MemberContent
 from ranvier.rooms.restricted_join import RestrictedJoins
 from ranvier.rooms.room import Room
@@ -34,6 +35,7 @@ class Memberships:
         invitations: InviteRules,
         restricted_joins: RestrictedJoins,
         carry_over: CarryOver,
+        leave_rules: LeaveRules,
     ) -> None:
         self._rooms = rooms
         self._writer = writer
@@ -41,6 +43,7 @@ class Memberships:
         self._invitations = invitations
         self._restricted_joins = restricted_joins
         self._carry_over = carry_over
+        self._leave_rules = leave_rules
         self.forgotten: list[Callable[[str, int], None]] = []
         """Told the user and the room's number when somebody has forgotten a room."""
 
@@ -95,7 +98,10 @@ class Memberships:
         await self._write(requester, room_id, [_member(requester.user_id, target, content)])
 
     async def leave(self, requester: Requester, room_id: str, *, reason: str | None = None) -> None:
-        """Leave, reject an invitation, or take back a knock. Leaving a room again changes nothing."""
+        """Leave, reject an invitation, or take back a knock. Leaving a room again changes nothing.
+
+        Raises 403 where the invitation cannot be rejected.
+        """
         user_id = requester.user_id
 
         async def decide(room: Room) -> Sequence[Draft]:
@@ -104,6 +110,7 @@ class Memberships:
                 raise forbidden("You are not in this room")
             if membership.event.membership == "leave":
                 return ()
+            self._leave_rules.check(requester, room, membership.event.membership)
             content = await self._member_content.of(user_id, "leave", reason=reason)
             return [_member(user_id, user_id, content)]
 

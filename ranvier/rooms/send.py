@@ -13,6 +13,7 @@ from ranvier.proto.room_versions import RoomVersion
 from ranvier.ratelimit import RateLimiter
 from ranvier.rooms.guest_access import check_guest_may_join
 from ranvier.rooms.invite_rules import InviteRules
+from ranvier.rooms.leave_rules import LeaveRules
 from ranvier.rooms.member_content import MemberContent
 from ranvier.rooms.relation_checks import RelationChecks
 from ranvier.rooms.restricted_join import RestrictedJoins
@@ -39,6 +40,7 @@ class Sending:
         invitations: InviteRules,
         member_content: MemberContent,
         restricted_joins: RestrictedJoins,
+        leave_rules: LeaveRules,
         messages: RateLimiter,
         admin_redactions: RateLimiter,
     ) -> None:
@@ -48,6 +50,7 @@ class Sending:
         self._transactions = transactions
         self._invitations = invitations
         self._restricted_joins = restricted_joins
+        self._leave_rules = leave_rules
         self._member_content = member_content
         self._messages = messages
         self._admin_redactions = admin_redactions
@@ -164,6 +167,9 @@ class Sending:
             await self._restricted_joins.authorise(room, user_id, content)
         elif content.get("membership") == "invite":
             await self._invitations.check(requester, user_id)
+        elif content.get("membership") == "leave" and user_id == requester.user_id:
+            room = await self._rooms.get(room_id)
+            self._leave_rules.check(requester, room, await self._rooms.membership(room, user_id))
 
     async def _check_aliases(self, room_id: str, content: dict[str, Any]) -> None:
         room = await self._rooms.get(room_id)

@@ -30,6 +30,11 @@ class Requester:
     """The user (an admin, an application service's own) who acts as this one."""
 
     @property
+    def by_server(self) -> bool:
+        """Whether this server does something in the user's name that no client has asked for."""
+        return self.token_nid is None and self.appservice_id is None
+
+    @property
     def log_name(self) -> str:
         """Who did it, for the log: `@admin:example.org|@alice:example.org` where one acts as another."""
         return self.user_id if self.puppeted_by is None else f"{self.puppeted_by}|{self.user_id}"

@@ -27,13 +27,15 @@ OPTIONS = (
         "Local room/user statistics",
         not_applicable="nothing is gathered: what is told of rooms and users is counted when somebody asks",
     ),
-    Option("server_notices.system_mxid_localpart", STRING, None, "Local part of the sender of notices"),
-    Option("server_notices.system_mxid_display_name", STRING, "Notices", "Display name"),
-    Option("server_notices.system_mxid_avatar_url", STRING, None, "Avatar"),
-    Option("server_notices.room_name", STRING, "Server Notices", "Room name"),
+    Option("server_notices.system_mxid_localpart", STRING, None, "Local part of the sender of notices", honoured=True),
+    Option("server_notices.system_mxid_display_name", STRING, "Notices", "Display name", honoured=True),
+    Option("server_notices.system_mxid_avatar_url", STRING, None, "Avatar", honoured=True),
+    Option("server_notices.room_name", STRING, "Server Notices", "Room name", honoured=True),
     Option("user_directory.exclude_remote_users", BOOL, False, "Only local results", honoured=True),
     Option("user_directory.show_locked_users", BOOL, False, "Show locked users", honoured=True),
-    Option("server_notices.room_avatar_url", STRING, None, "Room avatar"),
-    Option("server_notices.room_topic", STRING, None, "Room topic"),
-    Option("server_notices.auto_join", BOOL, False, "Join users to the room instead of only inviting them"),
+    Option("server_notices.room_avatar_url", STRING, None, "Room avatar", honoured=True),
+    Option("server_notices.room_topic", STRING, None, "Room topic", honoured=True),
+    Option(
+        "server_notices.auto_join", BOOL, False, "Join users to the room instead of only inviting them", honoured=True
+    ),
 )
