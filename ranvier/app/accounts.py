@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ranvier.app.mail import MailServices, build_mail
 from ranvier.config.model import Config
 from ranvier.db.engine import Database
 from ranvier.ports import Clock, Random
@@ -15,6 +16,7 @@ from ranvier.users.consent import Consent
 from ranvier.users.create_account import Accounts
 from ranvier.users.device_removal import DeviceRemoval
 from ranvier.users.devices import Devices
+from ranvier.users.email_stage import EmailStage
 from ranvier.users.filters import Filters
 from ranvier.users.interactive_auth import InteractiveAuth
 from ranvier.users.issue_login import LoginIssuer, TokenLifetimes
@@ -38,6 +40,7 @@ from ranvier.users.sessions import Sessions
 from ranvier.users.shared_secret import SharedSecretRegistration
 from ranvier.users.stages import (
     DUMMY,
+    EMAIL_IDENTITY,
     PASSWORD,
     REGISTRATION_TOKEN,
     TERMS,
@@ -48,6 +51,7 @@ from ranvier.users.stages import (
 )
 from ranvier.users.stale_devices import StaleDevices
 from ranvier.users.tags import RoomTags
+from ranvier.users.threepids import Threepids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,7 @@ class UserServices:
     login: Login
     login_tokens: LoginTokens
     logout: Logout
+    mail: MailServices | None
     moderation: Moderation
     passwords: Passwords
     profiles: Profiles
@@ -82,6 +87,7 @@ class UserServices:
     shared_secret: SharedSecretRegistration
     stale_devices: StaleDevices | None
     tags: RoomTags
+    threepids: Threepids
 
 
 async def build_users(
@@ -126,6 +132,7 @@ async def build_users(
         config=config.password_config,
         failures=limiters["rc_login.failed_attempts"],
     )
+    mail = build_mail(db=db, clock=clock, random=random, config=config, limiters=limiters)
     interactive_auth = InteractiveAuth(
         clock=clock,
         random=random,
@@ -134,6 +141,7 @@ async def build_users(
             PASSWORD: PasswordStage(passwords=password_check),
             REGISTRATION_TOKEN: RegistrationTokenStage(tokens=tokens),
             TERMS: TermsStage(version="" if config.user_consent is None else config.user_consent.version),
+            **({} if mail is None else {EMAIL_IDENTITY: EmailStage(db=db, validation=mail.validation)}),
         },
     )
     reauthentication = Reauthentication(
@@ -141,6 +149,7 @@ async def build_users(
         config=config.password_config,
         clock=clock,
         session_timeout_ms=config.ui_auth_session_timeout_ms,
+        sends_mail=mail is not None,
     )
     login_tokens = LoginTokens(
         db=db,
@@ -195,6 +204,7 @@ async def build_users(
         ),
         login_tokens=login_tokens,
         logout=Logout(removal=removal),
+        mail=mail,
         moderation=Moderation(db=db, server_name=config.server_name, account=account_changes, last_seen=last_seen),
         interactive_auth=interactive_auth,
         passwords=passwords,
@@ -232,6 +242,13 @@ async def build_users(
             clock=clock, random=random, config=config, accounts=accounts, passwords=passwords
         ),
         tags=RoomTags(account_data=account_data),
+        threepids=Threepids(
+            db=db,
+            clock=clock,
+            validation=None if mail is None else mail.validation,
+            reauthentication=reauthentication,
+            may_change=config.enable_3pid_changes,
+        ),
     )
 
 

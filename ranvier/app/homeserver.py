@@ -326,6 +326,8 @@ class Homeserver:
         if self._appending is not None:
             await self._appending
         self.users.passwords.close()
+        if self.users.mail is not None:
+            await self.users.mail.mailer.close()
         await self.users.last_seen.flush()
         await self.user_directory.index.finish()
         await self.rooms.ephemeral.unread_notes.flush()

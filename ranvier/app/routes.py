@@ -40,7 +40,9 @@ from ranvier.api.client.sync import SyncApi
 from ranvier.api.client.tags import TagsApi
 from ranvier.api.client.threads import ThreadsApi
 from ranvier.api.client.threepid import ThreepidApi
+from ranvier.api.client.threepid_tokens import ThreepidTokensApi
 from ranvier.api.client.typing import TypingApi
+from ranvier.api.client.validation_pages import ValidationPagesApi
 from ranvier.api.client.versions import VersionsApi
 from ranvier.api.client.well_known import WellKnownApi
 from ranvier.app.accounts import UserServices
@@ -94,7 +96,8 @@ def all_routes(
         *OverrideRatelimitApi(overrides=users.rate_overrides).routes(),
         *PartialStateApi(rooms=rooms.rooms, clock=clock).routes(),
         *AccountApi(account=users.account_changes, leave_rooms=leave_rooms).routes(),
-        *ThreepidApi(may_change=config.enable_3pid_changes).routes(),
+        *ThreepidApi(threepids=users.threepids).routes(),
+        *_mail_routes(config, users),
         *DevicesApi(devices=users.devices).routes(),
         *ProfileApi(
             profiles=users.profiles,
@@ -129,6 +132,15 @@ def all_routes(
             excluded_rooms=config.exclude_rooms_from_sync,
         ).routes(),
     ]
+
+
+def _mail_routes(config: Config, users: UserServices) -> list[Route]:
+    mail = users.mail
+    tokens = ThreepidTokensApi(config=config, validation=None if mail is None else mail.validation)
+    if mail is None:
+        return tokens.routes()
+    pages = ValidationPagesApi(validation=mail.validation, templates=mail.templates, server_name=config.server_name)
+    return [*tokens.routes(), *pages.routes()]
 
 
 def _consent_routes(config: Config, users: UserServices) -> list[Route]:

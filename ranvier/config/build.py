@@ -102,6 +102,8 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         rc_federation=federation_rates(values),
         enable_registration=values.boolean("enable_registration"),
         enable_registration_without_verification=values.boolean("enable_registration_without_verification"),
+        registrations_require_3pid=values.texts("registrations_require_3pid"),
+        request_token_inhibit_3pid_errors=values.boolean("request_token_inhibit_3pid_errors"),
         registration_requires_token=values.boolean("registration_requires_token"),
         registration_shared_secret=shared_secret,
         allow_underscore_prefixed_registration=values.boolean("allow_underscore_prefixed_registration"),
@@ -168,14 +170,21 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
 
 def _check_registration(values: Values) -> None:
     """Registration for everybody, without any check, must be said twice."""
-    if not values.boolean("enable_registration"):
+    required = values.texts("registrations_require_3pid")
+    if "msisdn" in required:
+        values.error(
+            "registrations_require_3pid", "this server cannot validate telephone numbers: only email can be required"
+        )
+    if "email" in required and not values.is_set("email"):
+        values.error("registrations_require_3pid", "needs an email section: the address is validated by mail")
+    if not values.boolean("enable_registration") or "email" in required:
         return
     if values.boolean("enable_registration_without_verification") or values.boolean("registration_requires_token"):
         return
-    # Captcha and third-party ids cannot be asked for yet: starting with them alone would open the door to robots.
+    # A captcha cannot be asked for yet: starting with one alone would open the door to robots.
     values.error(
         "enable_registration",
-        "needs registration_requires_token: true (captcha and e-mail are not honoured yet), or, to let anybody in, "
+        "needs registration_requires_token: true or registrations_require_3pid: [email], or, to let anybody in, "
         "enable_registration_without_verification: true",
     )
 

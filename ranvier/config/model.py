@@ -102,6 +102,9 @@ class Config:
     # Registration and sessions
     enable_registration: bool
     enable_registration_without_verification: bool
+    registrations_require_3pid: tuple[str, ...]
+    """Media, of which `email` alone can be proved."""
+    request_token_inhibit_3pid_errors: bool
     registration_requires_token: bool
     registration_shared_secret: str | None = field(repr=False)
     allow_underscore_prefixed_registration: bool

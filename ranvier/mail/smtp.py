@@ -12,13 +12,10 @@ from typing import Any, Final
 from aiosmtplib import SMTP, SMTPException
 
 from ranvier.config.email_sections import SmtpConfig
+from ranvier.mail.mailer import MailFailed
 
 _TIMEOUT_S: Final = 30.0
 _AT_ONCE: Final = 8
-
-
-class MailFailed(Exception):
-    """The mail server has not taken a mail; the text is for the operator."""
 
 
 class Smtp:

@@ -71,6 +71,28 @@ async def replace_threepids(tx: Tx, user_id: str, rows: Sequence[ThreepidRow]) -
     )
 
 
+async def add_threepid(tx: Tx, user_id: str, row: ThreepidRow) -> None:
+    """Let the user have one more. Raises `UniqueViolation` if somebody has it."""
+    await tx.run(
+        "INSERT INTO user_threepids (medium, address, user_id, validated_at, added_at) VALUES ($1, $2, $3, $4, $5)",
+        row.medium,
+        row.address,
+        user_id,
+        row.validated_at,
+        row.added_at,
+    )
+
+
+async def remove_threepid(tx: Tx, user_id: str, medium: str, address: str) -> bool:
+    """Let the user have one less; whether they had it."""
+    return (
+        await tx.run(
+            "DELETE FROM user_threepids WHERE user_id = $1 AND medium = $2 AND address = $3", user_id, medium, address
+        )
+        > 0
+    )
+
+
 async def delete_of_user(tx: Tx, user_id: str) -> None:
     """The account is closed."""
     await tx.run("DELETE FROM user_external_ids WHERE user_id = $1", user_id)

@@ -11,6 +11,7 @@ from ranvier.db.engine import Database, UniqueViolation
 from ranvier.ports import Clock
 from ranvier.proto.errors import MatrixError, invalid_param, not_found
 from ranvier.proto.ids import domain_of, is_user_id, localpart_of
+from ranvier.proto.threepids import canonical
 from ranvier.store import devices, profiles, user_identities, user_list, users
 from ranvier.store.user_identities import ThreepidRow
 from ranvier.store.user_list import ListedUser, Order, UserFilter
@@ -154,6 +155,8 @@ class Administration:
 
         Raises 400 `M_INVALID_PARAM`; 409 for what somebody else has.
         """
+        if threepids is not None:
+            threepids = [(medium, canonical(medium, address)) for medium, address in threepids]
         _check_identities(threepids or (), external_ids or ())
         now_ms = self._clock.now_ms()
         try:
@@ -178,7 +181,7 @@ class Administration:
     async def by_threepid(self, medium: str, address: str) -> str:
         """Whose address or number this is. Raises 404 `M_NOT_FOUND`."""
         known = is_storable(medium) and is_storable(address)
-        user_id = await user_identities.by_threepid(self._db, medium, address) if known else None
+        user_id = await user_identities.by_threepid(self._db, medium, canonical(medium, address)) if known else None
         if user_id is None:
             raise not_found("User not found")
         return user_id

@@ -95,7 +95,7 @@ class Login:
         if wanted.password is None:
             raise missing_param("password is missing")
         claim = _claim(wanted)
-        self._attempts.spend(self._passwords.account_key(claim))
+        self._attempts.spend(await self._passwords.account_key(claim))
         user = await self._passwords.check(claim, wanted.password)
         return await self.admit(user, wanted.wish())
 
@@ -107,7 +107,7 @@ class Login:
         """
         service = self._services.by_token(token)
         self._issuer.check(wanted.wish())
-        user_id = self._passwords.named(_claim(wanted))
+        user_id = await self._passwords.named(_claim(wanted))
         if not self._services.may_be(service, user_id):
             raise MatrixError(403, "M_EXCLUSIVE", "This user is not in a namespace of this application service")
         user = await users.by_id(self._db, user_id) if is_user_id(user_id) else None

@@ -11,7 +11,7 @@ from ranvier.ports import Clock
 from ranvier.proto.errors import forbidden
 from ranvier.users.interactive_auth import AuthSession, InteractiveAuth
 from ranvier.users.requester import Requester
-from ranvier.users.stages import PASSWORD
+from ranvier.users.stages import EMAIL_IDENTITY, PASSWORD
 
 _MAX_PROVED: Final = 10_000
 
@@ -20,11 +20,19 @@ class Reauthentication:
     """Asks for the password. Application services are not asked."""
 
     def __init__(
-        self, *, interactive_auth: InteractiveAuth, config: PasswordConfig, clock: Clock, session_timeout_ms: int = 0
+        self,
+        *,
+        interactive_auth: InteractiveAuth,
+        config: PasswordConfig,
+        clock: Clock,
+        session_timeout_ms: int = 0,
+        sends_mail: bool = False,
     ) -> None:
+        """`sends_mail`: whether who has no access token may follow a link in a mail instead."""
         self._interactive_auth = interactive_auth
         self._is_possible = config.enabled_for_reauth and config.localdb_enabled
         self._clock = clock
+        self._sends_mail = sends_mail
         self._session_timeout_ms = session_timeout_ms
         self._proved: dict[int, int] = {}
         """Until when each access token need not prove it again, in the order of proof."""
@@ -49,11 +57,13 @@ class Reauthentication:
         return session
 
     async def require_user(self, auth: Mapping[str, Any] | None, *, operation: str) -> tuple[str, AuthSession]:
-        """Without an access token: the user whose password was given. Raises as `require`."""
-        if not self._is_possible:
+        """Without an access token: the user whose password was given, or who was written to. Raises as `require`."""
+        flows = [*([(PASSWORD,)] if self._is_possible else []), *([(EMAIL_IDENTITY,)] if self._sends_mail else [])]
+        if not flows:
             raise forbidden("This server has no way to confirm who you are")
-        session = await self._interactive_auth.require(auth, operation=operation, flows=[(PASSWORD,)], user_id=None)
-        return str(session.completed[PASSWORD]), session
+        session = await self._interactive_auth.require(auth, operation=operation, flows=flows, user_id=None)
+        proved = PASSWORD if PASSWORD in session.completed else EMAIL_IDENTITY
+        return str(session.completed[proved]), session
 
     def end(self, session: AuthSession | None) -> None:
         """What was asked for has been done."""

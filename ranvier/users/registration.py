@@ -13,13 +13,16 @@ from ranvier.store import tokens as token_store
 from ranvier.store import users
 from ranvier.users.consent import terms
 from ranvier.users.create_account import Accounts, NewAccount, in_use
+from ranvier.users.email_stage import REGISTER
 from ranvier.users.interactive_auth import AuthSession, Flow, InteractiveAuth
 from ranvier.users.issue_login import DeviceWish, IssuedLogin, LoginIssuer
 from ranvier.users.password_policy import check_password
 from ranvier.users.passwords import Passwords
 from ranvier.users.registration_tokens import RegistrationTokens
 from ranvier.users.sessions import Sessions
-from ranvier.users.stages import DUMMY, REGISTRATION_TOKEN, TERMS
+from ranvier.users.stages import DUMMY, EMAIL_IDENTITY, REGISTRATION_TOKEN, TERMS
+from ranvier.users.threepid_validation import Proof
+from ranvier.users.threepids import attach
 from ranvier.users.token_text import new_localpart, token_digest
 
 
@@ -128,7 +131,7 @@ class Registration:
         if wanted.password is not None:
             check_password(wanted.password, self._config.password_config.policy)
         session = await self._interactive_auth.require(
-            wanted.auth, operation="register", flows=self._flows(), user_id=None, params=self._params()
+            wanted.auth, operation=REGISTER, flows=self._flows(), user_id=None, params=self._params()
         )
         if wanted.password is None:
             raise missing_param("password is missing")
@@ -170,6 +173,7 @@ class Registration:
     ) -> IssuedLogin | None:
         """One transaction: the token is used exactly if the account is made."""
         token, consent = session.completed.get(REGISTRATION_TOKEN), session.completed.get(TERMS)
+        proof = session.completed.get(EMAIL_IDENTITY)
         try:
             async with self._db.write() as tx:
                 if isinstance(token, str):
@@ -178,6 +182,8 @@ class Registration:
                     await self._accounts.upgrade_guest(tx, account)
                 else:
                     await self._accounts.insert(tx, account)
+                if isinstance(proof, Proof):
+                    await attach(tx, account.user_id, proof, now_ms=self._clock.now_ms())
                 if isinstance(consent, str):
                     await users.set_consent(tx, account.user_id, consent, self._clock.now_ms())
                 login = None if wish is None else await self._issuer.issue(tx, account.user_id, wish)
@@ -198,7 +204,13 @@ class Registration:
     def _flows(self) -> list[Flow]:
         """The dummy stage after a token is what deployed clients go through (matrix-nio expects it)."""
         stages = [REGISTRATION_TOKEN] if self._config.registration_requires_token else []
-        return [[*stages, DUMMY if self._terms is None else TERMS]]
+        agreeing = [] if self._terms is None else [TERMS]
+        flows: list[Flow] = []
+        if "email" not in self._config.registrations_require_3pid:
+            flows.append([*stages, *(agreeing or [DUMMY])])
+        if self._config.email is not None:
+            flows.append([*stages, *agreeing, EMAIL_IDENTITY])
+        return flows
 
     def _params(self) -> dict[str, dict[str, Any]]:
         return {} if self._terms is None else {TERMS: self._terms}

@@ -14,6 +14,7 @@ from ranvier.users.registration_tokens import RegistrationTokens
 
 DUMMY: Final = "m.login.dummy"
 PASSWORD: Final = "m.login.password"
+EMAIL_IDENTITY: Final = "m.login.email.identity"
 REGISTRATION_TOKEN: Final = "m.login.registration_token"
 TERMS: Final = "m.login.terms"
 

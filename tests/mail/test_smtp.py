@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from ranvier.config.email_sections import SmtpConfig
+from ranvier.mail.mailer import MailFailed
 from ranvier.mail.message import Mail, UnusableAddress, compose
-from ranvier.mail.smtp import MailFailed, Smtp
+from ranvier.mail.smtp import Smtp
 from tests.mail.mail_server import PASSWORD, USER, Letter, Mailbox, mail_server
 from tests.net.authority import Authority
 

@@ -39,15 +39,9 @@ class Deactivation(msgspec.Struct):
 
 
 class Deactivated(msgspec.Struct):
-    """No account has third-party identifiers, so there is nothing left to unbind."""
+    """No identity server was told of the account by us, so there is nothing left to unbind."""
 
     id_server_unbind_result: str
-
-
-class ThirdPartyIdentifiers(msgspec.Struct):
-    """The answer of `GET /account/3pid`."""
-
-    threepids: list[dict[str, Any]]
 
 
 class AccountApi:
@@ -90,15 +84,6 @@ class AccountApi:
                 spec="deactivateAccount",
                 summary="Deactivate one's own account",
             ),
-            *routes(
-                "GET",
-                paths("/account/3pid"),
-                self.third_party_identifiers,
-                auth=Auth.USER,
-                answer=ThirdPartyIdentifiers,
-                spec="getAccount3PIDs",
-                summary="The third-party identifiers of the account",
-            ),
         ]
 
     async def whoami(self, request: Request) -> Response:
@@ -130,7 +115,3 @@ class AccountApi:
         user_id = await self._account.deactivate_self(requester, wanted.auth, erase=wanted.erase)
         await self._leave_rooms(user_id)
         return json_response(Deactivated("success"))
-
-    async def third_party_identifiers(self, request: Request) -> Response:
-        """None: no account has any (`m.3pid_changes` says that none can be added)."""
-        return json_response(ThirdPartyIdentifiers([]))

@@ -68,7 +68,7 @@ def _capabilities(config: Config) -> dict[str, dict[str, Any]]:
         "m.set_avatar_url": {"enabled": config.enable_set_avatar_url},
         "m.profile_fields": profile_fields,
         "m.forget_forced_upon_leave": {"enabled": config.forget_rooms_on_leave},
-        "m.3pid_changes": {"enabled": False},
+        "m.3pid_changes": {"enabled": config.enable_3pid_changes and config.email is not None},
         "m.get_login_token": {"enabled": config.login_via_existing_session.enabled},
     }
 

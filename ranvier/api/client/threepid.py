@@ -1,8 +1,7 @@
-"""`/account/3pid/*` and the `requestToken` endpoints: e-mail addresses and telephone numbers of accounts.
+"""`/account/3pid/*`: e-mail addresses and telephone numbers of accounts.
 
-Spec: client-server API, "Adding Account Administrative Contact Information", "Account registration", "Password
-management". This server sends neither mail nor texts and trusts no identity server: no account has such an identifier,
-and each endpoint says so in the words that the spec has for it.
+Spec: client-server API, "Adding Account Administrative Contact Information". What is validated here can be added;
+identity servers are not asked.
 """
 
 from typing import Annotated, Any
@@ -11,35 +10,28 @@ import msgspec
 from msgspec import Meta
 
 from ranvier.http.request import Request
-from ranvier.http.response import Response, json_response
+from ranvier.http.response import EMPTY_OBJECT, Nothing, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
-from ranvier.proto.errors import MatrixError, forbidden
+from ranvier.proto.errors import MatrixError
+from ranvier.users.threepids import Threepids
 
 _LIMIT = "rc_3pid_validation"
-Secret = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z.=_-]{1,255}$")]
+Secret = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z.=_-]{1,255}\Z")]
 
 
-class EmailValidation(msgspec.Struct):
-    """A request to validate an e-mail address."""
+class OwnThreepid(msgspec.Struct):
+    """One of an account's."""
 
-    client_secret: Secret
-    email: Annotated[str, Meta(pattern="^[^@]+@[^@]+$")]
-    send_attempt: int
-    next_link: str | None = None
-    id_server: str | None = None
-    id_access_token: str | None = None
+    medium: str
+    address: str
+    validated_at: int
+    added_at: int
 
 
-class PhoneValidation(msgspec.Struct):
-    """A request to validate a telephone number."""
+class ThirdPartyIdentifiers(msgspec.Struct):
+    """The answer of `GET /account/3pid`."""
 
-    client_secret: Secret
-    country: str
-    phone_number: str
-    send_attempt: int
-    next_link: str | None = None
-    id_server: str | None = None
-    id_access_token: str | None = None
+    threepids: list[OwnThreepid]
 
 
 class Credentials(msgspec.Struct):
@@ -80,25 +72,25 @@ class Unbound(msgspec.Struct):
 
 
 class ThreepidApi:
-    """Endpoints of what this server does not have."""
+    """The user's own."""
 
-    def __init__(self, *, may_change: bool) -> None:
-        """`may_change`: whether users may remove what they have (`enable_3pid_changes`)."""
-        self._may_change = may_change
+    def __init__(self, *, threepids: Threepids) -> None:
+        self._threepids = threepids
 
     def routes(self) -> list[Route]:
         """The module's routes."""
-        return [*self._account_routes(), *self._validation_routes()]
-
-    def _account_routes(self) -> list[Route]:
         own = paths("/account/3pid")
         return [
+            *routes(
+                "GET", own, self.all, auth=Auth.USER, answer=ThirdPartyIdentifiers,
+                spec="getAccount3PIDs", summary="The third-party identifiers of the account",
+            ),
             *routes(
                 "POST", own, self.add_by_identity_server, auth=Auth.USER, body=OldAddition,
                 spec="post3PIDs", summary="Add a contact that an identity server has validated",
             ),
             *routes(
-                "POST", _below(own, "add"), self.add, auth=Auth.USER, limit=_LIMIT, body=Addition,
+                "POST", _below(own, "add"), self.add, auth=Auth.USER, limit=_LIMIT, body=Addition, answer=Nothing,
                 spec="add3PID", summary="Add a contact that this server has validated",
             ),
             *routes(
@@ -110,74 +102,54 @@ class ThreepidApi:
                 spec="delete3pidFromAccount", summary="Remove a contact from the account",
             ),
             *routes(
-                "POST", _below(own, "unbind"), self.remove, auth=Auth.USER, body=Identifier, answer=Unbound,
+                "POST", _below(own, "unbind"), self.unbind, auth=Auth.USER, body=Identifier, answer=Unbound,
                 spec="unbind3pidFromAccount", summary="Remove a contact from an identity server",
             ),
         ]  # fmt: skip
 
-    def _validation_routes(self) -> list[Route]:
-        calls = (
-            ("/account/3pid", self.validate_for_account, "To3PID"),
-            ("/register", self.validate_for_registration, "ToRegister"),
-            ("/account/password", self.validate_for_password, "ToResetPassword"),
-        )
-        media = (("email", EmailValidation, "Email"), ("msisdn", PhoneValidation, "MSISDN"))
-        return [
-            route
-            for prefix, call, purpose in calls
-            for medium, body, name in media
-            for route in routes(
-                "POST", paths(f"{prefix}/{medium}/requestToken"), call, auth=Auth.NONE, limit=_LIMIT, body=body,
-                spec=f"requestToken{purpose}{name}", summary="Begin to validate a contact",
+    async def all(self, request: Request) -> Response:
+        """Those that the account has."""
+        rows = await self._threepids.of(request.requester.user_id)
+        return json_response(
+            ThirdPartyIdentifiers(
+                [
+                    OwnThreepid(row.medium, row.address, validated_at=row.validated_at, added_at=row.added_at)
+                    for row in rows
+                ]
             )
-        ]  # fmt: skip
+        )
 
     async def add_by_identity_server(self, request: Request) -> Response:
         """Raises 403 `M_THREEPID_AUTH_FAILED`: no identity server is asked."""
         request.json(OldAddition)
-        self._check_may_change()
+        self._threepids.check_may_change()
         raise MatrixError(403, "M_THREEPID_AUTH_FAILED", "No identity server could verify these credentials")
 
     async def add(self, request: Request) -> Response:
-        """Raises 403 `M_FORBIDDEN`, as the capability `m.3pid_changes` says."""
-        request.json(Addition)
-        raise forbidden("Accounts on this server have no third-party identifiers")
+        """Add what was validated here; raises what `Threepids.add` raises."""
+        wanted = request.json(Addition)
+        await self._threepids.add(
+            request.requester, session_id=wanted.sid, client_secret=wanted.client_secret, auth=wanted.auth
+        )
+        return EMPTY_OBJECT
 
     async def bind(self, request: Request) -> Response:
         """Raises 400 `M_SERVER_NOT_TRUSTED`."""
         request.json(Credentials)
-        self._check_may_change()
+        self._threepids.check_may_change()
         raise MatrixError(400, "M_SERVER_NOT_TRUSTED", "This server trusts no identity server")
 
     async def remove(self, request: Request) -> Response:
-        """Nothing is there to be removed, and no identity server to be told. Raises 403 `M_FORBIDDEN`."""
-        request.json(Identifier)
-        self._check_may_change()
+        """Remove it from the account; no identity server knows it from us. Raises 403 `M_FORBIDDEN`."""
+        wanted = request.json(Identifier)
+        await self._threepids.remove(request.requester.user_id, wanted.medium, wanted.address)
         return json_response(Unbound("no-support"))
 
-    def _check_may_change(self) -> None:
-        if not self._may_change:
-            raise forbidden("This server does not let its users change their third-party identifiers")
-
-    async def validate_for_account(self, request: Request) -> Response:
-        """Raises 400 `M_THREEPID_MEDIUM_NOT_SUPPORTED`."""
-        _check(request)
-        raise MatrixError(400, "M_THREEPID_MEDIUM_NOT_SUPPORTED", "This server cannot validate such identifiers")
-
-    async def validate_for_registration(self, request: Request) -> Response:
-        """Raises 403 `M_THREEPID_DENIED`."""
-        _check(request)
-        raise MatrixError(403, "M_THREEPID_DENIED", "One cannot register with such an identifier here")
-
-    async def validate_for_password(self, request: Request) -> Response:
-        """Raises 400 `M_THREEPID_NOT_FOUND`."""
-        _check(request)
-        raise MatrixError(400, "M_THREEPID_NOT_FOUND", "No account has this identifier")
-
-
-def _check(request: Request) -> None:
-    """Raises 400 for a body of the wrong shape."""
-    request.json(PhoneValidation if b"/msisdn/" in request.path else EmailValidation)
+    async def unbind(self, request: Request) -> Response:
+        """No identity server knows it from us. Raises 403 `M_FORBIDDEN`."""
+        request.json(Identifier)
+        self._threepids.check_may_change()
+        return json_response(Unbound("no-support"))
 
 
 def _below(prefixes: tuple[str, ...], name: str) -> tuple[str, ...]:

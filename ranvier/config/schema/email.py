@@ -20,7 +20,7 @@ OPTIONS = (
     Option(
         "email.client_base_url", URL, "https://matrix.to", "Base of links in mails (deprecated alias riot_base_url)"
     ),
-    Option("email.validation_token_lifetime", DURATION, "1h", "Life of a validation mail"),
+    Option("email.validation_token_lifetime", DURATION, "1h", "Life of a validation mail", honoured=True),
     Option("email.invite_client_location", URL, None, "Sent to identity server as org.matrix.web_client_location"),
     Option(
         "email.subjects.message_from_person_in_room",
@@ -70,9 +70,19 @@ OPTIONS = (
         "[%(app)s] %(person)s has invited you to chat on %(app)s...",
         "Invite, unnamed room",
     ),
-    Option("email.subjects.password_reset", STRING, "[%(server_name)s] Password reset", "Password reset mail"),
     Option(
-        "email.subjects.email_validation", STRING, "[%(server_name)s] Validate your email", "Address validation mail"
+        "email.subjects.password_reset",
+        STRING,
+        "[%(server_name)s] Password reset",
+        "Password reset mail",
+        honoured=True,
+    ),
+    Option(
+        "email.subjects.email_validation",
+        STRING,
+        "[%(server_name)s] Validate your email",
+        "Address validation mail",
+        honoured=True,
     ),
     Option("templates.custom_template_directory", PATH, None, "Directory searched first for templates"),
     Option("email.tlsname", STRING, None, "Name the SMTP certificate must match", honoured=True),

@@ -31,6 +31,7 @@ OPTIONS = (
         BOOL,
         False,
         "requestToken endpoints fake success instead of leaking 3PID existence",
+        honoured=True,
     ),
     Option("next_link_domain_whitelist", list_of(STRING), None, "Domains allowed in next_link; [] = none"),
     Option(
@@ -41,7 +42,13 @@ OPTIONS = (
         honoured=True,
     ),
     Option("enable_registration_without_verification", BOOL, False, "Allow fully open registration", honoured=True),
-    Option("registrations_require_3pid", list_of(one_of("email", "msisdn")), [], "3PIDs that must be supplied"),
+    Option(
+        "registrations_require_3pid",
+        list_of(one_of("email", "msisdn")),
+        [],
+        "3PIDs that must be supplied: email",
+        honoured=True,
+    ),
     Option("disable_msisdn_registration", BOOL, False, "Never ask for a phone number"),
     Option("allowed_local_3pids", LIST, None, "Allowed 3PID patterns"),
     Option("allowed_local_3pids[].medium", one_of("email", "msisdn"), None, "Medium", required=True),
