@@ -262,4 +262,5 @@ def _consent(db: Database, clock: Clock, config: Config) -> Consent | None:
         server_name=config.server_name,
         config=config.user_consent,
         secret=config.form_secret or config.macaroon_secret_key,
+        public_baseurl=config.public_baseurl,
     )

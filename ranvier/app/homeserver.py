@@ -212,11 +212,12 @@ class Homeserver:
                     e2ee=e2ee,
                     directory=directory,
                     federation=federation,
-                    notices=notices,
+                    notices=notices.notices,
                     leave_rooms=departures.finish,
                 ),
             ],
         )
+        server.routes = notices.watched(server.routes)
         if config.enable_metrics:
             server.metrics = Metrics(
                 clock=clock, db=db, rooms=rooms, federation=federation, known_servers=config.metrics_known_servers
@@ -256,6 +257,7 @@ class Homeserver:
             asyncio.create_task(_watched(admin.updates.run), name="background updates"),
             asyncio.create_task(_watched(user_directory.index.run), name="user directory"),
             *(asyncio.create_task(_watched(job), name=name) for name, job in server.retention.jobs),
+            *(asyncio.create_task(_watched(job), name=name) for name, job in notices.jobs),
             *(asyncio.create_task(_watched(job), name=name) for name, job in federation.edus.jobs.items()),
         ]
         await federation.start()

@@ -1,14 +1,61 @@
-"""Builds what the server itself says to its users."""
+"""Builds what the server itself says to its users, and what it asks of them."""
 
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from ranvier.api.client.consent_guard import guarded
+from ranvier.api.client.on_sync import telling
 from ranvier.app.accounts import UserServices
 from ranvier.app.rooms import RoomServices
 from ranvier.config.model import Config
+from ranvier.http.route import Route
 from ranvier.proto.room_versions import ROOM_VERSIONS
+from ranvier.rooms.consent_notices import ConsentNotices
+from ranvier.rooms.consent_rules import ConsentRules
 from ranvier.rooms.notice_rooms import NoticeRooms
 from ranvier.rooms.server_notices import ServerNotices
 
 
-async def build_notices(*, config: Config, users: UserServices, rooms: RoomServices) -> ServerNotices | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeServices:
+    """What tells users something, as far as the configuration wants it."""
+
+    notices: ServerNotices | None
+    consent_rules: ConsentRules | None
+    on_sync: tuple[Callable[[str], None], ...]
+    """Told the user whose client syncs."""
+    jobs: tuple[tuple[str, Callable[[], Awaitable[None]]], ...]
+
+    def watched(self, routes: Iterable[Route]) -> list[Route]:
+        """The same routes, where users have to agree first, and where it is noted who is there."""
+        if self.consent_rules is not None:
+            routes = guarded(routes, self.consent_rules)
+        return telling(routes, self.on_sync) if self.on_sync else list(routes)
+
+
+async def build_notices(*, config: Config, users: UserServices, rooms: RoomServices) -> NoticeServices:
+    """Everything that the server itself says."""
+    notices = await _server_notices(config, users, rooms)
+    policy, consent = config.user_consent, users.consent
+    asking, rules = None, None
+    if policy is not None and consent is not None and policy.block_events_error is not None:
+        rules = ConsentRules(consent=consent, rooms=rooms.rooms, leave_rules=rooms.leave_rules)
+    if policy is not None and consent is not None and notices is not None and policy.server_notice_content is not None:
+        asking = ConsentNotices(
+            consent=consent,
+            notices=notices,
+            content=policy.server_notice_content,
+            to_guests=policy.send_server_notice_to_guests,
+        )
+    return NoticeServices(
+        notices=notices,
+        consent_rules=rules,
+        on_sync=() if asking is None else (asking.note,),
+        jobs=() if asking is None else (("asking for consent", asking.run),),
+    )
+
+
+async def _server_notices(config: Config, users: UserServices, rooms: RoomServices) -> ServerNotices | None:
     """`None` where the configuration has no `server_notices`."""
     section, sender = config.server_notices, config.notices_user_id
     if section is None or sender is None:

@@ -52,6 +52,7 @@ from ranvier.federation.memberships import RoomMemberships
 from ranvier.http.route import Route
 from ranvier.ports import Clock
 from ranvier.ratelimit import RateLimiter
+from ranvier.templates import Templates
 
 UNSTABLE_FEATURES: Final = MappingProxyType(
     {"org.matrix.e2e_cross_signing": True, "org.matrix.msc3814": True, "org.matrix.msc4222": True}
@@ -147,7 +148,8 @@ def _consent_routes(config: Config, users: UserServices) -> list[Route]:
     """None where nobody has to agree to anything."""
     if config.user_consent is None or users.consent is None:
         return []
-    return ConsentPageApi(consent=users.consent, config=config.user_consent).routes()
+    templates = Templates(public_baseurl=config.public_baseurl, custom=config.custom_template_directory)
+    return ConsentPageApi(consent=users.consent, config=config.user_consent, templates=templates).routes()
 
 
 def _retention_routes(config: Config, rooms: RoomServices) -> list[Route]:

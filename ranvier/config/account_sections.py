@@ -1,6 +1,8 @@
 """What the configuration says about getting into an account: frozen, typed, named as in the file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,3 +23,8 @@ class ConsentConfig:
     version: str
     require_at_registration: bool
     policy_name: str
+    server_notice_content: Mapping[str, Any] | None
+    """What users who have not agreed are told; `%(consent_uri)s` in its texts is their own link."""
+    send_server_notice_to_guests: bool
+    block_events_error: str | None
+    """Why users who have not agreed may not speak; `None`: they may."""

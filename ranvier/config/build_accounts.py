@@ -8,7 +8,8 @@ from ranvier.config.account_sections import ConsentConfig, LoginTokenConfig
 from ranvier.config.values import Values
 
 # It becomes the name of a file, and the spec wants an opaque identifier.
-_is_version: Final = re.compile(r"[0-9a-zA-Z._~-]{1,255}").fullmatch
+is_policy_version: Final = re.compile(r"[0-9a-zA-Z._~-]{1,200}").fullmatch
+_REFUSAL: Final = "user_consent.block_events_error"
 
 
 def build_login_tokens(values: Values) -> LoginTokenConfig:
@@ -24,11 +25,14 @@ def build_consent(values: Values) -> ConsentConfig | None:
     """`user_consent`; `None` where the file has none."""
     version, template_dir = values.get("user_consent.version"), values.text_or_none("user_consent.template_dir")
     required = values.boolean("user_consent.require_at_registration")
+    notice, refusal = values.mapping("user_consent.server_notice_content"), values.text_or_none(_REFUSAL)
     if version is None or template_dir is None:
-        if required:
+        if required or notice or refusal is not None:
             values.error("user_consent", "needs version and template_dir")
         return None
-    if not _is_version(str(version)):
+    if notice and not values.is_written("server_notices"):
+        values.error("user_consent.server_notice_content", "needs server_notices: somebody has to send it")
+    if not is_policy_version(str(version)):
         values.error("user_consent.version", "expected letters, digits and . _ ~ -")
     elif not os.path.isfile(page := os.path.join(template_dir, "en", f"{version}.html")):
         values.error("user_consent.template_dir", f"there is no file {page}")
@@ -37,4 +41,7 @@ def build_consent(values: Values) -> ConsentConfig | None:
         version=str(version),
         require_at_registration=required,
         policy_name=values.text("user_consent.policy_name"),
+        server_notice_content=notice or None,
+        send_server_notice_to_guests=values.boolean("user_consent.send_server_notice_to_guests"),
+        block_events_error=refusal,
     )

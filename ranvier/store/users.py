@@ -93,12 +93,6 @@ async def set_consent(tx: Tx, user_id: str, version: str, ts: int) -> bool:
     return changed > 0
 
 
-async def consent_version(db: Reader, user_id: str) -> str | None:
-    """The version of the policy that a user has agreed to last."""
-    version: str | None = await db.value("SELECT consent_version FROM users WHERE name = $1", user_id)
-    return version
-
-
 async def upgrade_guest(tx: Tx, user_id: str, password_hash: str | None) -> bool:
     """Make a full account of a guest's. Whether there is such a guest."""
     changed = await tx.run(
@@ -117,9 +111,3 @@ async def set_user_type(tx: Tx, user_id: str, user_type: str | None) -> bool:
 async def any_user(db: Reader) -> bool:
     """Whether there is an account at all."""
     return await db.value("SELECT 1 FROM users LIMIT 1") is not None
-
-
-async def consent_of(db: Reader, user_id: str) -> tuple[str | None, int | None]:
-    """The version of the policy that a user has agreed to last, and when."""
-    row = await db.one("SELECT consent_version, consent_ts FROM users WHERE name = $1", user_id)
-    return (None, None) if row is None else (row[0], row[1])

@@ -12,7 +12,8 @@ from ranvier.ports import Clock
 from ranvier.proto.errors import MatrixError, invalid_param, not_found
 from ranvier.proto.ids import domain_of, is_user_id, localpart_of
 from ranvier.proto.threepids import canonical
-from ranvier.store import devices, profiles, user_identities, user_list, users
+from ranvier.store import consent, devices, profiles, user_identities, user_list, users
+from ranvier.store.consent import ConsentRow
 from ranvier.store.user_identities import ThreepidRow
 from ranvier.store.user_list import ListedUser, Order, UserFilter
 from ranvier.store.users import UserRow
@@ -41,6 +42,7 @@ class AccountDetails:
     external_ids: list[tuple[str, str]]
     consent_version: str | None
     consent_ts: int | None
+    consent_server_notice_sent: str | None
     last_seen_ts: int | None
 
 
@@ -92,15 +94,16 @@ class Administration:
         """One account. Raises as `get`."""
         user = await self.get(user_id)
         profile = await self._profiles.of(user_id)
-        consent_version, consent_ts = await users.consent_of(self._db, user_id)
+        agreed = await consent.of_user(self._db, user_id) or ConsentRow(None, None, None)
         return AccountDetails(
             user=user,
             displayname=profile.get("displayname"),
             avatar_url=profile.get("avatar_url"),
             threepids=await user_identities.threepids(self._db, user_id),
             external_ids=await user_identities.external_ids(self._db, user_id),
-            consent_version=consent_version,
-            consent_ts=consent_ts,
+            consent_version=agreed.version,
+            consent_ts=agreed.ts,
+            consent_server_notice_sent=agreed.notice_sent,
             last_seen_ts=await self._last_seen_of(user_id),
         )
 

@@ -173,7 +173,7 @@ def _shown(details: AccountDetails) -> Account:
         creation_ts=user.creation_ts,
         last_seen_ts=details.last_seen_ts,
         appservice_id=user.appservice_id,
-        consent_server_notice_sent=None,
+        consent_server_notice_sent=details.consent_server_notice_sent,
         consent_version=details.consent_version,
         consent_ts=details.consent_ts,
         external_ids=[ExternalId(provider, external_id) for provider, external_id in details.external_ids],

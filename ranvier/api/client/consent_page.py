@@ -1,27 +1,36 @@
 """`/_matrix/consent`: the policy of this server, and the form with which a user agrees to it.
 
 Configuration: `user_consent`. The pages are the operator's: `<template_dir>/en/<version>.html`, and `success.html` beside
-it. Of the template language they know names in double braces and `if`.
+it. They are given `user` and `userhmac`, which the form sends back as `u` and `h`, `version` (`v`), `has_consented`, and
+`public_version`: whether the page is shown to nobody in particular.
 """
 
-from pathlib import Path
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
 
-from ranvier.api.client.html_template import render
 from ranvier.config.account_sections import ConsentConfig
+from ranvier.config.build_accounts import is_policy_version
 from ranvier.http.request import Request, parse_query_string
 from ranvier.http.response import Response, html_response
 from ranvier.http.route import Auth, Route, routes
-from ranvier.proto.errors import missing_param, not_found
+from ranvier.proto.errors import MatrixError, missing_param, not_found
+from ranvier.templates import TemplateFault, TemplateMissing, Templates
 from ranvier.users.consent import PATH, Consent
+
+logger = logging.getLogger(__name__)
+
+_SUCCESS = "success"
 
 
 class ConsentPageApi:
-    """Serves the pages, each read once."""
+    """Serves the pages."""
 
-    def __init__(self, *, consent: Consent, config: ConsentConfig) -> None:
+    def __init__(self, *, consent: Consent, config: ConsentConfig, templates: Templates) -> None:
         self._consent = consent
         self._config = config
-        self._templates: dict[str, str] = {}
+        self._templates = templates.beside(os.path.join(config.template_dir, "en"), config.template_dir)
 
     def routes(self) -> list[Route]:
         """The module's routes."""
@@ -43,12 +52,11 @@ class ConsentPageApi:
         if user is None:
             if not self._config.require_at_registration:
                 raise missing_param("u is missing")
-            return self._page(version, {"version": version, "public_version": True})
+            return self._policy(version, {"public_version": True})
         proof = query.get("h", "")
         agreed = await self._consent.has_agreed(user, proof)
-        return self._page(
-            version,
-            {"user": user, "userhmac": proof, "version": version, "has_consented": agreed, "public_version": False},
+        return self._policy(
+            version, {"user": user, "userhmac": proof, "has_consented": agreed, "public_version": False}
         )
 
     async def agree(self, request: Request) -> Response:
@@ -58,25 +66,25 @@ class ConsentPageApi:
             if name not in fields:
                 raise missing_param(f"{name} is missing")
         await self._consent.agree(fields["u"], fields["h"], fields["v"])
-        return self._page("success", {})
+        try:
+            return self._page(_SUCCESS, {})
+        except TemplateMissing:
+            return self._page("consent_success", {})
 
-    def _page(self, name: str, variables: dict[str, str | bool]) -> Response:
-        return html_response(
-            render(self._template(name), variables), headers=[(b"x-frame-options", b"DENY"), (b"x-robots-tag", b"none")]
-        )
-
-    def _template(self, name: str) -> str:
-        if name not in (self._config.version, "success"):
+    def _policy(self, version: str, variables: Mapping[str, Any]) -> Response:
+        """Older versions are shown too, as long as their pages are there."""
+        if not is_policy_version(version) or version == _SUCCESS:
             raise not_found("There is no such version of the policy")
-        template = self._templates.get(name)
-        if template is None:
-            path = Path(self._config.template_dir, "en", f"{name}.html")
-            try:
-                template = self._templates[name] = path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError):
-                if name != "success":
-                    raise not_found("The policy cannot be read") from None
-                template = self._templates[name] = (
-                    "<!DOCTYPE html><title>Thank you</title><p>You have agreed. Thank you!</p>"
-                )
-        return template
+        try:
+            return self._page(version, {"version": version, **variables})
+        except TemplateMissing:
+            raise not_found("There is no such version of the policy") from None
+
+    def _page(self, name: str, variables: Mapping[str, Any]) -> Response:
+        """Raises `TemplateMissing`, 500 for a page that the operator has to mend."""
+        try:
+            html = self._templates.render(f"{name}.html", variables)
+        except TemplateFault as fault:
+            logger.error("The page of the policy cannot be shown: %s", fault)  # noqa: TRY400 - not a fault of ours
+            raise MatrixError(500, "M_UNKNOWN", "This page cannot be shown; its author has to mend it") from fault
+        return html_response(html, headers=[(b"x-frame-options", b"DENY"), (b"x-robots-tag", b"none")])

@@ -84,7 +84,7 @@ OPTIONS = (
         "Address validation mail",
         honoured=True,
     ),
-    Option("templates.custom_template_directory", PATH, None, "Directory searched first for templates"),
+    Option("templates.custom_template_directory", PATH, None, "Directory searched first for templates", honoured=True),
     Option("email.tlsname", STRING, None, "Name the SMTP certificate must match", honoured=True),
     Option("email.notif_delay_before_mail", DURATION, "10m", "Wait before mailing"),
 )
