@@ -143,6 +143,9 @@ async def test_who_cannot_be_told(db_config: Mapping[str, Any]) -> None:
         await refused(400, "M_INVALID_PARAM", type="m.room.redaction", content={"redacts": "$x"})
         await refused(400, "M_INVALID_PARAM", type="a\0b")
         await refused(403, "M_FORBIDDEN", type="m.room.create", state_key="")
+        await refused(413, "M_TOO_LARGE", content={"body": "x" * 70_000})
+        for content in ({"a": 1.5}, {"a": 1 << 60}):
+            await refused(400, "M_BAD_JSON", content=content)
         (await admin.ask("POST", SEND, {"content": HELLO})).refused(400, "M_BAD_JSON")
         (await admin.ask("POST", SEND, {"user_id": alice.user_id, "content": HELLO}, client=alice)).refused(
             403, "M_FORBIDDEN"

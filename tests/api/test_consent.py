@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
 
@@ -252,6 +252,10 @@ async def test_links_are_for_one_user(db_config: Mapping[str, Any], tmp_path: Pa
         for user_name, h in (("bob", proof), ("alice", proof[:-1]), ("alice", ""), ("alice", "é"), ("alice\0", proof)):
             query = urlencode({"u": user_name, "h": h})
             (await stranger.request("GET", f"/_matrix/consent?{query}")).refused(403, "M_FORBIDDEN")
+        for raw in (b"\xff\xfe", b"u=%ff", b"u&h&v", b"", b"{}"):
+            answer = await stranger.request("POST", "/_matrix/consent", raw=raw)
+            assert answer.status in {400, 403}, raw
+            assert (await stranger.request("GET", "/_matrix/consent?" + quote(raw, safe="=&%"))).status in {400, 403}
         # Of a link that was made here the whole user id is as good; of nobody it is no use.
         consent = server.server.users.consent
         assert consent is not None

@@ -22,6 +22,7 @@ from tests.fuzz.server import Target, serving
 from tests.fuzz.test_client_api import EXAMPLES, aim
 
 SECRET = "shared secret of the fuzzer"
+NOTICES = {"system_mxid_localpart": "notices"}
 
 
 def _administrator(target: Target) -> str:
@@ -39,7 +40,10 @@ def test_nothing_is_an_internal_error(tmp_path: Path, mode: GenerationMode) -> N
     database = {"name": "sqlite3", "args": {"database": str(tmp_path / "homeserver.db")}}
     failures: list[str] = []
     allowed = 0
-    with serving(database, registration_shared_secret=SECRET) as target, requests.Session() as session:
+    with (
+        serving(database, registration_shared_secret=SECRET, server_notices=NOTICES) as target,
+        requests.Session() as session,
+    ):
         headers = {"Authorization": f"Bearer {_administrator(target)}"}
         routes = [route for route in target.routes if route.path.startswith("/_synapse/admin")]
         described = schemathesis.openapi.from_dict(document(routes))
