@@ -107,6 +107,28 @@ class StreamingTransport(FederationTransport, Protocol):
         ...
 
 
+class WebTransport(Protocol):
+    """Requests to web servers: whatever is at an address that somebody else has written."""
+
+    def get(
+        self, url: str, *, headers: Mapping[str, str], timeout_s: float, limit_bytes: int
+    ) -> AbstractAsyncContextManager[FederationStream]:
+        """What is at an `http` or `https` URL, while the context is open; where that leads elsewhere, what is there.
+
+        Raises `FederationUnreachable`, also for an address that must not be reached, or more than `limit_bytes`.
+        """
+        ...
+
+
+class NoWeb:
+    """There is no web."""
+
+    def get(
+        self, url: str, *, headers: Mapping[str, str], timeout_s: float, limit_bytes: int
+    ) -> AbstractAsyncContextManager[FederationStream]:
+        raise FederationUnreachable("there is no web here")
+
+
 class SystemClock:
     """The machine's clocks."""
 

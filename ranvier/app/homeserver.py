@@ -17,6 +17,7 @@ from ranvier.app.directory import build_directory, directory_routes
 from ranvier.app.e2ee import E2eeServices, build_e2ee, e2ee_routes
 from ranvier.app.federation import FederationNeeds, FederationServices, build_federation
 from ranvier.app.guests import build_guest_removal
+from ranvier.app.media import MediaServices, build_media
 from ranvier.app.metrics import Metrics
 from ranvier.app.notices import build_notices
 from ranvier.app.reload import Put
@@ -36,7 +37,7 @@ from ranvier.http.route import Route
 from ranvier.http.sockets import ListenError
 from ranvier.net.open import open_transport
 from ranvier.net.transport import NetTransport
-from ranvier.ports import Clock, FederationTransport, Random, StreamingTransport, SystemClock, SystemRandom
+from ranvier.ports import Clock, FederationTransport, NoWeb, Random, StreamingTransport, SystemClock, SystemRandom
 from ranvier.ratelimit import OwnLimits, rate_limiters
 from ranvier.rooms.auto_join import AutoJoin
 from ranvier.store import users as user_store
@@ -88,6 +89,7 @@ class Homeserver:
         admin: AdminServices,
         retention: RetentionServices,
         user_directory: UserDirectoryServices,
+        media: MediaServices | None,
         routes: Sequence[Route],
     ) -> None:
         self.config = config
@@ -99,6 +101,7 @@ class Homeserver:
         self.admin = admin
         self.retention = retention
         self.user_directory = user_directory
+        self.media = media
         self.routes = routes
         self.limiters = rate_limiters(config, clock=SystemClock())
         self.metrics: Metrics | None = None
@@ -179,6 +182,15 @@ class Homeserver:
         notices = await build_notices(config=config, users=users, rooms=rooms)
         admin = build_admin(config=config, clock=clock, random=random, users=users, rooms=rooms)
         user_directory = build_user_directory(config=config, clock=clock, rooms=rooms, updates=admin.updates)
+        media = build_media(
+            config=config.media,
+            server_name=config.server_name,
+            db=db,
+            clock=clock,
+            random=random,
+            client=federation.client,
+            web=NoWeb(),
+        )
         server = cls(
             config=config,
             db=db,
@@ -189,6 +201,7 @@ class Homeserver:
             admin=admin,
             retention=build_retention(config=config, clock=clock, users=users, rooms=rooms, tasks=admin.tasks),
             user_directory=user_directory,
+            media=media,
             routes=[
                 *all_routes(
                     config=config,
@@ -203,6 +216,7 @@ class Homeserver:
                 *e2ee_routes(e2ee, rooms.device_lists),
                 *directory_routes(config=config, directory=directory, rooms=rooms),
                 *user_directory.routes,
+                *([] if media is None else media.routes),
                 *admin_room_routes(clock=clock, users=users, rooms=rooms, federation=federation, tasks=admin.tasks),
                 *admin_routes(
                     admin=admin,
@@ -257,6 +271,7 @@ class Homeserver:
             asyncio.create_task(_watched(admin.updates.run), name="background updates"),
             asyncio.create_task(_watched(user_directory.index.run), name="user directory"),
             *(asyncio.create_task(_watched(job), name=name) for name, job in server.retention.jobs),
+            *(asyncio.create_task(_watched(job), name=name) for name, job in ([] if media is None else media.jobs)),
             *(asyncio.create_task(_watched(job), name=name) for name, job in notices.jobs),
             *(asyncio.create_task(_watched(job), name=name) for name, job in federation.edus.jobs.items()),
         ]
@@ -334,6 +349,8 @@ class Homeserver:
         await self.user_directory.index.finish()
         await self.rooms.ephemeral.unread_notes.flush()
         await self.e2ee.inboxes.flush()
+        if self.media is not None:
+            await self.media.close()
         await self.federation.health.flush()
         await self.db.close()
         if self._transport is not None:

@@ -25,6 +25,7 @@ from ranvier.config.build_rooms import (
 from ranvier.config.build_sections import build_database, build_passwords, build_presence, build_user_directory
 from ranvier.config.cache_sections import build_cache_sizes
 from ranvier.config.email_sections import build_email
+from ranvier.config.media_sections import build_media
 from ranvier.config.model import Config
 from ranvier.config.notice_sections import build_server_notices, build_template_folder
 from ranvier.config.operating_sections import (
@@ -158,6 +159,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         turn=build_turn(values, files),
         application_services=build_application_services(values),
         user_directory=build_user_directory(values),
+        media=build_media(values),
         signing_keys=signing_keys,
         old_signing_keys=build_old_keys(values),
         key_refresh_interval_ms=values.integer("key_refresh_interval"),

@@ -14,6 +14,7 @@ from ranvier.config.application_services import ApplicationService
 from ranvier.config.cache_sections import CacheSizes
 from ranvier.config.email_sections import EmailConfig
 from ranvier.config.key_sections import KeyServersConfig
+from ranvier.config.media_sections import MediaConfig
 from ranvier.config.notice_sections import ServerNoticesConfig
 from ranvier.config.operating_sections import BackgroundUpdatesConfig, ManholeSettings, SentryConfig
 from ranvier.config.outbound_sections import FederationConfig, OutboundConfig
@@ -172,6 +173,9 @@ class Config:
     application_services: tuple[ApplicationService, ...]
     """What the files of `app_service_config_files` say."""
     user_directory: UserDirectoryConfig
+
+    media: MediaConfig | None
+    """`None`: this process serves no media."""
 
     # Keys and secrets
     signing_keys: tuple[SigningKey, ...]

@@ -41,6 +41,9 @@ WITHOUT_SPEC = {
     "GET /_matrix/static/client/login/": "nobody",
     # The answer is the same for everybody, so a token is not looked at.
     "GET /_matrix/client/versions": "nobody",
+    "GET /_matrix/media/v1/download/{server_name}/{media_id}": "nobody",
+    "GET /_matrix/media/v1/download/{server_name}/{media_id}/{file_name}": "nobody",
+    "GET /_matrix/media/v1/thumbnail/{server_name}/{media_id}": "nobody",
     "GET /_matrix/key/v2/server/{key_id}": "nobody",
     "GET /_matrix/key/v2/query/{server_name}/{key_id}": "nobody",
     "PUT /_matrix/federation/v1/send_join/{room_id}/{event_id}": "server",
@@ -264,6 +267,9 @@ GUESTS_MAY = {
     "GET /_matrix/client/v1/rooms/{}/timestamp_to_event",
     "GET /_matrix/client/unstable/org.matrix.msc3030/rooms/{}/timestamp_to_event",
     "GET /_matrix/client/v3/voip/turnServer",
+    "GET /_matrix/client/v1/media/download/{}/{}",
+    "GET /_matrix/client/v1/media/download/{}/{}/{}",
+    "GET /_matrix/client/v1/media/thumbnail/{}/{}",
 }
 
 
@@ -310,6 +316,9 @@ SUSPENDED_MAY_NOT = {
     "POST /_matrix/client/v3/rooms/{room_id}/kick",
     "POST /_matrix/client/v3/rooms/{room_id}/unban",
     "POST /_matrix/client/v3/rooms/{room_id}/upgrade",
+    "POST /_matrix/media/v1/create",
+    "POST /_matrix/media/v1/upload",
+    "POST /_matrix/media/v3/upload",
     "PUT /_matrix/client/v3/directory/list/room/{room_id}",
     "PUT /_matrix/client/v3/directory/room/{room_alias}",
     "PUT /_matrix/client/v3/profile/{user_id}/{key}",
@@ -317,6 +326,7 @@ SUSPENDED_MAY_NOT = {
     "PUT /_matrix/client/v3/rooms/{room_id}/state/{event_type}",
     "PUT /_matrix/client/v3/rooms/{room_id}/state/{event_type}/",
     "PUT /_matrix/client/v3/rooms/{room_id}/state/{event_type}/{state_key}",
+    "PUT /_matrix/media/v3/upload/{server_name}/{media_id}",
 }
 """Calls that others would notice."""
 

@@ -94,6 +94,7 @@ _OPTIONS = (
         RATE,
         {"per_second": 10.0, "burst_count": 50.0},
         "POST /media/v1/create per user",
+        honoured=True,
     ),
     Option("rc_presence", SECTION, None, "Presence updates", honoured=True),
     Option(

@@ -1,0 +1,100 @@
+"""Builds the content repository."""
+
+import os
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from ranvier.api.client.media_download import MediaDownloadApi
+from ranvier.api.client.media_upload import MediaUploadApi
+from ranvier.api.federation.media import FederationMediaApi
+from ranvier.config.media_sections import MediaConfig
+from ranvier.db.engine import Database
+from ranvier.federation.ask_media import MediaAsking
+from ranvier.federation.client import FederationClient
+from ranvier.http.route import Route
+from ranvier.media.accesses import Accesses
+from ranvier.media.arrivals import Arrivals
+from ranvier.media.file_store import INCOMING, FileStore
+from ranvier.media.library import Library
+from ranvier.media.remote import RemoteMedia
+from ranvier.media.threads import MediaThreads
+from ranvier.media.uploads import Uploads
+from ranvier.ports import Clock, Random, WebTransport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaServices:
+    """What serves media, and what has to run."""
+
+    library: Library
+    uploads: Uploads
+    remote: RemoteMedia
+    files: FileStore
+    accesses: Accesses
+    threads: MediaThreads
+    routes: list[Route]
+    jobs: list[tuple[str, Callable[[], Awaitable[None]]]]
+    """By name."""
+
+    async def close(self) -> None:
+        """Finish what is under way."""
+        await self.remote.close()
+        await self.files.close()
+        await self.accesses.flush()
+        self.threads.close()
+
+
+def build_media(
+    *,
+    config: MediaConfig | None,
+    server_name: str,
+    db: Database,
+    clock: Clock,
+    random: Random,
+    client: FederationClient,
+    web: WebTransport,
+) -> MediaServices | None:
+    """Every object of it; `None` where this process serves no media. What a crash has left half is removed."""
+    if config is None:
+        return None
+    threads = MediaThreads()
+    files = FileStore(config=config, threads=threads)
+    shutil.rmtree(os.path.join(files.primary, INCOMING), ignore_errors=True)
+    arrivals, accesses = Arrivals(), Accesses(db=db, clock=clock)
+    uploads = Uploads(
+        db=db, files=files, arrivals=arrivals, clock=clock, random=random, config=config, server_name=server_name
+    )
+    remote = RemoteMedia(
+        db=db,
+        files=files,
+        clock=clock,
+        random=random,
+        config=config,
+        own_server=server_name,
+        origins=MediaAsking(client=client, web=web),
+    )
+    library = Library(
+        db=db,
+        files=files,
+        remote=remote,
+        arrivals=arrivals,
+        accesses=accesses,
+        clock=clock,
+        config=config,
+        server_name=server_name,
+    )
+    return MediaServices(
+        library=library,
+        uploads=uploads,
+        remote=remote,
+        files=files,
+        accesses=accesses,
+        threads=threads,
+        routes=[
+            *MediaUploadApi(uploads=uploads, max_upload_bytes=config.max_upload_bytes).routes(),
+            *MediaDownloadApi(library=library, threads=threads).routes(),
+            *FederationMediaApi(library=library, threads=threads, random=random).routes(),
+        ],
+        jobs=[("accesses to media", accesses.run)],
+    )
