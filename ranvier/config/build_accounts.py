@@ -32,6 +32,7 @@ def build_consent(values: Values) -> ConsentConfig | None:
         return None
     if notice and not values.is_written("server_notices"):
         values.error("user_consent.server_notice_content", "needs server_notices: somebody has to send it")
+    _check_listeners(values)
     if not is_policy_version(str(version)):
         values.error("user_consent.version", "expected letters, digits and . _ ~ -")
     elif not os.path.isfile(page := os.path.join(template_dir, "en", f"{version}.html")):
@@ -45,3 +46,10 @@ def build_consent(values: Values) -> ConsentConfig | None:
         send_server_notice_to_guests=values.boolean("user_consent.send_server_notice_to_guests"),
         block_events_error=refusal,
     )
+
+
+def _check_listeners(values: Values) -> None:
+    """A policy that nobody can read is worth a word."""
+    resources = [resource for listener in values.items("listeners") for resource in listener.items("resources")]
+    if resources and not any("consent" in resource.texts("names") for resource in resources):
+        values.warn("user_consent", "no listener has the resource consent, which shows the policy")

@@ -208,6 +208,7 @@ async def test_older_versions_can_be_read(db_config: Mapping[str, Any], tmp_path
     async with running(db_config, **options(tmp_path, require_at_registration=True)) as server:
         stranger = server.stranger()
         answer = await stranger.request("GET", "/_matrix/consent?v=1.0")
+        assert (answer.headers["referrer-policy"], answer.headers["x-frame-options"]) == ("no-referrer", "DENY")
         assert answer.body == b"The old policy, 1.0"
         for version in ("1.1", "success", "../en/1.0", "%00", "base/../1.0", ""):
             (await stranger.request("GET", f"/_matrix/consent?v={version}")).refused(404, "M_NOT_FOUND")
@@ -274,6 +275,14 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
         assert "user_consent: needs version and template_dir" in said_of(**alone)
     section = options(tmp_path)["user_consent"]
     assert "needs server_notices" in said_of(**section, **ASKING)
+
+
+def test_a_policy_that_no_listener_shows(tmp_path: Path) -> None:
+    section = options(tmp_path)
+    assert parse({"server_name": "test", **section}).warnings == ()
+    section["listeners"] = [{"type": "http", "port": 0, "resources": [{"names": ["client"]}]}]
+    (warning,) = parse({"server_name": "test", **section}).warnings
+    assert "user_consent: no listener has the resource consent" in warning
 
 
 def test_texts_may_hold_other_per_cent_signs() -> None:

@@ -8,12 +8,12 @@ it. They are given `user` and `userhmac`, which the form sends back as `u` and `
 import logging
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from ranvier.config.account_sections import ConsentConfig
 from ranvier.config.build_accounts import is_policy_version
 from ranvier.http.request import Request, parse_query_string
-from ranvier.http.response import Response, html_response
+from ranvier.http.response import Header, Response, html_response
 from ranvier.http.route import Auth, Route, routes
 from ranvier.proto.errors import MatrixError, missing_param, not_found
 from ranvier.templates import TemplateFault, TemplateMissing, Templates
@@ -21,7 +21,14 @@ from ranvier.users.consent import PATH, Consent
 
 logger = logging.getLogger(__name__)
 
-_SUCCESS = "success"
+_SUCCESS: Final = "success"
+_HEADERS: Final[tuple[Header, ...]] = (
+    (b"x-frame-options", b"DENY"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-robots-tag", b"none"),
+    # The address is the user's own: whom the policy links to is not to know it.
+    (b"referrer-policy", b"no-referrer"),
+)
 
 
 class ConsentPageApi:
@@ -87,4 +94,4 @@ class ConsentPageApi:
         except TemplateFault as fault:
             logger.error("The page of the policy cannot be shown: %s", fault)  # noqa: TRY400 - not a fault of ours
             raise MatrixError(500, "M_UNKNOWN", "This page cannot be shown; its author has to mend it") from fault
-        return html_response(html, headers=[(b"x-frame-options", b"DENY"), (b"x-robots-tag", b"none")])
+        return html_response(html, headers=_HEADERS)
