@@ -12,6 +12,7 @@ import pytest
 from ranvier.api.client.consent_guard import GUARDED
 from ranvier.config.load import ConfigError, parse
 from ranvier.users.consent import with_link
+from ranvier.users.create_account import NewAccount
 from tests.admin.admin import Admin, user
 from tests.api.asgi import Answer, Client, in_room, part
 from tests.api.homeserver import Homeserver, running
@@ -243,6 +244,24 @@ async def test_the_operators_thanks_or_ours(tmp_path: Path) -> None:
             await server.register(name)
             assert (await agree(server.stranger(), await link_of(server, name))).body == thanks
             (tmp_path / "en" / "success.html").write_text("Own thanks")
+
+
+async def test_the_pages_to_begin_with(tmp_path: Path) -> None:
+    database = {"name": "sqlite3", "args": {"database": str(tmp_path / "homeserver.db")}}
+    pages = Path(__file__).parents[2] / "contrib" / "consent"
+    section = {"template_dir": str(pages), "version": "1.0", "require_at_registration": True}
+    async with running(
+        database, **options(tmp_path) | {"user_consent": section, "enable_registration": False}
+    ) as server:
+        await server.server.users.accounts.create(NewAccount(user_id="@alice:ranvier.test"), None)
+        stranger = server.stranger()
+        policy = (await stranger.request("GET", "/_matrix/consent")).body
+        assert b"Version 1.0" in policy
+        assert b"<form" not in policy
+        link = await link_of(server, "alice")
+        assert b"<h1>Thank you</h1>" in (await agree(stranger, link)).body
+        shown = (await stranger.request("GET", "/_matrix/consent?" + urlsplit(link).query)).body
+        assert b"You have agreed to these terms, alice." in shown
 
 
 async def test_links_are_for_one_user(db_config: Mapping[str, Any], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.conftest import DatabaseDict, StartHomeserver
 from tests.process.admins import Synadm, make_admin
 from tests.process.person import Person, open_person
 from tests.services.homeserver import SERVER_NAME, HomeserverProcess
@@ -84,6 +85,19 @@ async def test_history(synadm: Synadm, anna: Person) -> None:
     done = await until(synadm, ("history", "purge-status", begun["purge_id"]))
     assert done["status"] == "complete"
     assert await anna.history() == {last["event_id"]: 1}
+
+
+async def test_notices(session: aiohttp.ClientSession, start_homeserver: StartHomeserver, tmp_path: Path) -> None:
+    database: DatabaseDict = {"name": "sqlite3", "args": {"database": str(tmp_path / "homeserver.db")}}
+    server = start_homeserver(database, server_notices={"system_mxid_localpart": "notices"})
+    synadm = Synadm(server, await make_admin(session, server), tmp_path)
+    sent = await synadm("notice", "send", "root", "We are moving", "<b>We are moving</b>")
+    assert sent["event_id"].startswith("$")
+    # To everybody whose name begins so, one by one: to the sender as the last, who cannot be told anything.
+    last = await synadm("notice", "send", "--regex", f"@(root|notices):{SERVER_NAME}", "We have moved")
+    assert "event_id" in last or last["errcode"] == "M_INVALID_PARAM"
+    (room,) = (await synadm("room", "list"))["rooms"]
+    assert (room["name"], room["creator"]) == ("Server Notices", f"@notices:{SERVER_NAME}")
 
 
 async def until(synadm: Synadm, command: tuple[str, ...]) -> Any:
