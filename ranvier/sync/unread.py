@@ -102,8 +102,10 @@ class Unread:
         count = self._users.get(feed.user_nid, {}).get(room_nid)
         if count is None or count.joined_pos != joined_pos:
             count = self._remember(feed.user_nid, room_nid, await self._begin(feed, room_nid, joined_pos))
-        if count.pos < min(feed.events.get(room_nid) << POS_BITS, upto):
-            await self._move_on(feed, room_nid, count, upto)
+        # No further than there is something: what comes later is still to be counted.
+        newest = min(feed.events.get(room_nid) << POS_BITS, upto)
+        if count.pos < newest:
+            await self._move_on(feed, room_nid, count, newest)
         return count.entries
 
     def on_receipts(self, receipts: Sequence[Receipt]) -> None:

@@ -87,3 +87,14 @@ async def test_strange_tokens_are_refused(alice: Client) -> None:
     for token in ("x", "-1", "9" * 19, ""):
         (await alice.get("/notifications", **{"from": token})).refused(400, "M_INVALID_PARAM")
     (await alice.get("/notifications", limit="-1")).refused(400, "M_INVALID_PARAM")
+
+
+async def test_the_list_does_not_stop_the_counts(alice: Client, bob: Client) -> None:
+    room_id = await bob.create_room(preset="public_chat")
+    (await alice.act(room_id, "join")).ok()
+    await bob.say(room_id, "one")
+    assert len((await alice.get("/notifications")).ok()["notifications"]) == 1
+    await bob.say(room_id, "two")
+    room = (await alice.get("/sync")).ok()["rooms"]["join"][room_id]
+    assert room["unread_notifications"]["notification_count"] == 2
+    assert [entry["read"] for entry in (await alice.get("/notifications")).ok()["notifications"]] == [False, False]
