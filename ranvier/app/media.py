@@ -1,11 +1,13 @@
 """Builds the content repository."""
 
+import logging
 import os
 import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ranvier.api.client.media_download import MediaDownloadApi
+from ranvier.api.client.media_thumbnail import MediaThumbnailApi
 from ranvier.api.client.media_upload import MediaUploadApi
 from ranvier.api.federation.media import FederationMediaApi
 from ranvier.config.media_sections import MediaConfig
@@ -17,10 +19,14 @@ from ranvier.media.accesses import Accesses
 from ranvier.media.arrivals import Arrivals
 from ranvier.media.file_store import INCOMING, FileStore
 from ranvier.media.library import Library
+from ranvier.media.pictures import can_draw
 from ranvier.media.remote import RemoteMedia
 from ranvier.media.threads import MediaThreads
+from ranvier.media.thumbnails import Thumbnails
 from ranvier.media.uploads import Uploads
 from ranvier.ports import Clock, Random, WebTransport
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,7 @@ class MediaServices:
     files: FileStore
     accesses: Accesses
     threads: MediaThreads
+    thumbnails: Thumbnails
     routes: list[Route]
     jobs: list[tuple[str, Callable[[], Awaitable[None]]]]
     """By name."""
@@ -40,6 +47,7 @@ class MediaServices:
     async def close(self) -> None:
         """Finish what is under way."""
         await self.remote.close()
+        await self.thumbnails.close()
         await self.files.close()
         await self.accesses.flush()
         self.threads.close()
@@ -84,6 +92,11 @@ def build_media(
         config=config,
         server_name=server_name,
     )
+    thumbnails = Thumbnails(config=config, files=files, threads=threads, own_server=server_name)
+    if not can_draw():
+        logger.warning(
+            "Thumbnails are not made smaller: what draws them is not installed: pip install 'ranvier[thumbnails]'"
+        )
     return MediaServices(
         library=library,
         uploads=uploads,
@@ -91,10 +104,12 @@ def build_media(
         files=files,
         accesses=accesses,
         threads=threads,
+        thumbnails=thumbnails,
         routes=[
             *MediaUploadApi(uploads=uploads, max_upload_bytes=config.max_upload_bytes).routes(),
             *MediaDownloadApi(library=library, threads=threads).routes(),
-            *FederationMediaApi(library=library, threads=threads, random=random).routes(),
+            *MediaThumbnailApi(library=library, thumbnails=thumbnails, threads=threads).routes(),
+            *FederationMediaApi(library=library, thumbnails=thumbnails, threads=threads, random=random).routes(),
         ],
         jobs=[("accesses to media", accesses.run)],
     )

@@ -87,6 +87,13 @@ class Library:
             raise not_found("Media not found")
         return medium, opened
 
+    async def present(self, wish: Wish) -> store.Medium:
+        """As `find`; the file is here. Raises as `find`."""
+        medium = await self.find(wish)
+        if await self.files.path_of(content_of(medium, self.server_name)) is None:
+            medium = await self._fetched(wish, medium)
+        return medium
+
     async def _fetched(self, wish: Wish, known: store.Medium | None) -> store.Medium:
         is_hidden = not wish.has_token and self._config.enable_authenticated_media
         if wish.name.server_name == self.server_name or not wish.allows_remote or is_hidden:

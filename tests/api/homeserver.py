@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ranvier.app.homeserver import Homeserver as Server
 from ranvier.config.load import parse
+from ranvier.config.model import Config
 from ranvier.db.engine import Database
 from ranvier.http.listeners import app_for
 from ranvier.ports import Clock
@@ -71,7 +73,15 @@ async def running(
     database: Mapping[str, Any], clock: Clock | None = None, /, **options: object
 ) -> AsyncIterator[Homeserver]:
     """A server on this database (as in a configuration file), with further options."""
-    config = parse({**OPTIONS, "database": database, **options})
+    with TemporaryDirectory() as folder:
+        media = {"media_store_path": f"{folder}/media"}
+        config = parse({**OPTIONS, **media, "database": database, **options})
+        async with _served(config, clock) as homeserver:
+            yield homeserver
+
+
+@asynccontextmanager
+async def _served(config: Config, clock: Clock | None) -> AsyncIterator[Homeserver]:
     server = await Server.start(config, clock=clock)
     try:
         app = app_for(

@@ -1,7 +1,7 @@
 """Our media for other servers. Spec: server-server API, "Content Repository"."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -12,12 +12,14 @@ from ranvier.http.route import Auth, Route, routes
 from ranvier.media.file_store import OpenFile, read_on
 from ranvier.media.library import DEFAULT_WAIT_MS, Library, Wish
 from ranvier.media.threads import MediaThreads
+from ranvier.media.thumbnails import Thumbnails
 from ranvier.ports import Random
 from ranvier.proto.content_disposition import write_disposition
 from ranvier.proto.multipart_mixed import write_frame
 from ranvier.proto.mxc import Mxc
 
 _BOUNDARY_BYTES: Final = 16
+Pixels = Annotated[int, Meta(ge=1, le=65_535)]
 
 
 class FederationMediaQuery(msgspec.Struct):
@@ -26,38 +28,55 @@ class FederationMediaQuery(msgspec.Struct):
     timeout_ms: Annotated[int, Meta(ge=0, le=(1 << 53))] = DEFAULT_WAIT_MS
 
 
+class FederationThumbnailQuery(FederationMediaQuery, kw_only=True):
+    """How large, and whether it may move."""
+
+    width: Pixels
+    height: Pixels
+    method: Literal["crop", "scale"] = "scale"
+    animated: bool = False
+
+
 class FederationMediaApi:
     """Serves files to servers."""
 
-    def __init__(self, *, library: Library, threads: MediaThreads, random: Random) -> None:
+    def __init__(self, *, library: Library, thumbnails: Thumbnails, threads: MediaThreads, random: Random) -> None:
         self._library = library
+        self._thumbnails = thumbnails
         self._threads = threads
         self._random = random
 
     def routes(self) -> list[Route]:
         """The module's routes."""
-        return routes(
-            "GET",
-            "/_matrix/federation/v1/media/download/{media_id}",
-            self.download,
-            auth=Auth.FEDERATION,
-            resource="media",
-            query=FederationMediaQuery,
-            spec="getContent",
-            summary="A file of this server",
-        )
+        api = "/_matrix/federation/v1/media"
+        return [
+            *routes("GET", f"{api}/download/{{media_id}}", self.download, auth=Auth.FEDERATION, resource="media",
+                query=FederationMediaQuery, spec="getContent", summary="A file of this server"),
+            *routes("GET", f"{api}/thumbnail/{{media_id}}", self.thumbnail, auth=Auth.FEDERATION, resource="media",
+                query=FederationThumbnailQuery, spec="getContentThumbnail", summary="A picture, made smaller"),
+        ]  # fmt: skip
 
     async def download(self, request: Request) -> Response:
         """Only ours: servers fetch others' from those."""
-        wish = Wish(
-            name=Mxc(self._library.server_name, request.params["media_id"]),
-            has_token=True,
-            wait_ms=request.query(FederationMediaQuery).timeout_ms,
-        )
+        wish = self._wish(request, request.query(FederationMediaQuery))
         medium, opened = await self._library.open(await self._library.find(wish), wish)
         return multipart_response(
             opened, self._threads, self._random, content_type=medium.content_type, file_name=medium.upload_name
         )
+
+    async def thumbnail(self, request: Request) -> Response:
+        """Of a picture of ours."""
+        query = request.query(FederationThumbnailQuery)
+        medium = await self._library.present(self._wish(request, query))
+        found = await self._thumbnails.get(medium, query.width, query.height, query.method, animated=query.animated)
+        file_name = f"thumbnail.{found.content_type.partition('/')[2]}"
+        return multipart_response(
+            found.opened, self._threads, self._random, content_type=found.content_type, file_name=file_name
+        )
+
+    def _wish(self, request: Request, query: FederationMediaQuery) -> Wish:
+        name = Mxc(self._library.server_name, request.params["media_id"])
+        return Wish(name=name, has_token=True, wait_ms=query.timeout_ms)
 
 
 def multipart_response(
