@@ -29,6 +29,7 @@ from ranvier.users.password_login import PasswordCheck
 from ranvier.users.passwords import Passwords
 from ranvier.users.profiles import Profiles
 from ranvier.users.push_rules import PushRules
+from ranvier.users.pushers import Pushers
 from ranvier.users.rate_overrides import RateOverrides
 from ranvier.users.reauthentication import Reauthentication
 from ranvier.users.refresh import Refreshing
@@ -76,6 +77,7 @@ class UserServices:
     passwords: Passwords
     profiles: Profiles
     push_rules: PushRules
+    pushers: Pushers
     rate_overrides: RateOverrides
     reauthentication: Reauthentication
     refreshing: Refreshing
@@ -172,6 +174,14 @@ async def build_users(
         sessions=sessions,
         reauthentication=reauthentication,
     )
+    email = config.email
+    pushers = Pushers(
+        db=db,
+        clock=clock,
+        secret=config.macaroon_secret_key,
+        public_baseurl=config.public_baseurl,
+        sends_mail=email is not None and email.enable_notifs,
+    )
     return UserServices(
         accounts=accounts,
         account_changes=account_changes,
@@ -210,6 +220,7 @@ async def build_users(
         passwords=passwords,
         profiles=profiles,
         push_rules=PushRules(db=db, account_data=account_data),
+        pushers=pushers,
         rate_overrides=rate_overrides,
         reauthentication=reauthentication,
         refreshing=Refreshing(db=db, clock=clock, issuer=issuer, sessions=sessions),
@@ -224,6 +235,7 @@ async def build_users(
             tokens=tokens,
             sessions=sessions,
             clock=clock,
+            mails_to=pushers if email is not None and email.enable_notifs and email.notif_for_new_users else None,
         ),
         registration_tokens=tokens,
         removal=removal,

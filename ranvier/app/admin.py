@@ -85,7 +85,7 @@ def admin_routes(
         *UserAccountApi(administration=accounts, leave_rooms=leave_rooms).routes(),
         *UserAccessApi(administration=accounts, leave_rooms=leave_rooms).routes(),
         *UserDevicesApi(administration=accounts, devices=users.devices).routes(),
-        *UserRoomsApi(administration=accounts, activity=admin.activity).routes(),
+        *UserRoomsApi(administration=accounts, activity=admin.activity, pushers=users.pushers).routes(),
         *FindUsersApi(administration=accounts, experiments=admin.experiments).routes(),
         *KeysApi(administration=accounts, cross_signing=e2ee.cross_signing).routes(),
         *RedactUserApi(redactions=admin.redactions).routes(),

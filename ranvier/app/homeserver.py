@@ -19,6 +19,7 @@ from ranvier.app.federation import FederationNeeds, FederationServices, build_fe
 from ranvier.app.guests import build_guest_removal
 from ranvier.app.media import MediaServices, build_media
 from ranvier.app.metrics import Metrics
+from ranvier.app.missed_mail import build_missed_mail
 from ranvier.app.notices import build_notices
 from ranvier.app.reload import Put
 from ranvier.app.reload_parts import prepare_parts
@@ -180,6 +181,7 @@ class Homeserver:
             )
             users.administration.accounts.welcomes.append(auto_join.welcome)
         notices = await build_notices(config=config, users=users, rooms=rooms)
+        missed_mail = build_missed_mail(config=config, clock=clock, users=users, rooms=rooms)
         admin = build_admin(config=config, clock=clock, random=random, users=users, rooms=rooms)
         user_directory = build_user_directory(config=config, clock=clock, rooms=rooms, updates=admin.updates)
         media = build_media(
@@ -253,6 +255,11 @@ class Homeserver:
             *(
                 [asyncio.create_task(_watched(server.metrics.lag.run), name="lag of the event loop")]
                 if server.metrics is not None
+                else []
+            ),
+            *(
+                [asyncio.create_task(_watched(missed_mail.run), name="missed messages")]
+                if missed_mail is not None
                 else []
             ),
             asyncio.create_task(_watched(departures.run), name="departures"),

@@ -113,6 +113,7 @@ class RoomServices:
     device_lists: DeviceListStream
     ephemeral: EphemeralServices
     erased: ErasedUsers
+    feeds: Feeds
     memberships: Memberships
     messages: Messages
     new_rooms: NewRooms
@@ -340,6 +341,7 @@ async def build_rooms(
         member_content=member_content,
         device_lists=device_lists,
         ephemeral=ephemeral,
+        feeds=feeds,
         erased=erased,
         memberships=memberships,
         messages=messages,

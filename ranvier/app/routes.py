@@ -29,6 +29,7 @@ from ranvier.api.client.notifications import NotificationsApi
 from ranvier.api.client.presence import PresenceApi
 from ranvier.api.client.profile import ProfileApi
 from ranvier.api.client.push_rules import PushRulesApi
+from ranvier.api.client.pushers import PushersApi
 from ranvier.api.client.read_markers import ReadMarkersApi
 from ranvier.api.client.receipts import ReceiptsApi
 from ranvier.api.client.register import RegisterApi
@@ -42,6 +43,7 @@ from ranvier.api.client.threads import ThreadsApi
 from ranvier.api.client.threepid import ThreepidApi
 from ranvier.api.client.threepid_tokens import ThreepidTokensApi
 from ranvier.api.client.typing import TypingApi
+from ranvier.api.client.unsubscribe_page import UnsubscribePageApi
 from ranvier.api.client.validation_pages import ValidationPagesApi
 from ranvier.api.client.versions import VersionsApi
 from ranvier.api.client.well_known import WellKnownApi
@@ -109,6 +111,7 @@ def all_routes(
         *FiltersApi(filters=users.filters).routes(),
         *AccountDataApi(account_data=users.account_data).routes(),
         *PushRulesApi(push_rules=users.push_rules).routes(),
+        *PushersApi(pushers=users.pushers).routes(),
         *CreateRoomApi(creating=rooms.creating, limits=membership_limits).routes(),
         *RoomSendApi(sending=rooms.sending).routes(),
         *RoomStateApi(
@@ -141,7 +144,7 @@ def _mail_routes(config: Config, users: UserServices) -> list[Route]:
     if mail is None:
         return tokens.routes()
     pages = ValidationPagesApi(validation=mail.validation, templates=mail.templates, server_name=config.server_name)
-    return [*tokens.routes(), *pages.routes()]
+    return [*tokens.routes(), *pages.routes(), *UnsubscribePageApi(pushers=users.pushers).routes()]
 
 
 def _consent_routes(config: Config, users: UserServices) -> list[Route]:

@@ -28,3 +28,12 @@ async def newest_rows(db: Reader, room_nids: Collection[int], *, before: int, af
 async def greatest_nid(db: Reader) -> int:
     """The number of the event that came last."""
     return await db.value("SELECT MAX(event_nid) FROM events") or 0
+
+
+async def rows_at(db: Reader, room_nid: int, positions: Collection[int]) -> list[Row]:
+    """Rows of `COLUMNS` of a room's accepted events at these positions, in order."""
+    return await db.all(
+        f"SELECT {COLUMNS} FROM events WHERE room_nid = $1 AND pos = ANY($2) AND status = {ACCEPTED} ORDER BY pos",
+        room_nid,
+        list(positions),
+    )

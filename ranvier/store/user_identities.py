@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ranvier.db.engine import Reader, Tx
+from ranvier.store import pushers
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ async def replace_threepids(tx: Tx, user_id: str, rows: Sequence[ThreepidRow]) -
         "INSERT INTO user_threepids (medium, address, user_id, validated_at, added_at) VALUES ($1, $2, $3, $4, $5)",
         [(row.medium, row.address, user_id, row.validated_at, row.added_at) for row in rows],
     )
+    await pushers.delete_without_address(tx, user_id)
 
 
 async def add_threepid(tx: Tx, user_id: str, row: ThreepidRow) -> None:
@@ -85,18 +87,19 @@ async def add_threepid(tx: Tx, user_id: str, row: ThreepidRow) -> None:
 
 async def remove_threepid(tx: Tx, user_id: str, medium: str, address: str) -> bool:
     """Let the user have one less; whether they had it."""
-    return (
-        await tx.run(
-            "DELETE FROM user_threepids WHERE user_id = $1 AND medium = $2 AND address = $3", user_id, medium, address
-        )
-        > 0
+    removed = await tx.run(
+        "DELETE FROM user_threepids WHERE user_id = $1 AND medium = $2 AND address = $3", user_id, medium, address
     )
+    if removed:
+        await pushers.delete_without_address(tx, user_id)
+    return removed > 0
 
 
 async def delete_of_user(tx: Tx, user_id: str) -> None:
     """The account is closed."""
     await tx.run("DELETE FROM user_external_ids WHERE user_id = $1", user_id)
     await tx.run("DELETE FROM user_threepids WHERE user_id = $1", user_id)
+    await pushers.delete_without_address(tx, user_id)
 
 
 async def features(db: Reader, user_id: str) -> dict[str, bool]:

@@ -71,6 +71,10 @@ class UnreadEntries:
         """Whether the event at `pos` is unread, and notifies."""
         return any(_index(entries, pos) is not None for entries in self._threads.values())
 
+    def positions(self) -> list[int]:
+        """Of all events that are unread, in order."""
+        return sorted(entry >> 1 for entries in self._threads.values() for entry in entries)
+
     def total(self) -> Counts:
         """The counts of all threads together."""
         return sum(map(len, self._threads.values())), sum(self._highlights.values())

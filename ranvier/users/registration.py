@@ -18,6 +18,7 @@ from ranvier.users.interactive_auth import AuthSession, Flow, InteractiveAuth
 from ranvier.users.issue_login import DeviceWish, IssuedLogin, LoginIssuer
 from ranvier.users.password_policy import check_password
 from ranvier.users.passwords import Passwords
+from ranvier.users.pushers import Pushers
 from ranvier.users.registration_tokens import RegistrationTokens
 from ranvier.users.sessions import Sessions
 from ranvier.users.stages import DUMMY, EMAIL_IDENTITY, REGISTRATION_TOKEN, TERMS
@@ -89,7 +90,10 @@ class Registration:
         tokens: RegistrationTokens,
         sessions: Sessions,
         clock: Clock,
+        mails_to: Pushers | None = None,
     ) -> None:
+        """`mails_to`: with whom new users who have an address are subscribed to mail about what they miss."""
+        self._mails_to = mails_to
         self._db = db
         self._clock = clock
         self._sessions = sessions
@@ -184,6 +188,8 @@ class Registration:
                     await self._accounts.insert(tx, account)
                 if isinstance(proof, Proof):
                     await attach(tx, account.user_id, proof, now_ms=self._clock.now_ms())
+                    if self._mails_to is not None:
+                        await self._mails_to.subscribe(tx, account.user_id, proof.address)
                 if isinstance(consent, str):
                     await users.set_consent(tx, account.user_id, consent, self._clock.now_ms())
                 login = None if wish is None else await self._issuer.issue(tx, account.user_id, wish)
@@ -191,6 +197,8 @@ class Registration:
             raise in_use() from error
         self._sessions.forget_user(account.user_id)
         self._interactive_auth.end(session)
+        if self._mails_to is not None and isinstance(proof, Proof):
+            self._mails_to.mail_wanted(account.user_id)
         if isinstance(token, str):
             self._tokens.release(token, session.session_id)
         if not upgrade:

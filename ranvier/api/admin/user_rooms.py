@@ -7,6 +7,7 @@ import orjson
 from msgspec import Meta
 
 from ranvier.api.admin.paging import Ordered, Time
+from ranvier.api.client.pushers import shown_pusher
 from ranvier.http.request import Request
 from ranvier.http.response import Response, json_response
 from ranvier.http.route import Auth, Route, routes
@@ -14,6 +15,7 @@ from ranvier.proto.errors import invalid_param
 from ranvier.proto.ids import is_user_id
 from ranvier.rooms.user_activity import UserActivity
 from ranvier.users.administration import Administration
+from ranvier.users.pushers import Pushers as PushersOfUsers
 
 USER: Final = "/_synapse/admin/v1/users/{user_id}"
 
@@ -95,7 +97,8 @@ class DeletedMedia(msgspec.Struct):
 class UserRoomsApi:
     """Looks at what users do."""
 
-    def __init__(self, *, administration: Administration, activity: UserActivity) -> None:
+    def __init__(self, *, administration: Administration, activity: UserActivity, pushers: PushersOfUsers) -> None:
+        self._pushers = pushers
         self._administration = administration
         self._activity = activity
 
@@ -109,7 +112,7 @@ class UserRoomsApi:
             *routes("GET", f"{USER}/accountdata", self.account_data, auth=Auth.ADMIN, answer=AccountDataAnswer,
                 summary="What clients keep for a user"),
             *routes("GET", f"{USER}/pushers", self.pushers, auth=Auth.ADMIN, answer=Pushers,
-                summary="Who is told of a user's notifications; nobody yet"),
+                summary="Who is told of a user's notifications"),
             *routes("GET", f"{USER}/sent_invite_count", self.sent_invite_count, auth=Auth.ADMIN, query=Since,
                 answer=InviteCount, summary="How many invitations a user has sent"),
             *routes("GET", f"{USER}/cumulative_joined_room_count", self.joined_room_count, auth=Auth.ADMIN,
@@ -146,8 +149,8 @@ class UserRoomsApi:
 
     async def pushers(self, request: Request) -> Response:
         """404 if there is no such account."""
-        await self._user(request)
-        return json_response(Pushers([], 0))
+        found = [shown_pusher(row) for row in await self._pushers.of(await self._user(request))]
+        return json_response(Pushers(found, len(found)))
 
     async def sent_invite_count(self, request: Request) -> Response:
         """404 if there is no such account."""
