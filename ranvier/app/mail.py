@@ -46,6 +46,7 @@ def build_mail(
         mailer=mailer,
         config=config.email,
         public_baseurl=config.public_baseurl,
+        rules=config.threepid_rules,
         tells_nothing=config.request_token_inhibit_3pid_errors,
         requests=limiters["rc_3pid_validation"],
     )

@@ -37,6 +37,7 @@ from ranvier.config.operating_sections import (
 from ranvier.config.registration_files import build_application_services
 from ranvier.config.secret_files import SecretFiles
 from ranvier.config.signing_keys import derived_secret
+from ranvier.config.threepid_sections import build_threepid_rules
 from ranvier.config.tracing_sections import build_tracing
 from ranvier.config.values import Values
 from ranvier.proto.room_versions import ROOM_VERSIONS
@@ -105,6 +106,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         enable_registration_without_verification=values.boolean("enable_registration_without_verification"),
         registrations_require_3pid=values.texts("registrations_require_3pid"),
         request_token_inhibit_3pid_errors=values.boolean("request_token_inhibit_3pid_errors"),
+        threepid_rules=build_threepid_rules(values),
         registration_requires_token=values.boolean("registration_requires_token"),
         registration_shared_secret=shared_secret,
         allow_underscore_prefixed_registration=values.boolean("allow_underscore_prefixed_registration"),

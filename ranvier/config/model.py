@@ -30,6 +30,7 @@ from ranvier.config.sections import (
     SigningKey,
     UserDirectoryConfig,
 )
+from ranvier.config.threepid_sections import ThreepidRules
 from ranvier.config.tracing_sections import TracingConfig
 
 
@@ -106,6 +107,7 @@ class Config:
     registrations_require_3pid: tuple[str, ...]
     """Media, of which `email` alone can be proved."""
     request_token_inhibit_3pid_errors: bool
+    threepid_rules: ThreepidRules
     registration_requires_token: bool
     registration_shared_secret: str | None = field(repr=False)
     allow_underscore_prefixed_registration: bool

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from urllib.parse import urlencode
 
 from ranvier.config.email_sections import EmailConfig
+from ranvier.config.threepid_sections import ThreepidRules
 from ranvier.db.engine import Database
 from ranvier.mail.mailer import Mailer, MailFailed
 from ranvier.mail.message import UnusableAddress
@@ -74,6 +75,7 @@ class ThreepidValidation:
         mailer: Mailer,
         config: EmailConfig,
         public_baseurl: str,
+        rules: ThreepidRules,
         tells_nothing: bool,
         requests: RateLimiter,
     ) -> None:
@@ -84,19 +86,26 @@ class ThreepidValidation:
         self._mailer = mailer
         self._lifetime_ms = config.validation_token_lifetime_ms
         self._public_baseurl = public_baseurl
+        self._rules = rules
         self._tells_nothing = tells_nothing
         self._requests = requests
 
     async def request(self, wish: Wish) -> str:
         """The id of the session, whose mail has been sent (or is being sent, where nobody is to learn anything).
 
-        Raises 400 `M_INVALID_PARAM` for what is no address, `M_THREEPID_IN_USE` and `M_THREEPID_NOT_FOUND` for one that
+        Raises 400 `M_INVALID_PARAM` for what is no address, and for a `next_link` that may not be, 403
+        `M_THREEPID_DENIED` for an address that no account may have, 400 `M_THREEPID_IN_USE` and `M_THREEPID_NOT_FOUND` for one that
         is somebody's, or nobody's, 429 `M_LIMIT_EXCEEDED`, 503 `M_UNKNOWN` if the mail server does not take the mail.
         """
         try:
             address = canonical_email(wish.email)
         except ValueError:
             raise invalid_param("This is not an e-mail address") from None
+        if wish.next_link is not None and not self._rules.allow_next(wish.next_link):
+            raise invalid_param("next_link leads to a domain that is not allowed here")
+        # Who has one already may use it, whatever the rule says now.
+        if wish.purpose != "password_reset" and not self._rules.allow(EMAIL, address):
+            raise MatrixError(403, "M_THREEPID_DENIED", "Accounts may not have this address here")
         self._requests.spend(f"{EMAIL}:{address}")
         refusal = await self._refusal(wish.purpose, address)
         if refusal is not None and not self._tells_nothing:

@@ -212,3 +212,22 @@ async def test_the_templates_of_an_operator(mailing: Mailing, mailbox: Mailbox, 
         # A template that cannot be filled in is no failure of the request.
         (folder / "add_threepid.txt").write_text("{% if %}")
         (await alice.post(AT, wish("b@example.org"))).refused(503, "M_UNKNOWN")
+
+
+async def test_only_some_addresses_are_allowed(mailing: Mailing, mailbox: Mailbox) -> None:
+    rules = [{"medium": "email", "pattern": r"^[^@]+@example\.org$"}, {"medium": "msisdn", "pattern": "."}]
+    async with mailing(allowed_local_3pids=rules) as homeserver:
+        alice = await homeserver.register("alice")
+        for path in (AT, "/register/email/requestToken"):
+            (await alice.post(path, wish("a@example.com"))).refused(403, "M_THREEPID_DENIED")
+            (await alice.post(path, wish("A@Example.org"))).ok()
+        assert len(mailbox.letters) == 2
+
+
+@pytest.mark.parametrize(("domains", "allowed"), [(["Chat.example.org"], True), (["example.org"], False), ([], False)])
+async def test_links_lead_on_only_to_some_domains(
+    mailing: Mailing, mailbox: Mailbox, domains: list[str], *, allowed: bool
+) -> None:
+    async with mailing(next_link_domain_whitelist=domains) as homeserver:
+        answer = await homeserver.stranger().post(AT, wish("a@x.org", next_link="https://CHAT.example.org:8443/?x=1"))
+        assert (answer.status, len(mailbox.letters)) == ((200, 1) if allowed else (400, 0))

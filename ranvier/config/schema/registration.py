@@ -33,7 +33,9 @@ OPTIONS = (
         "requestToken endpoints fake success instead of leaking 3PID existence",
         honoured=True,
     ),
-    Option("next_link_domain_whitelist", list_of(STRING), None, "Domains allowed in next_link; [] = none"),
+    Option(
+        "next_link_domain_whitelist", list_of(STRING), None, "Domains allowed in next_link; [] = none", honoured=True
+    ),
     Option(
         "enable_registration",
         BOOL,
@@ -49,10 +51,16 @@ OPTIONS = (
         "3PIDs that must be supplied: email",
         honoured=True,
     ),
-    Option("disable_msisdn_registration", BOOL, False, "Never ask for a phone number"),
-    Option("allowed_local_3pids", LIST, None, "Allowed 3PID patterns"),
-    Option("allowed_local_3pids[].medium", one_of("email", "msisdn"), None, "Medium", required=True),
-    Option("allowed_local_3pids[].pattern", REGEX, None, "Pattern", required=True),
+    Option(
+        "disable_msisdn_registration",
+        BOOL,
+        False,
+        "Never ask for a phone number",
+        not_applicable="nobody is asked for a phone number here",
+    ),
+    Option("allowed_local_3pids", LIST, None, "Allowed 3PID patterns", honoured=True),
+    Option("allowed_local_3pids[].medium", one_of("email", "msisdn"), None, "Medium", required=True, honoured=True),
+    Option("allowed_local_3pids[].pattern", REGEX, None, "Pattern", required=True, honoured=True),
     Option("enable_3pid_lookup", BOOL, True, "Look up 3PIDs at identity servers"),
     Option("registration_requires_token", BOOL, False, "Require an m.login.registration_token", honoured=True),
     Option("registration_shared_secret", STRING, None, "Secret for /_synapse/admin/v1/register", honoured=True),
