@@ -138,7 +138,13 @@ class Homeserver:
         limiters = dict(rate_limiters(config, clock=clock, own=own_limits))
         _say_services(config)
         users = await build_users(
-            db=db, clock=clock, random=random, config=config, limiters=limiters, own_limits=own_limits
+            db=db,
+            clock=clock,
+            random=random,
+            config=config,
+            limiters=limiters,
+            own_limits=own_limits,
+            transport=world.transport,
         )
         e2ee = await build_e2ee(db=db, clock=clock, config=config, users=users)
         rooms = await build_rooms(
@@ -192,6 +198,8 @@ class Homeserver:
             random=random,
             client=federation.client,
             web=NoWeb(),
+            accounts=users.administration,
+            rooms=rooms.rooms,
         )
         server = cls(
             config=config,

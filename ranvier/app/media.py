@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from ranvier.api.admin.media import AdminMediaApi
+from ranvier.api.admin.media_groups import AdminMediaGroupsApi
 from ranvier.api.client.media_download import MediaDownloadApi
 from ranvier.api.client.media_thumbnail import MediaThumbnailApi
 from ranvier.api.client.media_upload import MediaUploadApi
@@ -16,15 +18,20 @@ from ranvier.federation.ask_media import MediaAsking
 from ranvier.federation.client import FederationClient
 from ranvier.http.route import Route
 from ranvier.media.accesses import Accesses
+from ranvier.media.administration import MediaAdministration
 from ranvier.media.arrivals import Arrivals
 from ranvier.media.file_store import INCOMING, FileStore
 from ranvier.media.library import Library
 from ranvier.media.pictures import can_draw
 from ranvier.media.remote import RemoteMedia
+from ranvier.media.retention import MediaRetention
 from ranvier.media.threads import MediaThreads
 from ranvier.media.thumbnails import Thumbnails
 from ranvier.media.uploads import Uploads
 from ranvier.ports import Clock, Random, WebTransport
+from ranvier.rooms.room_media import RoomMedia
+from ranvier.rooms.rooms import Rooms
+from ranvier.users.administration import Administration
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +47,8 @@ class MediaServices:
     accesses: Accesses
     threads: MediaThreads
     thumbnails: Thumbnails
+    administration: MediaAdministration
+    retention: MediaRetention
     routes: list[Route]
     jobs: list[tuple[str, Callable[[], Awaitable[None]]]]
     """By name."""
@@ -62,6 +71,8 @@ def build_media(
     random: Random,
     client: FederationClient,
     web: WebTransport,
+    accounts: Administration,
+    rooms: Rooms,
 ) -> MediaServices | None:
     """Every object of it; `None` where this process serves no media. What a crash has left half is removed."""
     if config is None:
@@ -97,6 +108,15 @@ def build_media(
         logger.warning(
             "Thumbnails are not made smaller: what draws them is not installed: pip install 'ranvier[thumbnails]'"
         )
+    administration = MediaAdministration(
+        db=db,
+        files=files,
+        accesses=accesses,
+        clock=clock,
+        server_name=server_name,
+        needs_token=config.enable_authenticated_media,
+    )
+    retention = MediaRetention(config=config, administration=administration, clock=clock)
     return MediaServices(
         library=library,
         uploads=uploads,
@@ -105,11 +125,19 @@ def build_media(
         accesses=accesses,
         threads=threads,
         thumbnails=thumbnails,
+        administration=administration,
+        retention=retention,
         routes=[
             *MediaUploadApi(uploads=uploads, max_upload_bytes=config.max_upload_bytes).routes(),
             *MediaDownloadApi(library=library, threads=threads).routes(),
             *MediaThumbnailApi(library=library, thumbnails=thumbnails, threads=threads).routes(),
             *FederationMediaApi(library=library, thumbnails=thumbnails, threads=threads, random=random).routes(),
+            *AdminMediaApi(media=administration).routes(),
+            *AdminMediaGroupsApi(
+                media=administration,
+                administration=accounts,
+                media_of_room=RoomMedia(rooms=rooms, clock=clock).of,
+            ).routes(),
         ],
-        jobs=[("accesses to media", accesses.run)],
+        jobs=[("accesses to media", accesses.run), ("old media", retention.run)],
     )

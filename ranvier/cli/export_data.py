@@ -19,7 +19,7 @@ from ranvier.cli.parser import CommandParser, add_config_option
 from ranvier.cli.progress import Progress
 from ranvier.cli.running import run_command
 from ranvier.db.engine import Database
-from ranvier.store import account_data, devices, profiles, users
+from ranvier.store import account_data, devices, media_lists, profiles, users
 from ranvier.store import events as event_store
 from ranvier.store import rooms as room_store
 from ranvier.store.account_data import GLOBAL
@@ -104,8 +104,28 @@ async def _write_account(db: Database, folder: ExportFolder, user: users.UserRow
         by_room.setdefault(datum.room_id, {})[datum.type] = orjson.loads(datum.content)
     for room_id, content in by_room.items():
         folder.write(f"user_data/account_data/{folder_name(room_id) or 'global'}", content)
-    # No media are kept yet; the folder is where their descriptions belong.
     (folder.path / "media_ids").mkdir(mode=0o700, exist_ok=True)
+    await _write_media(db, folder, user.user_id)
+
+
+async def _write_media(db: Database, folder: ExportFolder, user_id: str) -> None:
+    """What is known of the user's uploads; the files themselves are in the media store."""
+    limit = 1 << 62
+    uploads, _ = await media_lists.of_user(db, user_id, order="created_ts", backwards=False, offset=0, limit=limit)
+    for medium in uploads:
+        folder.write(
+            f"media_ids/{medium.media_id}",
+            {
+                "media_id": medium.media_id,
+                "media_type": medium.content_type,
+                "media_length": medium.size_bytes,
+                "upload_name": medium.upload_name,
+                "created_ts": medium.created_ts,
+                "last_access_ts": medium.last_access_ts,
+                "quarantined_by": medium.quarantined_by,
+                "safe_from_quarantine": medium.is_protected,
+            },
+        )
 
 
 async def _write_profile(db: Database, folder: ExportFolder, user: users.UserRow) -> None:

@@ -54,6 +54,13 @@ async def test_a_user_in_every_kind_of_room(
     await bob.send("t3", "after")
     door = (await _do(bob, "POST", "/createRoom", {"invite": [user_id], "name": "Door"}))["room_id"]
 
+    created = await session.post(
+        f"{homeserver_process.url}/_matrix/media/v3/upload?filename=a.txt",
+        data=b"mine",
+        headers={"Authorization": f"Bearer {alice.token}", "Content-Type": "text/plain"},
+    )
+    media_id = (await created.json())["content_uri"].rpartition("/")[2]
+
     words = ["-c", "homeserver.yaml", "export-data", user_id, "--output-directory", str(tmp_path / "out")]
     done = python_module(homeserver_process.folder, "ranvier.app.admin_cmd", *words)
     assert done.returncode == 0, done.stderr
@@ -70,6 +77,8 @@ async def test_a_user_in_every_kind_of_room(
     names = [event["content"].get("name") for event in _lines(out / "rooms" / door / "invite_state")]
     assert "Door" in names
     assert not (out / "rooms" / door / "events").exists()
+    uploaded = json.loads((out / "media_ids" / media_id).read_text())
+    assert (uploaded["upload_name"], uploaded["media_length"]) == ("a.txt", 4)
     profile = json.loads((out / "user_data" / "profile").read_text())
     assert (profile["user_id"], profile["profile"]["displayname"]) == (user_id, "Älice")
     assert len(_lines(out / "user_data" / "devices")) == 1

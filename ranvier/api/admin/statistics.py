@@ -1,43 +1,15 @@
-"""`/_synapse/admin/v1/statistics/*` and `fetch_event`. Manual: admin API, "Statistics", "Fetch Event API"."""
+"""`/_synapse/admin/v1/statistics/database/rooms` and `fetch_event`. Manual: admin API, "Statistics", "Fetch Event API"."""
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
-from ranvier.api.admin.paging import Ordered, Time
 from ranvier.http.request import Request
 from ranvier.http.response import Response, json_response
 from ranvier.http.route import Auth, Route, routes
-from ranvier.proto.errors import invalid_param, not_found
+from ranvier.proto.errors import not_found
 from ranvier.rooms.user_activity import UserActivity
 from ranvier.store.event_cache import EventCache
-
-
-class MediaUseQuery(Ordered):
-    """Whose media, in which order."""
-
-    order_by: Literal["user_id", "displayname", "media_length", "media_count"] = "user_id"
-    from_ts: Time = 0
-    until_ts: Time | None = None
-    search_term: str | None = None
-
-
-class MediaUse(msgspec.Struct):
-    """What one user has uploaded."""
-
-    user_id: str
-    displayname: str | None
-    media_count: int
-    media_length: int
-
-
-class MediaUsePage(msgspec.Struct):
-    """A part of the list: users who have uploaded anything."""
-
-    users: list[MediaUse]
-    total: int
-    next_token: int | UnsetType = UNSET
 
 
 class RoomSize(msgspec.Struct):
@@ -70,20 +42,11 @@ class StatisticsApi:
     def routes(self) -> list[Route]:
         """The module's routes."""
         return [
-            *routes("GET", "/_synapse/admin/v1/statistics/users/media", self.media, auth=Auth.ADMIN,
-                query=MediaUseQuery, answer=MediaUsePage, summary="What users have uploaded; nothing yet"),
             *routes("GET", "/_synapse/admin/v1/statistics/database/rooms", self.rooms, auth=Auth.ADMIN,
                 answer=RoomSizes, summary="The rooms that take most space"),
             *routes("GET", "/_synapse/admin/v1/fetch_event/{event_id}", self.fetch, auth=Auth.ADMIN,
                 answer=FetchedEvent, summary="Any event"),
         ]  # fmt: skip
-
-    async def media(self, request: Request) -> Response:
-        """Nobody can upload anything yet."""
-        query = request.query(MediaUseQuery)
-        if query.until_ts is not None and query.until_ts <= query.from_ts:
-            raise invalid_param("until_ts must be later than from_ts")
-        return json_response(MediaUsePage([], 0))
 
     async def rooms(self, request: Request) -> Response:
         """Looks at every event."""

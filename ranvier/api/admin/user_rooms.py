@@ -1,12 +1,11 @@
-"""What a user does and keeps: rooms, account data, pushers, media, counts. Manual: admin API, "User Admin API"."""
+"""What a user does and keeps: rooms, account data, pushers, counts. Manual: admin API, "User Admin API"."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 import orjson
-from msgspec import Meta
 
-from ranvier.api.admin.paging import Ordered, Time
+from ranvier.api.admin.paging import Time
 from ranvier.api.client.pushers import shown_pusher
 from ranvier.http.request import Request
 from ranvier.http.response import Response, json_response
@@ -71,29 +70,6 @@ class JoinCount(msgspec.Struct):
     cumulative_joined_room_count: int
 
 
-class MediaQuery(Ordered):
-    """Which of a user's media, in which order."""
-
-    order_by: Literal[
-        "media_id", "upload_name", "created_ts", "last_access_ts", "media_length", "media_type", "quarantined_by",
-        "safe_from_quarantine",
-    ] = "created_ts"  # fmt: skip
-
-
-class Media(msgspec.Struct):
-    """What the user has uploaded."""
-
-    media: list[dict[str, Any]]
-    total: int
-
-
-class DeletedMedia(msgspec.Struct):
-    """What is gone."""
-
-    deleted_media: list[str]
-    total: Annotated[int, Meta(ge=0)]
-
-
 class UserRoomsApi:
     """Looks at what users do."""
 
@@ -117,10 +93,6 @@ class UserRoomsApi:
                 answer=InviteCount, summary="How many invitations a user has sent"),
             *routes("GET", f"{USER}/cumulative_joined_room_count", self.joined_room_count, auth=Auth.ADMIN,
                 query=Since, answer=JoinCount, summary="How many rooms a user has joined"),
-            *routes("GET", f"{USER}/media", self.media, auth=Auth.ADMIN, query=MediaQuery, answer=Media,
-                summary="What a user has uploaded; nothing yet"),
-            *routes("DELETE", f"{USER}/media", self.delete_media, auth=Auth.ADMIN, query=MediaQuery,
-                answer=DeletedMedia, summary="Delete what a user has uploaded; nothing yet"),
         ]  # fmt: skip
 
     async def joined_rooms(self, request: Request) -> Response:
@@ -161,18 +133,6 @@ class UserRoomsApi:
         """404 if there is no such account."""
         query, user_id = request.query(Since), await self._user(request)
         return json_response(JoinCount(await self._activity.joined_since(user_id, query.from_ts)))
-
-    async def media(self, request: Request) -> Response:
-        """404 if there is no such account."""
-        request.query(MediaQuery)
-        await self._user(request)
-        return json_response(Media([], 0))
-
-    async def delete_media(self, request: Request) -> Response:
-        """404 if there is no such account."""
-        request.query(MediaQuery)
-        await self._user(request)
-        return json_response(DeletedMedia([], 0))
 
     async def _user(self, request: Request) -> str:
         user = await self._administration.get(request.params["user_id"])

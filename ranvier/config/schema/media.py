@@ -44,8 +44,15 @@ OPTIONS = (
         DURATION,
         None,
         "Purge local media unused this long (quarantined and protected are kept)",
+        honoured=True,
     ),
-    Option("media_retention.remote_media_lifetime", DURATION, None, "Purge cached remote media unused this long"),
+    Option(
+        "media_retention.remote_media_lifetime",
+        DURATION,
+        None,
+        "Purge cached remote media unused this long",
+        honoured=True,
+    ),
     Option("url_preview_enabled", BOOL, False, "URL preview API on (needs lxml)"),
     Option(
         "url_preview_ip_range_blacklist",
