@@ -1,0 +1,1 @@
+"""Single sign-on: users who prove elsewhere who they are."""
