@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from ranvier.app.mail import MailServices, build_mail
 from ranvier.config.model import Config
 from ranvier.db.engine import Database
-from ranvier.ports import Clock, Random
+from ranvier.ports import Clock, FederationTransport, Random
+from ranvier.proto.signing import SigningKey
 from ranvier.ratelimit import OwnLimits, RateLimiter
 from ranvier.users.account import AccountChanges
 from ranvier.users.account_data import AccountData
@@ -18,6 +19,7 @@ from ranvier.users.device_removal import DeviceRemoval
 from ranvier.users.devices import Devices
 from ranvier.users.email_stage import EmailStage
 from ranvier.users.filters import Filters
+from ranvier.users.identity_servers import IdentityServers
 from ranvier.users.interactive_auth import InteractiveAuth
 from ranvier.users.issue_login import LoginIssuer, TokenLifetimes
 from ranvier.users.last_seen import LastSeen
@@ -52,6 +54,7 @@ from ranvier.users.stages import (
 )
 from ranvier.users.stale_devices import StaleDevices
 from ranvier.users.tags import RoomTags
+from ranvier.users.threepid_bindings import ThreepidBindings
 from ranvier.users.threepids import Threepids
 
 
@@ -89,6 +92,8 @@ class UserServices:
     shared_secret: SharedSecretRegistration
     stale_devices: StaleDevices | None
     tags: RoomTags
+    identity_servers: IdentityServers
+    threepid_bindings: ThreepidBindings
     threepids: Threepids
 
 
@@ -100,6 +105,7 @@ async def build_users(
     config: Config,
     limiters: dict[str, RateLimiter],
     own_limits: OwnLimits,
+    transport: FederationTransport,
 ) -> UserServices:
     """Every object about users."""
     passwords = Passwords(config=config.password_config, bcrypt_rounds=config.bcrypt_rounds)
@@ -173,6 +179,12 @@ async def build_users(
         removal=removal,
         sessions=sessions,
         reauthentication=reauthentication,
+    )
+    own_key = config.signing_keys[0]
+    identity_servers = IdentityServers(
+        transport=transport,
+        server_name=config.server_name,
+        signing_key=SigningKey(own_key.key_id, own_key.seed),
     )
     email = config.email
     pushers = Pushers(
@@ -254,6 +266,8 @@ async def build_users(
             clock=clock, random=random, config=config, accounts=accounts, passwords=passwords
         ),
         tags=RoomTags(account_data=account_data),
+        identity_servers=identity_servers,
+        threepid_bindings=ThreepidBindings(db=db, identity=identity_servers),
         threepids=Threepids(
             db=db,
             clock=clock,

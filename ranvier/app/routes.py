@@ -54,6 +54,7 @@ from ranvier.federation.memberships import RoomMemberships
 from ranvier.http.route import Route
 from ranvier.ports import Clock
 from ranvier.ratelimit import RateLimiter
+from ranvier.rooms.invite_address import AddressInvites
 from ranvier.templates import Templates
 
 UNSTABLE_FEATURES: Final = MappingProxyType(
@@ -98,8 +99,10 @@ def all_routes(
         *AdminRegisterApi(registration=users.shared_secret, version=__version__).routes(),
         *OverrideRatelimitApi(overrides=users.rate_overrides).routes(),
         *PartialStateApi(rooms=rooms.rooms, clock=clock).routes(),
-        *AccountApi(account=users.account_changes, leave_rooms=leave_rooms).routes(),
-        *ThreepidApi(threepids=users.threepids).routes(),
+        *AccountApi(
+            account=users.account_changes, leave_rooms=leave_rooms, unbind=users.threepid_bindings.unbind_all
+        ).routes(),
+        *ThreepidApi(threepids=users.threepids, bindings=users.threepid_bindings).routes(),
         *_mail_routes(config, users),
         *DevicesApi(devices=users.devices).routes(),
         *ProfileApi(
@@ -117,7 +120,19 @@ def all_routes(
         *RoomStateApi(
             reading=rooms.state_reading, sending=rooms.sending, serving=rooms.serving, limits=membership_limits
         ).routes(),
-        *MembershipApi(memberships=memberships, local=rooms.memberships, limits=membership_limits).routes(),
+        *MembershipApi(
+            memberships=memberships,
+            local=rooms.memberships,
+            by_address=AddressInvites(
+                rooms=rooms.rooms,
+                writer=rooms.writer,
+                identity=users.identity_servers,
+                invite=memberships.invite,
+                is_offered=config.enable_3pid_lookup,
+                web_client_location=config.invite_client_location,
+            ),
+            limits=membership_limits,
+        ).routes(),
         *JoinedRoomsApi(memberships=rooms.memberships).routes(),
         *MessagesApi(messages=rooms.messages).routes(),
         *ContextApi(context=rooms.context, reading=rooms.event_reading).routes(),

@@ -158,6 +158,8 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         hs_disabled_message=values.text_or_none("hs_disabled_message") or "Homeserver is currently blocked",
         default_identity_server=values.text_or_none("default_identity_server"),
         enable_3pid_changes=values.boolean("enable_3pid_changes"),
+        enable_3pid_lookup=values.boolean("enable_3pid_lookup"),
+        invite_client_location=values.text_or_none("email.invite_client_location"),
         turn=build_turn(values, files),
         application_services=build_application_services(values),
         user_directory=build_user_directory(values),

@@ -171,6 +171,9 @@ class Config:
     hs_disabled_message: str
     default_identity_server: str | None
     enable_3pid_changes: bool
+    enable_3pid_lookup: bool
+    invite_client_location: str | None
+    """`email.invite_client_location`."""
     turn: TurnConfig
     application_services: tuple[ApplicationService, ...]
     """What the files of `app_service_config_files` say."""

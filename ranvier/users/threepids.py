@@ -35,7 +35,7 @@ class Threepids:
         self._clock = clock
         self.validation = validation
         self._reauthentication = reauthentication
-        self._may_change = may_change
+        self.may_change = may_change
 
     async def of(self, user_id: str) -> list[ThreepidRow]:
         """In order. One statement."""
@@ -43,7 +43,7 @@ class Threepids:
 
     def check_may_change(self) -> None:
         """Raises 403 `M_FORBIDDEN` where users may not change what they have."""
-        if not self._may_change:
+        if not self.may_change:
             raise forbidden("This server does not let its users change their third-party identifiers")
 
     async def add(

@@ -39,15 +39,26 @@ class Deactivation(msgspec.Struct):
 
 
 class Deactivated(msgspec.Struct):
-    """No identity server was told of the account by us, so there is nothing left to unbind."""
+    """Whether every identity server that knew the account because of us has forgotten it."""
 
     id_server_unbind_result: str
 
 
 class AccountApi:
-    """The user's own account. `leave_rooms(user_id)` makes a deactivated user leave every room."""
+    """The user's own account.
 
-    def __init__(self, *, account: AccountChanges, leave_rooms: Callable[[str], Awaitable[None]]) -> None:
+    `leave_rooms(user_id)` makes a deactivated user leave every room; `unbind(user_id)` lets identity servers forget them,
+    and says whether they have.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: AccountChanges,
+        leave_rooms: Callable[[str], Awaitable[None]],
+        unbind: Callable[[str], Awaitable[bool]],
+    ) -> None:
+        self._unbind = unbind
         self._account = account
         self._leave_rooms = leave_rooms
 
@@ -114,4 +125,4 @@ class AccountApi:
         requester = request.requester if request.has_requester else None
         user_id = await self._account.deactivate_self(requester, wanted.auth, erase=wanted.erase)
         await self._leave_rooms(user_id)
-        return json_response(Deactivated("success"))
+        return json_response(Deactivated("success" if await self._unbind(user_id) else "no-support"))

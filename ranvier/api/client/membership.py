@@ -9,8 +9,8 @@ from ranvier.federation.memberships import RoomMemberships
 from ranvier.http.request import Request
 from ranvier.http.response import EMPTY_OBJECT, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
-from ranvier.proto.errors import bad_json
-from ranvier.rooms.invite_rules import third_party_invites_denied
+from ranvier.proto.errors import bad_json, missing_param
+from ranvier.rooms.invite_address import AddressInvite, AddressInvites
 from ranvier.rooms.membership import Memberships
 from ranvier.users.suspension import check_active
 
@@ -59,10 +59,13 @@ class Done(msgspec.Struct):
 class MembershipApi:
     """The endpoints that change who is in a room."""
 
-    def __init__(self, *, memberships: RoomMemberships, local: Memberships, limits: MembershipLimits) -> None:
+    def __init__(
+        self, *, memberships: RoomMemberships, local: Memberships, by_address: AddressInvites, limits: MembershipLimits
+    ) -> None:
         """`local` is for what is only done in rooms that this server is in."""
         self._memberships = memberships
         self._local = local
+        self._by_address = by_address
         self._limits = limits
 
     def routes(self) -> list[Route]:
@@ -157,13 +160,14 @@ class MembershipApi:
         return EMPTY_OBJECT
 
     async def invite(self, request: Request) -> Response:
-        """Invite a user by their id; invitations by third-party identifiers are refused."""
+        """Invite a user by their id, or somebody by an address that an identity server knows."""
         body = request.json(Invitation)
         check_active(request.requester)
         if body.user_id is None:
             if body.address is not None or body.medium is not None:
                 self._limits.spend_third_party_invite(request.requester)
-                raise third_party_invites_denied()
+                await self._by_address.send(request.requester, request.params["room_id"], _address(body))
+                return EMPTY_OBJECT
             raise bad_json("user_id: required")
         self._limits.spend_invite(request.requester, request.params["room_id"], body.user_id)
         await self._memberships.invite(request.requester, request.params["room_id"], body.user_id, reason=body.reason)
@@ -189,6 +193,17 @@ class MembershipApi:
         check_active(request.requester)
         await self._local.unban(request.requester, request.params["room_id"], body.user_id, reason=body.reason)
         return EMPTY_OBJECT
+
+
+def _address(body: Invitation) -> AddressInvite:
+    if body.id_server is None or body.id_access_token is None or body.medium is None or body.address is None:
+        raise missing_param("id_server, id_access_token, medium and address are needed")
+    return AddressInvite(
+        id_server=body.id_server,
+        id_access_token=body.id_access_token,
+        medium=body.medium,
+        address=body.address,
+    )
 
 
 def _via(request: Request) -> list[str]:

@@ -1,7 +1,7 @@
 """`/account/3pid/*`: e-mail addresses and telephone numbers of accounts.
 
 Spec: client-server API, "Adding Account Administrative Contact Information". What is validated here can be added;
-identity servers are not asked.
+what identity servers validate they may know the user by.
 """
 
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from ranvier.http.request import Request
 from ranvier.http.response import EMPTY_OBJECT, Nothing, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.proto.errors import MatrixError
+from ranvier.users.threepid_bindings import ThreepidBindings
 from ranvier.users.threepids import Threepids
 
 _LIMIT = "rc_3pid_validation"
@@ -40,7 +41,7 @@ class Credentials(msgspec.Struct):
     client_secret: Secret
     sid: str
     id_server: str
-    id_access_token: str | None = None
+    id_access_token: str
 
 
 class OldAddition(msgspec.Struct):
@@ -66,7 +67,7 @@ class Identifier(msgspec.Struct):
 
 
 class Unbound(msgspec.Struct):
-    """No identity server was asked: none was known."""
+    """Whether the identity servers have forgotten it."""
 
     id_server_unbind_result: str
 
@@ -74,7 +75,8 @@ class Unbound(msgspec.Struct):
 class ThreepidApi:
     """The user's own."""
 
-    def __init__(self, *, threepids: Threepids) -> None:
+    def __init__(self, *, threepids: Threepids, bindings: ThreepidBindings) -> None:
+        self._bindings = bindings
         self._threepids = threepids
 
     def routes(self) -> list[Route]:
@@ -86,15 +88,15 @@ class ThreepidApi:
                 spec="getAccount3PIDs", summary="The third-party identifiers of the account",
             ),
             *routes(
-                "POST", own, self.add_by_identity_server, auth=Auth.USER, body=OldAddition,
-                spec="post3PIDs", summary="Add a contact that an identity server has validated",
+                "POST", own, self.add_by_identity_server, auth=Auth.USER, limit=_LIMIT, body=OldAddition, answer=Nothing,
+                spec="post3PIDs", summary="The older form of `/bind`",
             ),
             *routes(
                 "POST", _below(own, "add"), self.add, auth=Auth.USER, limit=_LIMIT, body=Addition, answer=Nothing,
                 spec="add3PID", summary="Add a contact that this server has validated",
             ),
             *routes(
-                "POST", _below(own, "bind"), self.bind, auth=Auth.USER, body=Credentials,
+                "POST", _below(own, "bind"), self.bind, auth=Auth.USER, limit=_LIMIT, body=Credentials, answer=Nothing,
                 spec="bind3PID", summary="Let an identity server know the user by a contact",
             ),
             *routes(
@@ -120,10 +122,14 @@ class ThreepidApi:
         )
 
     async def add_by_identity_server(self, request: Request) -> Response:
-        """Raises 403 `M_THREEPID_AUTH_FAILED`: no identity server is asked."""
-        request.json(OldAddition)
-        self._threepids.check_may_change()
-        raise MatrixError(403, "M_THREEPID_AUTH_FAILED", "No identity server could verify these credentials")
+        """As `bind`. Raises 403 `M_THREEPID_AUTH_FAILED` for what the identity server does not accept."""
+        try:
+            await self._bind(request.requester.user_id, request.json(OldAddition).three_pid_creds)
+        except MatrixError as error:
+            if 400 < error.status < 500 and self._threepids.may_change:
+                raise MatrixError(403, "M_THREEPID_AUTH_FAILED", "The identity server has not accepted this") from error
+            raise
+        return EMPTY_OBJECT
 
     async def add(self, request: Request) -> Response:
         """Add what was validated here; raises what `Threepids.add` raises."""
@@ -134,22 +140,38 @@ class ThreepidApi:
         return EMPTY_OBJECT
 
     async def bind(self, request: Request) -> Response:
-        """Raises 400 `M_SERVER_NOT_TRUSTED`."""
-        request.json(Credentials)
-        self._threepids.check_may_change()
-        raise MatrixError(400, "M_SERVER_NOT_TRUSTED", "This server trusts no identity server")
+        """Raises what the identity server says, 400 `M_INVALID_PARAM`, 403 `M_FORBIDDEN`, 502, 504."""
+        await self._bind(request.requester.user_id, request.json(Credentials))
+        return EMPTY_OBJECT
 
     async def remove(self, request: Request) -> Response:
-        """Remove it from the account; no identity server knows it from us. Raises 403 `M_FORBIDDEN`."""
+        """Remove it from the account, and let identity servers forget it. Raises 403 `M_FORBIDDEN`."""
         wanted = request.json(Identifier)
-        await self._threepids.remove(request.requester.user_id, wanted.medium, wanted.address)
-        return json_response(Unbound("no-support"))
+        user_id = request.requester.user_id
+        await self._threepids.remove(user_id, wanted.medium, wanted.address)
+        try:
+            done = await self._bindings.unbind(user_id, wanted.medium, wanted.address, wanted.id_server)
+        except MatrixError:
+            done = False  # The account has it no more, whatever they say.
+        return json_response(Unbound("success" if done else "no-support"))
 
     async def unbind(self, request: Request) -> Response:
-        """No identity server knows it from us. Raises 403 `M_FORBIDDEN`."""
-        request.json(Identifier)
+        """Raises as `bind`."""
+        wanted = request.json(Identifier)
         self._threepids.check_may_change()
-        return json_response(Unbound("no-support"))
+        user_id = request.requester.user_id
+        done = await self._bindings.unbind(user_id, wanted.medium, wanted.address, wanted.id_server)
+        return json_response(Unbound("success" if done else "no-support"))
+
+    async def _bind(self, user_id: str, credentials: Credentials) -> None:
+        self._threepids.check_may_change()
+        await self._bindings.bind(
+            user_id,
+            credentials.id_server,
+            credentials.id_access_token,
+            session_id=credentials.sid,
+            client_secret=credentials.client_secret,
+        )
 
 
 def _below(prefixes: tuple[str, ...], name: str) -> tuple[str, ...]:

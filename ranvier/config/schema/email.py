@@ -31,7 +31,13 @@ OPTIONS = (
         honoured=True,
     ),
     Option("email.validation_token_lifetime", DURATION, "1h", "Life of a validation mail", honoured=True),
-    Option("email.invite_client_location", URL, None, "Sent to identity server as org.matrix.web_client_location"),
+    Option(
+        "email.invite_client_location",
+        URL,
+        None,
+        "Sent to identity server as org.matrix.web_client_location",
+        honoured=True,
+    ),
     Option(
         "email.subjects.message_from_person_in_room",
         STRING,

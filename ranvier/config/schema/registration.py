@@ -61,7 +61,7 @@ OPTIONS = (
     Option("allowed_local_3pids", LIST, None, "Allowed 3PID patterns", honoured=True),
     Option("allowed_local_3pids[].medium", one_of("email", "msisdn"), None, "Medium", required=True, honoured=True),
     Option("allowed_local_3pids[].pattern", REGEX, None, "Pattern", required=True, honoured=True),
-    Option("enable_3pid_lookup", BOOL, True, "Look up 3PIDs at identity servers"),
+    Option("enable_3pid_lookup", BOOL, True, "Look up 3PIDs at identity servers", honoured=True),
     Option("registration_requires_token", BOOL, False, "Require an m.login.registration_token", honoured=True),
     Option("registration_shared_secret", STRING, None, "Secret for /_synapse/admin/v1/register", honoured=True),
     Option("registration_shared_secret_path", PATH, None, "File with that secret, created if missing", honoured=True),
@@ -78,9 +78,7 @@ OPTIONS = (
     ),
     Option("enable_set_displayname", BOOL, True, "Users may change display name", honoured=True),
     Option("enable_set_avatar_url", BOOL, True, "Users may change avatar", honoured=True),
-    Option(
-        "enable_3pid_changes", BOOL, True, "Users may change 3PIDs (there is none to be changed yet)", honoured=True
-    ),
+    Option("enable_3pid_changes", BOOL, True, "Users may change 3PIDs", honoured=True),
     Option("auto_join_rooms", list_of(STRING), [], "Rooms joined on registration", honoured=True),
     Option("autocreate_auto_join_rooms", BOOL, True, "Create them for the first user", honoured=True),
     Option("autocreate_auto_join_rooms_federated", BOOL, True, "m.federate of created rooms", honoured=True),
