@@ -3,6 +3,7 @@
 Spec: client-server API, "Client Config". An empty `room_id` means that it is not about a room.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ranvier.db.engine import Reader, Row, Tx
@@ -62,6 +63,18 @@ async def of_room(db: Reader, user_id: str, room_id: str) -> list[AccountDatum]:
         " ORDER BY stream_pos",
         user_id,
         room_id,
+    )
+    return [_datum(row) for row in rows]
+
+
+async def of_rooms(db: Reader, user_id: str, room_ids: Sequence[str], until_pos: int) -> list[AccountDatum]:
+    """What a user keeps about some rooms, as far as it was set up to a position."""
+    rows = await db.all(
+        "SELECT room_id, type, stream_pos, content FROM account_data WHERE user_id = $1 AND room_id = ANY($2)"
+        " AND stream_pos <= $3 ORDER BY stream_pos",
+        user_id,
+        list(room_ids),
+        until_pos,
     )
     return [_datum(row) for row in rows]
 

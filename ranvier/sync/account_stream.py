@@ -1,6 +1,7 @@
 """Account data as one of the streams of `/sync`."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
 from ranvier.db.engine import Database
@@ -54,6 +55,14 @@ class AccountDataStream:
                     found.setdefault(datum.room_id, []).append((datum.type, datum.content))
                 elif since >= 0:
                     found.setdefault(GLOBAL, []).append((PUSH_RULES, await self._push_rules.content(user_id)))
+        return found
+
+    async def of_rooms(self, user_id: str, room_ids: Sequence[str], upto: int) -> dict[str, list[tuple[str, bytes]]]:
+        """`(type, content as JSON)` by room id: all that the user keeps about these. At most one statement."""
+        found: dict[str, list[tuple[str, bytes]]] = {}
+        if await self.newest_of(user_id) > 0:
+            for datum in await store.of_rooms(self._db, user_id, room_ids, upto):
+                found.setdefault(datum.room_id, []).append((datum.type, datum.content))
         return found
 
     def _on_change(self, change: AccountDataChange) -> None:

@@ -56,7 +56,3 @@ class PartlyKnown:
             for room_nid in room_nids
             if self.became_full(room_nid, since) and room_nid in mine and mine[room_nid].membership == JOIN
         ]
-
-    def hidden_ids(self, query: SyncQuery) -> frozenset[str]:
-        """The ids of the rooms that are hidden from a client."""
-        return frozenset() if query.lazy_members else frozenset(one.room_id for one in self._partials.every())

@@ -96,10 +96,17 @@ class RoomSections:
         return b",".join(b'"%s":{%s}' % (name, b",".join(rooms)) for name, rooms in sections if rooms)
 
     def appearing(self, query: SyncQuery, feed: Feed, since: SyncToken | None) -> list[str]:
-        """The ids of rooms of the user's that are shown now and were hidden before, though something was told of them."""
-        if since is None or query.lazy_members:
+        """The ids of joined rooms that are shown now and were not before: what the user keeps about them was not told."""
+        if since is None:
             return []
-        appeared = self._partly_known.appeared(feed, feed.events.after(since.events), since.events)
+        changed, mine = list(feed.events.after(since.events)), feed.memberships
+        appeared = {
+            room_nid
+            for room_nid in changed
+            if room_nid in mine and mine[room_nid].membership == JOIN and mine[room_nid].stream_pos > since.events
+        }
+        if not query.lazy_members:
+            appeared.update(self._partly_known.appeared(feed, changed, since.events))
         return [self._feeds.heads[room_nid].room_id for room_nid in appeared if room_nid in self._feeds.heads]
 
     async def _join(self, query: SyncQuery, feed: Feed, news: _News) -> list[bytes]:
@@ -107,11 +114,10 @@ class RoomSections:
         begins = self._partly_known.begins
         anew = [mine.room_nid for mine, _ in wanted if news.since is None or begins(query, mine) > news.since.events]
         receipts = await self._read(query, feed, news, anew)
-        sections, told = [], set[str]()
+        sections = []
         is_new = frozenset(anew)
         known: dict[int, Ahead] = {}
         for number, (mine, head) in enumerate(wanted):
-            told.add(head.room_id)
             if number % READ_AHEAD == 0:
                 ahead = [entry for entry in wanted[number : number + READ_AHEAD] if entry[0].room_nid in is_new]
                 known = await self._joined.ahead(query, ahead, end_of(news.now.events), news.ignored)
@@ -129,12 +135,6 @@ class RoomSections:
                 members.append(b'"account_data":{"events":[%s]}' % b",".join(account))
                 members.append(b'"ephemeral":{"events":[%s]}' % b",".join(ephemeral))
                 sections.append(orjson.dumps(head.room_id) + b":{%s}" % b",".join(members))
-        if news.since is not None and news.account_data:
-            told |= self._partly_known.hidden_ids(query)
-            for room_id, changes in news.account_data.items():
-                account = _account_data(query, changes) if room_id not in told else []
-                if account and query.filter.room.allows_room(room_id):
-                    sections.append(orjson.dumps(room_id) + b':{"account_data":{"events":[%s]}}' % b",".join(account))
         return sections
 
     def _joined_rooms(self, query: SyncQuery, feed: Feed, news: _News) -> list[tuple[Membership, RoomRow]]:

@@ -103,8 +103,7 @@ class Sync:
         account_since = -1 if since is None else since.account_data
         by_room = await self._account_data.changes(feed.user_id, account_since, now.account_data)
         if appearing := self._rooms.appearing(query, feed, since):
-            everything = await self._account_data.changes(feed.user_id, 0, now.account_data)
-            by_room |= {room_id: everything[room_id] for room_id in appearing if room_id in everything}
+            by_room |= await self._account_data.of_rooms(feed.user_id, appearing, now.account_data)
         wanted = query.filter.account_data
         account = [account_event(*change) for change in by_room.pop("", []) if wanted.allows_type(change[0])]
         rooms = await self._rooms.build(query, feed, since, now, by_room)

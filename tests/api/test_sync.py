@@ -296,6 +296,29 @@ async def test_counts_go_up_and_speaking_reads(alice: Client, bob: Client) -> No
     assert section["unread_notifications"] == {"highlight_count": 0, "notification_count": 0}
 
 
+async def test_what_is_kept_about_a_room_is_told_when_one_is_in_it(homeserver_on_each: Homeserver) -> None:
+    alice, bob = await homeserver_on_each.register("alice"), await homeserver_on_each.register("bob")
+    start = (await alice.get("/sync", timeout="0")).ok()["next_batch"]
+    room_id = await bob.create_room(invite=[alice.user_id])
+    for room in (room_id, "!unheard:ranvier.test"):
+        (await alice.put(f"/user/{alice.user_id}/rooms/{room}/tags/u.dear", {})).ok()
+    invited = (await alice.get("/sync", timeout="0", since=start)).ok()
+    # Whoever is told something of a joined room takes it for one that they are in.
+    assert set(invited["rooms"]) == {"invite"}
+    (await alice.act(room_id, "join")).ok()
+    joined = (await alice.get("/sync", timeout="0", since=invited["next_batch"])).ok()
+    told = {"events": [{"type": "m.tag", "content": {"tags": {"u.dear": {}}}}]}
+    assert joined["rooms"]["join"][room_id]["account_data"] == told
+    assert set(joined["rooms"]["join"]) == {room_id}
+    (await bob.say(room_id, "hello"))
+    later = (await alice.get("/sync", timeout="0", since=joined["next_batch"])).ok()
+    assert later["rooms"]["join"][room_id]["account_data"] == {"events": []}
+    (await alice.act(room_id, "leave")).ok()
+    (await alice.put(f"/user/{alice.user_id}/rooms/{room_id}/tags/u.missed", {})).ok()
+    left = (await alice.get("/sync", timeout="0", since=later["next_batch"])).ok()
+    assert set(left["rooms"]) == {"leave"}
+
+
 async def test_account_data_is_a_stream(alice: Client) -> None:
     room_id = await alice.create_room()
     device = Device(alice)
