@@ -70,7 +70,7 @@ class NoticeRooms:
         return await store.of_user(db, user_nid=user_nid, sender_nid=sender_nid, sender=self._sender)
 
     async def _make(self, user_id: str) -> str:
-        """The room is tagged before the user hears of it, so that clients never show it as an ordinary one."""
+        """The room is tagged before the user can be in it, so that clients never show it as an ordinary one."""
         room = await self._new_rooms.begin(
             self._version, self._new_rooms.room_id(self._version), [self._sender, user_id]
         )
