@@ -48,13 +48,13 @@ from ranvier.api.client.validation_pages import ValidationPagesApi
 from ranvier.api.client.versions import VersionsApi
 from ranvier.api.client.well_known import WellKnownApi
 from ranvier.app.accounts import UserServices
+from ranvier.app.address_invites import build_address_invites
 from ranvier.app.rooms import RoomServices
 from ranvier.config.model import Config
 from ranvier.federation.memberships import RoomMemberships
 from ranvier.http.route import Route
 from ranvier.ports import Clock
 from ranvier.ratelimit import RateLimiter
-from ranvier.rooms.invite_address import AddressInvites
 from ranvier.templates import Templates
 
 UNSTABLE_FEATURES: Final = MappingProxyType(
@@ -123,14 +123,7 @@ def all_routes(
         *MembershipApi(
             memberships=memberships,
             local=rooms.memberships,
-            by_address=AddressInvites(
-                rooms=rooms.rooms,
-                writer=rooms.writer,
-                identity=users.identity_servers,
-                invite=memberships.invite,
-                is_offered=config.enable_3pid_lookup,
-                web_client_location=config.invite_client_location,
-            ),
+            by_address=build_address_invites(config=config, users=users, rooms=rooms, memberships=memberships),
             limits=membership_limits,
         ).routes(),
         *JoinedRoomsApi(memberships=rooms.memberships).routes(),

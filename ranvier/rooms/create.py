@@ -107,6 +107,8 @@ class Creating:
         self._power_levels = power_levels
         self.invite_elsewhere: Callable[[str, Draft], Awaitable[object]] | None = None
         """Invites users of other servers into the room, once it is there; `None` without federation."""
+        self.invite_by_address: Callable[[Requester, str, Invite3pid], Awaitable[None]] | None = None
+        """Invites whoever has an address; `None` where identity servers are not asked."""
 
     async def create_room(self, requester: Requester, request: RoomRequest) -> str:
         """Create the room; its id. One transaction.
@@ -118,6 +120,8 @@ class Creating:
         version = ROOM_VERSIONS.get(request.room_version or self._default_room_version)
         if version is None:
             raise MatrixError(400, "M_UNSUPPORTED_ROOM_VERSION", f"Unknown room version {request.room_version!r}")
+        if request.invite_3pid and self.invite_by_address is None:
+            raise third_party_invites_denied()
         _check_invitees(request)
         alias = await self._free_alias(requester, request.room_alias_name)
         preset = request.preset or ("public_chat" if request.visibility == "public" else "private_chat")
@@ -133,6 +137,8 @@ class Creating:
         here = [draft for draft in drafts if not self._goes_elsewhere(draft)]
         await self._write(room, here, requester, alias, is_public=request.visibility == "public")
         await asyncio.gather(*(self._invite_elsewhere(room.room_id, draft) for draft in elsewhere))
+        for wanted in request.invite_3pid:
+            await self._invite_by_address(requester, room.room_id, wanted)
         return room.room_id
 
     def _goes_elsewhere(self, draft: Draft) -> bool:
@@ -150,6 +156,15 @@ class Creating:
             await self.invite_elsewhere(room_id, draft)
         except MatrixError as error:
             logger.info("%s could not be invited to %s: %s", draft.state_key, room_id, error)
+
+    async def _invite_by_address(self, requester: Requester, room_id: str, wanted: Invite3pid) -> None:
+        """As `_invite_elsewhere`."""
+        if self.invite_by_address is None:
+            return
+        try:
+            await self.invite_by_address(requester, room_id, wanted)
+        except MatrixError as error:
+            logger.info("Somebody could not be invited by an address to %s: %s", room_id, error)
 
     def _check_directory(self, requester: Requester, request: RoomRequest, alias: str | None) -> None:
         """Raises 403 if the server does not let the user name or publish rooms like this one, which has no id yet."""
@@ -241,9 +256,7 @@ class Creating:
 
 
 def _check_invitees(request: RoomRequest) -> None:
-    if request.invite_3pid:
-        raise third_party_invites_denied()
-    if len(request.invite) > INVITE_LIMIT:
+    if len(request.invite) + len(request.invite_3pid) > INVITE_LIMIT:
         raise invalid_param(f"invite: at most {INVITE_LIMIT} users can be invited at once")
     for index, user_id in enumerate(request.invite):
         if not is_user_id(user_id):

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ranvier.proto.auth.power_levels import power_levels
-from ranvier.proto.errors import MatrixError, forbidden
+from ranvier.proto.errors import forbidden
 from ranvier.proto.threepids import canonical
+from ranvier.rooms.invite_rules import third_party_invites_denied
 from ranvier.rooms.room import Room
 from ranvier.rooms.rooms import Rooms
 from ranvier.rooms.write import Draft, Writer
@@ -52,7 +53,9 @@ class AddressInvites:
     async def send(self, requester: Requester, room_id: str, wanted: AddressInvite) -> None:
         """Raises 403 `M_FORBIDDEN`, `M_THREEPID_DENIED` where it is not offered, and what the identity server says."""
         if not self._is_offered:
-            raise MatrixError(403, "M_THREEPID_DENIED", "Identity servers are not asked here")
+            raise third_party_invites_denied()
+        if requester.shadow_banned:  # Nobody is to hear of it.
+            return
         room = await self._rooms.get(room_id)
         member = await self._check(requester, room)
         address = canonical(wanted.medium, wanted.address)

@@ -170,4 +170,26 @@ async def test_where_identity_servers_are_not_asked(db_config: Mapping[str, Any]
         alice = await homeserver.register("alice")
         room_id = await alice.create_room()
         (await alice.post(f"{in_room(room_id)}/invite", INVITE)).refused(403, "M_THREEPID_DENIED")
+        (await alice.post("/createRoom", {"invite_3pid": [INVITE]})).refused(403, "M_THREEPID_DENIED")
         assert identity.asked == []
+
+
+async def test_a_room_is_made_with_invitations_by_address(homeserver: Homeserver, identity: IdentityServer) -> None:
+    alice, carol = await homeserver.register("alice"), await homeserver.register("carol")
+    identity.users["email", "c@example.org"] = carol.user_id
+    unknown, nowhere = {**INVITE, "address": "d@example.org"}, {**INVITE, "id_server": "elsewhere.org"}
+    room_id = await alice.create_room(invite_3pid=[nowhere, INVITE, unknown])
+    assert await _invited(carol) == [room_id]
+    (await alice.state(room_id, "m.room.third_party_invite", "invite.token")).ok()
+    (await alice.post("/createRoom", {"invite_3pid": [{"id_server": NAME}]})).refused(400, "M_BAD_JSON")
+
+
+async def test_what_a_shadow_banned_user_invites_nobody_hears_of(
+    homeserver: Homeserver, identity: IdentityServer
+) -> None:
+    alice = await homeserver.register("alice")
+    room_id = await alice.create_room()
+    await homeserver.server.users.account_changes.set_flag(alice.user_id, "shadow_banned", value=True)
+    (await alice.post(f"{in_room(room_id)}/invite", INVITE)).ok()
+    (await alice.post("/createRoom", {"invite_3pid": [INVITE]})).ok()
+    assert identity.asked == []

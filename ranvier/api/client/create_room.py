@@ -42,4 +42,6 @@ class CreateRoomApi:
         wanted = request.json(RoomRequest)
         check_active(request.requester)
         self._limits.spend_first_invites(request.requester, wanted.invite)
+        for _ in wanted.invite_3pid:
+            self._limits.spend_third_party_invite(request.requester)
         return json_response(RoomCreated(await self._creating.create_room(request.requester, wanted)))
