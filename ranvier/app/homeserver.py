@@ -6,7 +6,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ranvier.app.accounts import UserServices, build_users
@@ -17,7 +17,7 @@ from ranvier.app.directory import build_directory, directory_routes
 from ranvier.app.e2ee import E2eeServices, build_e2ee, e2ee_routes
 from ranvier.app.federation import FederationNeeds, FederationServices, build_federation
 from ranvier.app.guests import build_guest_removal
-from ranvier.app.media import MediaServices, build_media
+from ranvier.app.media import MediaServices, Webs, build_media, open_webs
 from ranvier.app.metrics import Metrics
 from ranvier.app.missed_mail import build_missed_mail
 from ranvier.app.notices import build_notices
@@ -38,7 +38,16 @@ from ranvier.http.route import Route
 from ranvier.http.sockets import ListenError
 from ranvier.net.open import open_transport
 from ranvier.net.transport import NetTransport
-from ranvier.ports import Clock, FederationTransport, NoWeb, Random, StreamingTransport, SystemClock, SystemRandom
+from ranvier.ports import (
+    Clock,
+    FederationTransport,
+    NoWeb,
+    Random,
+    StreamingTransport,
+    SystemClock,
+    SystemRandom,
+    WebTransport,
+)
 from ranvier.ratelimit import OwnLimits, rate_limiters
 from ranvier.rooms.auto_join import AutoJoin
 from ranvier.store import users as user_store
@@ -69,6 +78,7 @@ class World:
     database: Database
     """Open; it is migrated at the start, and closed with the server."""
     transport: FederationTransport
+    web: WebTransport = field(default_factory=NoWeb)
 
 
 class CannotStart(Exception):
@@ -111,6 +121,7 @@ class Homeserver:
         self._tasks: list[asyncio.Task[None]] = []
         self._appending: asyncio.Task[None] | None = None
         self._transport: NetTransport | None = None
+        self._webs: Webs | None = None
         self._tracing: Tracing | None = None
 
     @classmethod
@@ -124,6 +135,7 @@ class Homeserver:
         clock = clock or SystemClock()
         random = random or SystemRandom()
         own_transport = None
+        webs = open_webs(config) if world is None else Webs(world.web, world.web)
         tracing = _open_tracing(config)
         if world is None:
             own_transport = open_transport(config, clock=clock)
@@ -197,7 +209,8 @@ class Homeserver:
             clock=clock,
             random=random,
             client=federation.client,
-            web=NoWeb(),
+            web=webs.media,
+            preview_web=webs.previews,
             accounts=users.administration,
             rooms=rooms.rooms,
         )
@@ -252,6 +265,7 @@ class Homeserver:
             server.routes = tracing.routes(server.routes)
         server.limiters = limiters
         server._transport = own_transport
+        server._webs = webs
         server._appending = asyncio.create_task(rooms.appender.run(), name="appender")
         server._tasks = [
             asyncio.create_task(_watched(users.last_seen.run), name="last seen"),
@@ -370,6 +384,8 @@ class Homeserver:
         await self.db.close()
         if self._transport is not None:
             await self._transport.close()
+        if self._webs is not None:
+            await self._webs.close()
         if self._tracing is not None:
             await self._tracing.close()
 

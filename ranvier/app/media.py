@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from ranvier.api.admin.media import AdminMediaApi
 from ranvier.api.admin.media_groups import AdminMediaGroupsApi
 from ranvier.api.client.media_download import MediaDownloadApi
+from ranvier.api.client.media_preview import MediaPreviewApi
 from ranvier.api.client.media_thumbnail import MediaThumbnailApi
 from ranvier.api.client.media_upload import MediaUploadApi
 from ranvier.api.federation.media import FederationMediaApi
 from ranvier.config.media_sections import MediaConfig
+from ranvier.config.model import Config
 from ranvier.db.engine import Database
 from ranvier.federation.ask_media import MediaAsking
 from ranvier.federation.client import FederationClient
@@ -23,12 +25,16 @@ from ranvier.media.arrivals import Arrivals
 from ranvier.media.file_store import INCOMING, FileStore
 from ranvier.media.library import Library
 from ranvier.media.pictures import can_draw
+from ranvier.media.preview_rules import is_blocked
+from ranvier.media.previews import Previews
 from ranvier.media.remote import RemoteMedia
 from ranvier.media.retention import MediaRetention
 from ranvier.media.threads import MediaThreads
 from ranvier.media.thumbnails import Thumbnails
 from ranvier.media.uploads import Uploads
-from ranvier.ports import Clock, Random, WebTransport
+from ranvier.net.open_web import open_preview_web, open_web
+from ranvier.net.web import Web
+from ranvier.ports import Clock, NoWeb, Random, WebTransport
 from ranvier.rooms.room_media import RoomMedia
 from ranvier.rooms.rooms import Rooms
 from ranvier.users.administration import Administration
@@ -49,6 +55,7 @@ class MediaServices:
     thumbnails: Thumbnails
     administration: MediaAdministration
     retention: MediaRetention
+    previews: Previews | None
     routes: list[Route]
     jobs: list[tuple[str, Callable[[], Awaitable[None]]]]
     """By name."""
@@ -57,6 +64,8 @@ class MediaServices:
         """Finish what is under way."""
         await self.remote.close()
         await self.thumbnails.close()
+        if self.previews is not None:
+            await self.previews.close()
         await self.files.close()
         await self.accesses.flush()
         self.threads.close()
@@ -71,6 +80,7 @@ def build_media(
     random: Random,
     client: FederationClient,
     web: WebTransport,
+    preview_web: WebTransport,
     accounts: Administration,
     rooms: Rooms,
 ) -> MediaServices | None:
@@ -117,6 +127,19 @@ def build_media(
         needs_token=config.enable_authenticated_media,
     )
     retention = MediaRetention(config=config, administration=administration, clock=clock)
+    previews = None
+    if config.previews is not None:
+        previews = Previews(
+            db=db,
+            files=files,
+            threads=threads,
+            web=preview_web,
+            clock=clock,
+            random=random,
+            config=config.previews,
+            server_name=server_name,
+            needs_token=config.enable_authenticated_media,
+        )
     return MediaServices(
         library=library,
         uploads=uploads,
@@ -127,7 +150,9 @@ def build_media(
         thumbnails=thumbnails,
         administration=administration,
         retention=retention,
+        previews=previews,
         routes=[
+            *([] if previews is None else MediaPreviewApi(previews=previews).routes()),
             *MediaUploadApi(uploads=uploads, max_upload_bytes=config.max_upload_bytes).routes(),
             *MediaDownloadApi(library=library, threads=threads).routes(),
             *MediaThumbnailApi(library=library, thumbnails=thumbnails, threads=threads).routes(),
@@ -141,3 +166,24 @@ def build_media(
         ],
         jobs=[("accesses to media", accesses.run), ("old media", retention.run)],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Webs:
+    """What reaches web servers: where media of other servers have gone, and for previews, whose rules are others."""
+
+    media: WebTransport
+    previews: WebTransport
+    opened: tuple[Web, ...] = ()
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        for web in self.opened:
+            await web.close()
+
+
+def open_webs(config: Config) -> Webs:
+    """As the configuration says. Costs nothing until the first request."""
+    rules = () if config.media is None or config.media.previews is None else config.media.previews.url_blacklist
+    web, previews = open_web(config), open_preview_web(config, lambda url: not is_blocked(url, rules))
+    return Webs(web, previews or NoWeb(), (web,) if previews is None else (web, previews))

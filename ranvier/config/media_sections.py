@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from ranvier.config.preview_sections import PreviewConfig, build_previews
 from ranvier.config.rates import RateLimit
 from ranvier.config.values import Values
 
@@ -60,6 +61,8 @@ class MediaConfig:
     remote_download_rate: RateLimit
     """In bytes, by address of the client."""
     prevent_downloads_from: frozenset[str]
+    previews: PreviewConfig | None
+    """`None`: no pages are previewed."""
 
 
 DEFAULT_SIZES: Final = (
@@ -98,6 +101,7 @@ def build_media(values: Values) -> MediaConfig | None:
             values.integer("remote_media_download_per_second"), values.integer("remote_media_download_burst_count")
         ),
         prevent_downloads_from=frozenset(values.texts("prevent_media_downloads_from")),
+        previews=build_previews(values),
     )
     return config if values.boolean("enable_media_repo") else None
 

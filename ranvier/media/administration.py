@@ -11,11 +11,13 @@ from ranvier.ports import Clock
 from ranvier.proto.errors import not_found
 from ranvier.proto.mxc import Mxc, is_media_id, is_media_server
 from ranvier.store import media as store
-from ranvier.store import media_lists
+from ranvier.store import media_lists, url_previews
 from ranvier.store.media import Medium
 
 CHANGES: Final = 100
 """So many changes of quarantine are told at once."""
+PICTURES_MS: Final = 3 * 86_400_000
+"""So long pictures of previewed pages are kept that nobody asks for."""
 _PORTION: Final = 500
 
 
@@ -99,6 +101,13 @@ class MediaAdministration:
         await self._accesses.flush()
         media = await media_lists.old_remote(self.db, self.server_name, before_ts=before_ts)
         return len(await self.delete(media))
+
+    async def delete_old_previews(self) -> None:
+        """Previews that are not fresh any more, and pictures in them that nobody has asked for in days."""
+        now_ms = self._clock.now_ms()
+        async with self.db.write() as tx:
+            await url_previews.forget_old(tx, now_ms)
+        await self.delete(await media_lists.old_pictures(self.db, before_ts=now_ms - PICTURES_MS))
 
     async def delete_expired_names(self) -> None:
         """Names whose content did not come in time."""

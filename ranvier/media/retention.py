@@ -38,6 +38,7 @@ class MediaRetention:
     async def look(self) -> None:
         """Delete what is too old now."""
         await self._administration.delete_expired_names()
+        await self._administration.delete_old_previews()
         now_ms = self._clock.now_ms()
         if self._local_ms is not None:
             gone = await self._administration.delete_old_local(

@@ -11,12 +11,17 @@ class Proxies:
     """Tells the proxy for a host."""
 
     def __init__(self, outbound: OutboundConfig) -> None:
+        self._http = _url(outbound.http_proxy)
         self._https = _url(outbound.https_proxy)
         self._without = tuple(host.strip().lower() for host in outbound.no_proxy_hosts if host.strip())
 
     def for_https(self, host: str) -> str | None:
         """The URL of the proxy for a connection to this name or IP literal; `None`: connect directly."""
         return None if self._https is None or self._is_exempt(host.lower().rstrip(".")) else self._https
+
+    def for_http(self, host: str) -> str | None:
+        """As `for_https`, for a connection without TLS."""
+        return None if self._http is None or self._is_exempt(host.lower().rstrip(".")) else self._http
 
     def _is_exempt(self, host: str) -> bool:
         return any(entry == "*" or _covers(entry, host) for entry in self._without)

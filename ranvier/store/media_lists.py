@@ -108,6 +108,12 @@ async def old_remote(db: Reader, server_name: str, *, before_ts: int) -> list[Me
     return [medium_of(row) for row in rows]
 
 
+async def old_pictures(db: Reader, *, before_ts: int) -> list[Medium]:
+    """Pictures of previewed pages that nobody has asked for since then."""
+    rows = await db.all(f"SELECT {COLUMNS} FROM media WHERE page_url IS NOT NULL AND last_access_ts < $1", before_ts)
+    return [medium_of(row) for row in rows]
+
+
 async def avatars(db: Reader, uris: Sequence[str]) -> set[str]:
     """Which of these are pictures of users or rooms of ours. Two statements."""
     users = await db.all("SELECT avatar_url FROM profiles WHERE avatar_url = ANY($1)", list(uris))

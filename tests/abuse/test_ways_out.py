@@ -22,6 +22,8 @@ MAY_CONNECT = {
     "net/gate.py",
     "net/https.py",
     "net/large_body.py",
+    # To web pages, through the gate too.
+    "net/web.py",
     # To an address from the operator's files.
     "log/remote.py",
     "db/postgres.py",
