@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ranvier.api.federation.complexity import ComplexityApi
 from ranvier.api.federation.exchange_third_party_invite import ThirdPartyInviteApi
 from ranvier.api.federation.invite import InviteApi
 from ranvier.api.federation.join import JoinApi
@@ -16,6 +17,7 @@ from ranvier.federation.admission import Admission
 from ranvier.federation.ask_directory import DirectoryAsking
 from ranvier.federation.auth_chain import AuthChains
 from ranvier.federation.client import FederationClient
+from ranvier.federation.complexity import ComplexityServing, RoomSizeLimit
 from ranvier.federation.gaps import Gaps
 from ranvier.federation.handshake import Handshakes
 from ranvier.federation.invite import RemoteInvites
@@ -62,6 +64,7 @@ class HandshakeServices:
     """What the client API calls to join, knock, invite and leave."""
     invites: RemoteInvites
     joins_under_way: JoinsUnderWay
+    complexity: ComplexityServing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,12 +181,22 @@ def build_handshakes(needs: HandshakeNeeds) -> HandshakeServices:
             invites=invites,
             remote_joins=needs.limiters["rc_joins.remote"],
             server_name=server_name,
+            size_limit=_size_limit(needs),
         ),
         invites=invites,
         joins_under_way=under_way,
+        complexity=ComplexityServing(db=needs.db, resident=resident),
     )
     rooms.of_user.leave = services.memberships.leave
     return services
+
+
+def _size_limit(needs: HandshakeNeeds) -> RoomSizeLimit | None:
+    """`None`: users may join rooms of any size."""
+    limit = needs.config.limit_remote_rooms
+    if limit is None:
+        return None
+    return RoomSizeLimit(limit=limit, admin_contact=needs.config.admin_contact, client=needs.client, db=needs.db)
 
 
 def handshake_routes(
@@ -191,6 +204,7 @@ def handshake_routes(
 ) -> list[Route]:
     """What other servers call."""
     routes = [
+        *ComplexityApi(serving=services.complexity).routes(),
         *JoinApi(templates=services.templates, joins=services.joins).routes(),
         *KnockApi(templates=services.templates, knocks=services.knocks).routes(),
         *LeaveApi(templates=services.templates, leaves=services.leaves).routes(),

@@ -26,6 +26,7 @@ from ranvier.config.build_sections import build_database, build_passwords, build
 from ranvier.config.cache_sections import build_cache_sizes
 from ranvier.config.email_sections import build_email
 from ranvier.config.media_sections import build_media
+from ranvier.config.limit_sections import build_remote_room_limit
 from ranvier.config.model import Config
 from ranvier.config.notice_sections import build_server_notices, build_template_folder
 from ranvier.config.operating_sections import (
@@ -155,6 +156,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         metrics_known_servers=values.boolean("metrics_flags.known_servers"),
         admin_contact=values.text_or_none("admin_contact"),
         hs_disabled=values.boolean("hs_disabled"),
+        limit_remote_rooms=build_remote_room_limit(values),
         hs_disabled_message=values.text_or_none("hs_disabled_message") or "Homeserver is currently blocked",
         default_identity_server=values.text_or_none("default_identity_server"),
         enable_3pid_changes=values.boolean("enable_3pid_changes"),

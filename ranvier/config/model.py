@@ -14,6 +14,7 @@ from ranvier.config.application_services import ApplicationService
 from ranvier.config.cache_sections import CacheSizes
 from ranvier.config.email_sections import EmailConfig
 from ranvier.config.key_sections import KeyServersConfig
+from ranvier.config.limit_sections import RemoteRoomLimit
 from ranvier.config.media_sections import MediaConfig
 from ranvier.config.notice_sections import ServerNoticesConfig
 from ranvier.config.operating_sections import BackgroundUpdatesConfig, ManholeSettings, SentryConfig
@@ -169,6 +170,8 @@ class Config:
     admin_contact: str | None
     hs_disabled: bool
     hs_disabled_message: str
+    limit_remote_rooms: RemoteRoomLimit | None
+    """`None`: every room may be joined."""
     default_identity_server: str | None
     enable_3pid_changes: bool
     enable_3pid_lookup: bool

@@ -10,6 +10,7 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from ranvier.federation.ask_directory import DirectoryAsking
+from ranvier.federation.complexity import RoomSizeLimit
 from ranvier.federation.invite import RemoteInvites
 from ranvier.federation.join import RemoteJoins
 from ranvier.federation.knock import RemoteKnocks
@@ -56,6 +57,7 @@ class RoomMemberships:
         remote_joins: RateLimiter,
         clock: Clock,
         server_name: str,
+        size_limit: RoomSizeLimit | None = None,
     ) -> None:
         self._local = local
         self._resident = resident
@@ -71,6 +73,7 @@ class RoomMemberships:
         self._remote_joins = remote_joins
         self._clock = clock
         self._server_name = server_name
+        self._size_limit = size_limit
         self._entering: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def resolve(self, room_id_or_alias: str) -> tuple[str, list[str]]:
@@ -186,6 +189,11 @@ class RoomMemberships:
         if requester.is_guest:
             raise MatrixError(403, "M_GUEST_ACCESS_FORBIDDEN", "Guests may only join rooms of this server")
         self._remote_joins.spend(requester.user_id)
+        limit = self._size_limit
+        if limit is not None and (
+            await self._resident.is_in(room_id) is not None or await limit.is_known_small(requester, room_id, servers)
+        ):
+            limit = None
         content = await self._member_content.of(requester.user_id, "join", reason=reason)
         for pause_s in PAUSES_S:
             try:
@@ -198,8 +206,19 @@ class RoomMemberships:
         else:
             await self._joins.join(requester.user_id, room_id, servers, content)
         room = await self._resident.is_in(room_id)
-        if room is not None:
-            await self._local.follow(requester.user_id, room)
+        if room is None:
+            return
+        if limit is not None:
+            await self._check_size(requester, room, limit)
+        await self._local.follow(requester.user_id, room)
+
+    async def _check_size(self, requester: Requester, room: Room, limit: RoomSizeLimit) -> None:
+        """Nobody could say before how complex the room is: if it is too complex, the user leaves again."""
+        try:
+            await limit.check_joined(room)
+        except MatrixError:
+            await self.leave(requester, room.room_id)
+            raise
 
     async def _has_just_been_invited(self, user_id: str, room_id: str) -> bool:
         """Whether the server that invites may not have the invitation in its room yet: we are asked to sign it first."""

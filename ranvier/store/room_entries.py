@@ -13,3 +13,9 @@ async def of_rooms(db: Reader, room_nids: Collection[int], key_id: int) -> dict[
         key_id,
     )
     return {row[0]: row[1] for row in rows}
+
+
+async def count(db: Reader, room_nid: int) -> int:
+    """How many entries the current state of a room has. One statement."""
+    row = await db.one("SELECT COUNT(*) FROM room_current WHERE room_nid = $1", room_nid)
+    return 0 if row is None else int(row[0])

@@ -49,6 +49,7 @@ WITHOUT_SPEC = {
     "PUT /_matrix/federation/v1/send_join/{room_id}/{event_id}": "server",
     "PUT /_matrix/federation/v1/send_leave/{room_id}/{event_id}": "server",
     "GET /_matrix/federation/unstable/org.matrix.msc2946/hierarchy/{room_id}": "server",
+    "GET /_matrix/federation/unstable/rooms/{room_id}/complexity": "server",
     "GET /_matrix/client/unstable/im.nheko.summary/summary/{room_id_or_alias}": "anybody",
     "GET /_matrix/client/unstable/im.nheko.summary/rooms/{room_id_or_alias}/summary": "anybody",
 }

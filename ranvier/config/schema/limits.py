@@ -23,10 +23,14 @@ OPTIONS = (
         "Group label in phone-home stats",
         not_applicable="this server tells nobody how it is used, so there is nothing to put into a group",
     ),
-    Option("limit_remote_rooms.enabled", BOOL, False, "Check room complexity before/after remote joins"),
+    Option("limit_remote_rooms.enabled", BOOL, False, "Check room complexity before/after remote joins", honoured=True),
     Option(
-        "limit_remote_rooms.complexity", FLOAT, 1.0, "Complexity above which joins are refused (state events / 500)"
+        "limit_remote_rooms.complexity",
+        FLOAT,
+        1.0,
+        "Complexity above which joins are refused (state events / 500)",
+        honoured=True,
     ),
-    Option("limit_remote_rooms.complexity_error", STRING, None, "Error text override"),
-    Option("limit_remote_rooms.admins_can_join", BOOL, False, "Admins exempt"),
+    Option("limit_remote_rooms.complexity_error", STRING, None, "Error text override", honoured=True),
+    Option("limit_remote_rooms.admins_can_join", BOOL, False, "Admins exempt", honoured=True),
 )
