@@ -120,6 +120,16 @@ class WebTransport(Protocol):
         ...
 
 
+class ServiceTransport(Protocol):
+    """Requests to services that the operator has named: identity providers, whoever verifies captchas."""
+
+    async def request(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
+    ) -> FederationAnswer:
+        """One request, and the answer whole; redirects are not followed. Raises `FederationUnreachable`."""
+        ...
+
+
 class NoWeb:
     """There is no web."""
 

@@ -47,10 +47,12 @@ from ranvier.users.stages import (
     PASSWORD,
     REGISTRATION_TOKEN,
     TERMS,
+    SSO,
     DummyStage,
     PasswordStage,
     RegistrationTokenStage,
     TermsStage,
+    SsoStage,
 )
 from ranvier.users.stale_devices import StaleDevices
 from ranvier.users.tags import RoomTags
@@ -152,6 +154,7 @@ async def build_users(
             **({} if mail is None else {EMAIL_IDENTITY: EmailStage(db=db, validation=mail.validation)}),
         },
     )
+            SSO: SsoStage(),
     reauthentication = Reauthentication(
         interactive_auth=interactive_auth,
         config=config.password_config,

@@ -28,6 +28,7 @@ from ranvier.app.rooms import RoomServices, build_rooms
 from ranvier.app.routes import all_routes
 from ranvier.app.user_directory import UserDirectoryServices, build_user_directory
 from ranvier.config.model import Config
+from ranvier.app.sso import build_sso
 from ranvier.config.sections import Listener, ListenerType
 from ranvier.db.engine import Database
 from ranvier.db.migrate import migrate
@@ -38,6 +39,7 @@ from ranvier.http.route import Route
 from ranvier.http.sockets import ListenError
 from ranvier.net.open import open_transport
 from ranvier.net.transport import NetTransport
+from ranvier.net.named_services import NamedServices
 from ranvier.ports import (
     Clock,
     FederationTransport,
@@ -204,6 +206,15 @@ class Homeserver:
         user_directory = build_user_directory(config=config, clock=clock, rooms=rooms, updates=admin.updates)
         media = build_media(
             config=config.media,
+        sso = build_sso(
+            config=config,
+            db=db,
+            clock=clock,
+            random=random,
+            users=users,
+            rooms=rooms,
+            transport=NamedServices(config.outbound),
+        )
             server_name=config.server_name,
             db=db,
             clock=clock,
@@ -245,6 +256,7 @@ class Homeserver:
                     admin=admin,
                     clock=clock,
                     users=users,
+                *([] if sso is None else sso.routes),
                     rooms=rooms,
                     e2ee=e2ee,
                     directory=directory,

@@ -23,6 +23,7 @@ from ranvier.config.build_rooms import (
     directory_rules,
 )
 from ranvier.config.build_sections import build_database, build_passwords, build_presence, build_user_directory
+from ranvier.config.build_sso import build_sso
 from ranvier.config.cache_sections import build_cache_sizes
 from ranvier.config.email_sections import build_email
 from ranvier.config.media_sections import build_media
@@ -126,6 +127,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         login_via_existing_session=build_login_tokens(values),
         user_consent=build_consent(values),
         server_notices=build_server_notices(values),
+        sso=build_sso(values, files, public_baseurl=_public_baseurl(values)),
         custom_template_directory=build_template_folder(values),
         presence=build_presence(values),
         encryption_enabled_by_default_for_room_type=cast(

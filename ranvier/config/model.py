@@ -31,6 +31,7 @@ from ranvier.config.sections import (
     SigningKey,
     UserDirectoryConfig,
 )
+from ranvier.config.sso_sections import SsoConfig
 from ranvier.config.threepid_sections import ThreepidRules
 from ranvier.config.tracing_sections import TracingConfig
 
@@ -130,6 +131,8 @@ class Config:
     user_consent: ConsentConfig | None
     server_notices: ServerNoticesConfig | None
     custom_template_directory: str | None
+    sso: SsoConfig | None
+    """Single sign-on; `None`: nobody but this server tells who somebody is."""
     """`templates.custom_template_directory`."""
 
     # Presence

@@ -45,6 +45,16 @@ async def replace_external_ids(tx: Tx, user_id: str, ids: Sequence[tuple[str, st
     )
 
 
+async def add_external_id(tx: Tx, user_id: str, auth_provider: str, external_id: str) -> None:
+    """Let the user have one more. Raises `UniqueViolation` if somebody has it."""
+    await tx.run(
+        "INSERT INTO user_external_ids (auth_provider, external_id, user_id) VALUES ($1, $2, $3)",
+        auth_provider,
+        external_id,
+        user_id,
+    )
+
+
 async def threepids(db: Reader, user_id: str) -> list[ThreepidRow]:
     """Those of a user, in order."""
     rows = await db.all(

@@ -103,6 +103,10 @@ class InteractiveAuth:
         if kind not in session.completed:
             session.completed[kind] = await self._stages[kind].attempt(auth, session)
 
+    def prove(self, session: AuthSession, kind: str, found: object) -> None:
+        """A stage has been completed where no client can say so itself."""
+        session.completed.setdefault(kind, found)
+
     def end(self, session: AuthSession) -> None:
         """The operation has succeeded; the session cannot be used again."""
         self._sessions.pop(session.session_id, None)

@@ -1,5 +1,6 @@
 """Logging in. Spec: client-server API, "Login" (`/login`)."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,12 +16,14 @@ from ranvier.users.application_services import LOGIN, ApplicationServices
 from ranvier.users.issue_login import DeviceWish, IssuedLogin, LoginIssuer
 from ranvier.users.locking import user_locked
 from ranvier.users.login_tokens import LoginTokens
+from ranvier.users.monthly_users import MonthlyUsers
 from ranvier.users.password_login import PasswordCheck
 from ranvier.users.sessions import Sessions
 
 PASSWORD: Final = "m.login.password"
 TOKEN: Final = "m.login.token"
 SERVICE: Final = LOGIN
+SSO: Final = "m.login.sso"
 
 
 class LoginRequest(msgspec.Struct):
@@ -60,7 +63,13 @@ class Login:
         tokens: LoginTokens,
         attempts: RateLimiter,
         services: ApplicationServices,
+        monthly: MonthlyUsers | None = None,
     ) -> None:
+        self._monthly = monthly
+        self.identity_providers: Sequence[dict[str, str]] = ()
+        """Who else tells who somebody is, as clients are told."""
+        self.extras: Callable[[str], Mapping[str, Any]] = lambda user_id: {}
+        """What somebody else wants to be in the answer to who has just come from them."""
         self._db = db
         self._config = config
         self._passwords = passwords
@@ -75,8 +84,12 @@ class Login:
         flows: list[dict[str, Any]] = []
         if self._config.enabled and self._config.localdb_enabled:
             flows.append({"type": PASSWORD})
+        if self.identity_providers:
+            flows.append({"type": SSO, "identity_providers": list(self.identity_providers)})
         if self._tokens.enabled:
             flows.append({"type": TOKEN, "get_login_token": True})
+        elif self.identity_providers:
+            flows.append({"type": TOKEN})
         if self._services.services:
             flows.append({"type": SERVICE})
         return flows
@@ -85,9 +98,9 @@ class Login:
         """A new login.
 
         Raises 400 `M_UNKNOWN` for a type that is not offered, 403 `M_FORBIDDEN` or `M_USER_DEACTIVATED`, 401
-        `M_USER_LOCKED`, 429 `M_LIMIT_EXCEEDED`.
+        `M_USER_LOCKED`, 429 `M_LIMIT_EXCEEDED`, 403 `M_RESOURCE_LIMIT_EXCEEDED`.
         """
-        if not any(flow["type"] == wanted.type for flow in self.flows()):
+        if wanted.type == SSO or not any(flow["type"] == wanted.type for flow in self.flows()):
             raise MatrixError(400, "M_UNKNOWN", f"Unknown login type {wanted.type[:64]}")
         self._issuer.check(wanted.wish())
         if wanted.type == TOKEN:
@@ -121,6 +134,8 @@ class Login:
         """Log in somebody who has proved who they are. One transaction. Raises 401 `M_USER_LOCKED`."""
         if user.locked:
             raise user_locked()
+        if self._monthly is not None:
+            await self._monthly.check(user.user_id)
         async with self._db.write() as tx:
             login = await self._issuer.issue(tx, user.user_id, wish)
         if login.replaced:
@@ -133,6 +148,8 @@ class Login:
         async with self._db.write() as tx:
             user_id = await self._tokens.take(tx, wanted.token)
             self._attempts.spend(user_id.lower())
+            if self._monthly is not None:
+                await self._monthly.check(user_id)
             user = await users.by_id(tx, user_id)
             if user is None or user.deactivated:
                 raise MatrixError(403, "M_USER_DEACTIVATED", "This account has been deactivated")

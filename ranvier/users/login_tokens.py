@@ -59,13 +59,18 @@ class LoginTokens:
         if self._config.require_ui_auth:
             session = await self._reauthentication.require(requester, auth, operation="POST /login/get_token")
         self._given.count(requester.user_id)
-        token = new_login_token(localpart_of(requester.user_id), self._random)
+        token = await self.give(requester.user_id, lifetime_ms=self._config.token_timeout_ms)
+        self._reauthentication.end(session)
+        return token, self._config.token_timeout_ms
+
+    async def give(self, user_id: str, *, lifetime_ms: int) -> str:
+        """A token for somebody who has proved who they are. One transaction."""
+        token = new_login_token(localpart_of(user_id), self._random)
         now_ms = self._clock.now_ms()
         async with self._db.write() as tx:
             await store.expire(tx, now_ms=now_ms)
-            await store.insert(tx, token_digest(token), requester.user_id, now_ms + self._config.token_timeout_ms)
-        self._reauthentication.end(session)
-        return token, self._config.token_timeout_ms
+            await store.insert(tx, token_digest(token), user_id, now_ms + lifetime_ms)
+        return token
 
     async def take(self, tx: Tx, token: str) -> str:
         """Whose token this is; it cannot be used again once `tx` is committed. Raises 403 `M_FORBIDDEN`."""

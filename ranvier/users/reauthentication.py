@@ -3,15 +3,15 @@
 Spec: client-server API, "User-Interactive Authentication API". Configuration: `ui_auth.session_timeout`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from ranvier.config.sections import PasswordConfig
 from ranvier.ports import Clock
 from ranvier.proto.errors import forbidden
-from ranvier.users.interactive_auth import AuthSession, InteractiveAuth
+from ranvier.users.interactive_auth import AuthSession, Flow, InteractiveAuth
 from ranvier.users.requester import Requester
-from ranvier.users.stages import EMAIL_IDENTITY, PASSWORD
+from ranvier.users.stages import EMAIL_IDENTITY, PASSWORD, SSO
 
 _MAX_PROVED: Final = 10_000
 
@@ -29,6 +29,8 @@ class Reauthentication:
         sends_mail: bool = False,
     ) -> None:
         """`sends_mail`: whether who has no access token may follow a link in a mail instead."""
+        self.ways: Callable[[str], Awaitable[tuple[bool, bool]]] | None = None
+        """Whether a user has a password, and is known to a provider of single sign-on; `None` where there is none."""
         self._interactive_auth = interactive_auth
         self._is_possible = config.enabled_for_reauth and config.localdb_enabled
         self._clock = clock
@@ -46,12 +48,13 @@ class Reauthentication:
         """
         if requester.appservice_id is not None:
             return None
-        if not self._is_possible:
+        if not self._is_possible and self.ways is None:
             raise forbidden("This server has no way to confirm who you are")
         if lately_is_enough and self._has_proved(requester):
             return None
+        flows = await self._flows(requester.user_id)
         session = await self._interactive_auth.require(
-            auth, operation=operation, flows=[(PASSWORD,)], user_id=requester.user_id
+            auth, operation=operation, flows=flows, user_id=requester.user_id
         )
         self._note(requester)
         return session
@@ -69,6 +72,16 @@ class Reauthentication:
         """What was asked for has been done."""
         if session is not None:
             self._interactive_auth.end(session)
+
+    async def _flows(self, user_id: str) -> list[Flow]:
+        """Raises 403 `M_FORBIDDEN` for who can prove nothing."""
+        if self.ways is None:
+            return [(PASSWORD,)]
+        has_password, signs_on = await self.ways(user_id)
+        flows = [*([(SSO,)] if signs_on else []), *([(PASSWORD,)] if has_password and self._is_possible else [])]
+        if not flows:
+            raise forbidden("This server has no way to confirm who you are")
+        return list(flows)
 
     def _has_proved(self, requester: Requester) -> bool:
         return self._proved.get(requester.token_nid or 0, 0) > self._clock.now_ms()

@@ -17,6 +17,7 @@ PASSWORD: Final = "m.login.password"
 EMAIL_IDENTITY: Final = "m.login.email.identity"
 REGISTRATION_TOKEN: Final = "m.login.registration_token"
 TERMS: Final = "m.login.terms"
+SSO: Final = "m.login.sso"
 
 
 class DummyStage:
@@ -69,3 +70,10 @@ class TermsStage:
 
     async def attempt(self, auth: Mapping[str, Any], session: AuthSession) -> object:
         return self._version
+
+
+class SsoStage:
+    """Signing on once more; that is done in a browser, and never by what a client says."""
+
+    async def attempt(self, auth: Mapping[str, Any], session: AuthSession) -> object:
+        raise MatrixError(403, "M_FORBIDDEN", "This stage has to be completed in a browser")

@@ -27,7 +27,7 @@ REASONS = {
     "content_repo": "only where `url_preview_enabled` is set",
     "push": "not yet: push delivery",
     "search": "not yet: search",
-    "sso_login": "not yet: single sign-on",
+    "sso_login": "only where `oidc_providers` or `cas_config` is set",
 }
 """Why an endpoint is not served: by method and path, else by module. There is no other excuse."""
 

@@ -140,6 +140,7 @@ oidc_providers:
     idp_name: GitHub
     issuer: https://github.com/
     client_id: id
+    client_secret: secret
     scopes: [read:user]
     user_mapping_provider: {config: {subject_claim: id, localpart_template: "{{ user.login }}"}}
 password_config: {enabled: only_for_reauth, policy: {minimum_length: 15}}
@@ -172,8 +173,8 @@ def test_a_grown_configuration_is_understood() -> None:
 
 def test_what_is_known_but_has_no_effect_is_said_once_each() -> None:
     warnings = from_yaml_text(_GROWN).warnings
-    assert "homeserver.yaml:49: option oidc_providers is known, but not honoured yet" in warnings
-    assert len([warning for warning in warnings if "oidc_providers" in warning]) == 1
+    assert "homeserver.yaml:70: option stream_writers.events is known, but not honoured yet" in warnings
+    assert len([warning for warning in warnings if "stream_writers.events" in warning]) == 1
     assert not [warning for warning in warnings if "listeners[]" in warning or "rc_message" in warning]
 
 

@@ -12,7 +12,7 @@ from ranvier.http.request import Request
 from ranvier.http.response import EMPTY_OBJECT, Nothing, Response, json_response
 from ranvier.http.route import Auth, Route, paths, routes
 from ranvier.users.issue_login import IssuedTokens
-from ranvier.users.login import SERVICE, Login, LoginRequest
+from ranvier.users.login import SERVICE, TOKEN, Login, LoginRequest
 from ranvier.users.login_tokens import LoginTokens
 from ranvier.users.logout import Logout
 from ranvier.users.refresh import Refreshing
@@ -154,17 +154,17 @@ class LoginApi:
             login = await self._login.login_of_service(bearer_token(request), wanted)
         else:
             login = await self._login.login(wanted)
-        return json_response(
-            LoggedIn(
-                user_id=login.user_id,
-                device_id=login.device_id,
-                home_server=self._server_name,
-                well_known=self._well_known,
-                access_token=login.tokens.access_token,
-                refresh_token=login.tokens.refresh_token,
-                expires_in_ms=login.tokens.expires_in_ms,
-            )
+        answer = LoggedIn(
+            user_id=login.user_id,
+            device_id=login.device_id,
+            home_server=self._server_name,
+            well_known=self._well_known,
+            access_token=login.tokens.access_token,
+            refresh_token=login.tokens.refresh_token,
+            expires_in_ms=login.tokens.expires_in_ms,
         )
+        extras = self._login.extras(login.user_id) if wanted.type == TOKEN else None
+        return json_response({**extras, **msgspec.to_builtins(answer)} if extras else answer)
 
     async def get_token(self, request: Request) -> Response:
         """A token with which another device logs in, once the user has proved who they are."""
