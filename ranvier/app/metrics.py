@@ -23,6 +23,7 @@ from ranvier.http.request_counts import BOUNDS_S, RequestCounts
 from ranvier.http.response import Response
 from ranvier.http.route import Auth, Route, routes
 from ranvier.ports import Clock
+from ranvier.users.monthly_users import MonthlyUsers
 
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 LAG_EVERY_S: Final = 1.0
@@ -66,6 +67,7 @@ class Metrics:
         self.requests = RequestCounts()
         self._known_servers = known_servers
         self._servers = 0
+        self.monthly: MonthlyUsers | None = None
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
@@ -92,6 +94,8 @@ class Metrics:
         yield from self._of_database()
         yield from self._of_rooms()
         yield from self._of_federation()
+        if self.monthly is not None:
+            yield from self._of_users(self.monthly)
         yield _histogram(
             "ranvier_event_loop_lag_seconds", "How late the event loop is", LAG_BOUNDS_S, self.lag.buckets,
             self.lag.sum_s,
@@ -155,6 +159,19 @@ class Metrics:
             ("seconds", "Time from joins until the rooms were full", resyncs.seconds),
         ):
             yield _counter(f"ranvier_partial_state_resync_{name}", text, number)
+
+    def _of_users(self, monthly: MonthlyUsers) -> Iterator[Metric]:
+        yield _gauge("synapse_admin_mau_current", "Monthly active users", monthly.count)
+        yield _gauge("synapse_admin_mau_max", "How many there may be", monthly.config.most)
+        yield _gauge(
+            "synapse_admin_mau_registered_reserved_users", "Those who are never kept out", monthly.reserved_count
+        )
+        of_services = GaugeMetricFamily(
+            "synapse_admin_mau_current_mau_by_service", "Monthly active users by service", labels=("app_service",)
+        )
+        for service_id, count in monthly.by_service().items():
+            of_services.add_metric((service_id,), count)
+        yield of_services
 
     def _of_federation(self) -> Iterator[Metric]:
         sent = self._federation.sender.counters

@@ -26,8 +26,8 @@ from ranvier.config.build_sections import build_database, build_passwords, build
 from ranvier.config.build_sso import build_sso
 from ranvier.config.cache_sections import build_cache_sizes
 from ranvier.config.email_sections import build_email
+from ranvier.config.limit_sections import build_monthly_users, build_remote_room_limit
 from ranvier.config.media_sections import build_media
-from ranvier.config.limit_sections import build_remote_room_limit
 from ranvier.config.model import Config
 from ranvier.config.notice_sections import build_server_notices, build_template_folder
 from ranvier.config.operating_sections import (
@@ -158,6 +158,8 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         metrics_known_servers=values.boolean("metrics_flags.known_servers"),
         admin_contact=values.text_or_none("admin_contact"),
         hs_disabled=values.boolean("hs_disabled"),
+        monthly_users=build_monthly_users(values),
+        track_appservice_user_ips=values.boolean("track_appservice_user_ips"),
         limit_remote_rooms=build_remote_room_limit(values),
         hs_disabled_message=values.text_or_none("hs_disabled_message") or "Homeserver is currently blocked",
         default_identity_server=values.text_or_none("default_identity_server"),

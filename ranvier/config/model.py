@@ -14,7 +14,7 @@ from ranvier.config.application_services import ApplicationService
 from ranvier.config.cache_sections import CacheSizes
 from ranvier.config.email_sections import EmailConfig
 from ranvier.config.key_sections import KeyServersConfig
-from ranvier.config.limit_sections import RemoteRoomLimit
+from ranvier.config.limit_sections import MonthlyUsersConfig, RemoteRoomLimit
 from ranvier.config.media_sections import MediaConfig
 from ranvier.config.notice_sections import ServerNoticesConfig
 from ranvier.config.operating_sections import BackgroundUpdatesConfig, ManholeSettings, SentryConfig
@@ -173,6 +173,9 @@ class Config:
     admin_contact: str | None
     hs_disabled: bool
     hs_disabled_message: str
+    monthly_users: MonthlyUsersConfig | None
+    """`limit_usage_by_mau`, `mau_stats_only`; `None`: nobody counts."""
+    track_appservice_user_ips: bool
     limit_remote_rooms: RemoteRoomLimit | None
     """`None`: every room may be joined."""
     default_identity_server: str | None

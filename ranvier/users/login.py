@@ -16,6 +16,7 @@ from ranvier.users.application_services import LOGIN, ApplicationServices
 from ranvier.users.issue_login import DeviceWish, IssuedLogin, LoginIssuer
 from ranvier.users.locking import user_locked
 from ranvier.users.login_tokens import LoginTokens
+from ranvier.users.monthly_users import MonthlyUsers
 from ranvier.users.password_login import PasswordCheck
 from ranvier.users.sessions import Sessions
 
@@ -62,7 +63,9 @@ class Login:
         tokens: LoginTokens,
         attempts: RateLimiter,
         services: ApplicationServices,
+        monthly: MonthlyUsers | None = None,
     ) -> None:
+        self._monthly = monthly
         self.identity_providers: Sequence[dict[str, str]] = ()
         """Who else tells who somebody is, as clients are told."""
         self.extras: Callable[[str], Mapping[str, Any]] = lambda user_id: {}
@@ -131,6 +134,8 @@ class Login:
         """Log in somebody who has proved who they are. One transaction. Raises 401 `M_USER_LOCKED`."""
         if user.locked:
             raise user_locked()
+        if self._monthly is not None:
+            await self._monthly.check(user.user_id)
         async with self._db.write() as tx:
             login = await self._issuer.issue(tx, user.user_id, wish)
         if login.replaced:
@@ -143,6 +148,8 @@ class Login:
         async with self._db.write() as tx:
             user_id = await self._tokens.take(tx, wanted.token)
             self._attempts.spend(user_id.lower())
+            if self._monthly is not None:
+                await self._monthly.check(user_id)
             user = await users.by_id(tx, user_id)
             if user is None or user.deactivated:
                 raise MatrixError(403, "M_USER_DEACTIVATED", "This account has been deactivated")

@@ -16,6 +16,7 @@ from ranvier.users.create_account import Accounts, NewAccount, in_use
 from ranvier.users.email_stage import REGISTER
 from ranvier.users.interactive_auth import AuthSession, Flow, InteractiveAuth
 from ranvier.users.issue_login import DeviceWish, IssuedLogin, LoginIssuer
+from ranvier.users.monthly_users import MonthlyUsers
 from ranvier.users.password_policy import check_password
 from ranvier.users.passwords import Passwords
 from ranvier.users.pushers import Pushers
@@ -91,9 +92,11 @@ class Registration:
         sessions: Sessions,
         clock: Clock,
         mails_to: Pushers | None = None,
+        monthly: MonthlyUsers | None = None,
     ) -> None:
         """`mails_to`: with whom new users who have an address are subscribed to mail about what they miss."""
         self._mails_to = mails_to
+        self._monthly = monthly
         self._db = db
         self._clock = clock
         self._sessions = sessions
@@ -128,6 +131,8 @@ class Registration:
         self._check_enabled()
         wish = wanted.wish()
         self._issuer.check(wish or DeviceWish())
+        if self._monthly is not None and not self._monthly.config.reserved:
+            self._monthly.check_newcomer()
         if wanted.guest_access_token is not None:
             await self._check_guest(wanted.guest_access_token, wanted.username)
         elif wanted.username is not None:
@@ -139,6 +144,10 @@ class Registration:
         )
         if wanted.password is None:
             raise missing_param("password is missing")
+        if self._monthly is not None:
+            proof = session.completed.get(EMAIL_IDENTITY)
+            known = (proof.medium, proof.address) if isinstance(proof, Proof) else ()
+            self._monthly.check_newcomer(*known)
         user_id = self._user_id(wanted.username) if wanted.username is not None else self._random_user_id()
         account = NewAccount(
             user_id=user_id,
@@ -154,6 +163,8 @@ class Registration:
         """Make a guest account. Raises 403 `M_FORBIDDEN`."""
         if not self._config.allow_guest_access:
             raise forbidden("Guest access is disabled")
+        if self._monthly is not None:
+            self._monthly.check_newcomer()
         wish = DeviceWish(display_name=display_name)
         self._issuer.check(wish)
         user_id = self._random_user_id()
