@@ -41,6 +41,7 @@ from ranvier.config.secret_files import SecretFiles
 from ranvier.config.signing_keys import derived_secret
 from ranvier.config.threepid_sections import build_threepid_rules
 from ranvier.config.tracing_sections import build_tracing
+from ranvier.config.validity_sections import build_account_validity
 from ranvier.config.values import Values
 from ranvier.proto.room_versions import ROOM_VERSIONS
 
@@ -109,6 +110,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         registrations_require_3pid=values.texts("registrations_require_3pid"),
         request_token_inhibit_3pid_errors=values.boolean("request_token_inhibit_3pid_errors"),
         threepid_rules=build_threepid_rules(values),
+        account_validity=build_account_validity(values),
         registration_requires_token=values.boolean("registration_requires_token"),
         registration_shared_secret=shared_secret,
         allow_underscore_prefixed_registration=values.boolean("allow_underscore_prefixed_registration"),

@@ -34,6 +34,7 @@ from ranvier.config.sections import (
 from ranvier.config.sso_sections import SsoConfig
 from ranvier.config.threepid_sections import ThreepidRules
 from ranvier.config.tracing_sections import TracingConfig
+from ranvier.config.validity_sections import ValidityConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +111,8 @@ class Config:
     """Media, of which `email` alone can be proved."""
     request_token_inhibit_3pid_errors: bool
     threepid_rules: ThreepidRules
+    account_validity: ValidityConfig | None
+    """`None`: accounts do not end."""
     registration_requires_token: bool
     registration_shared_secret: str | None = field(repr=False)
     allow_underscore_prefixed_registration: bool

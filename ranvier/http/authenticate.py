@@ -89,6 +89,8 @@ async def admit(route: Route, request: Request, authorization: bytes, authentica
     )
     if requester.locked and not route.locked:
         raise MatrixError(401, "M_USER_LOCKED", "This account has been locked", extra={"soft_logout": True})
+    if requester.expired and not route.locked:
+        raise MatrixError(403, "ORG_MATRIX_EXPIRED_ACCOUNT", "This account has ended")
     if requester.is_guest and not route.guest:
         raise MatrixError(403, "M_GUEST_ACCESS_FORBIDDEN", "Guests may not do this")
     if route.auth is Auth.ADMIN and not requester.is_admin:

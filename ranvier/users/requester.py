@@ -24,6 +24,8 @@ class Requester:
     is_admin: bool = False
     shadow_banned: bool = False
     locked: bool = False
+    expired: bool = False
+    """Whether the account has ended (`account_validity`)."""
     suspended: bool = False
     appservice_id: str | None = None
     puppeted_by: str | None = None

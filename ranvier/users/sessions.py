@@ -5,7 +5,8 @@ remembered costs no statement. What is remembered is forgotten exactly when a to
 change goes through a domain class that says so here after its commit.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ranvier.db.engine import Database
@@ -50,6 +51,8 @@ class Sessions:
         self._last_seen = last_seen
         self._services = services
         self._blocking = blocking
+        self.is_expired: Callable[[str], bool] | None = None
+        """Whether a user's account has ended; `None` where accounts do not end."""
         self.size = size
         """How many are remembered."""
         self._sessions: dict[bytes, _Session] = {}
@@ -81,7 +84,10 @@ class Sessions:
             raise MatrixError(401, "M_UNKNOWN_TOKEN", "The access token has expired", extra={"soft_logout": True})
         if now_ms - session.seen_ts >= SEEN_EVERY_MS or session.seen_ip != client_ip:
             self._note(session, now_ms, client_ip, user_agent)
-        return session.requester
+        requester = session.requester
+        if self.is_expired is not None and self.is_expired(requester.user_id):
+            return replace(requester, expired=True)
+        return requester
 
     def forget_user(self, user_id: str) -> None:
         """A user's account, devices or tokens have changed."""

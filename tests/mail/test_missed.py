@@ -9,25 +9,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ranvier.ports import SystemClock
 from ranvier.sync.missed_mail import MissedMail
 from tests.api.asgi import Client, in_room
 from tests.api.homeserver import Homeserver
 from tests.mail.conftest import Mailing
 from tests.mail.mail_server import Mailbox
-from tests.mail.people import SECRET, add_email, open_link, press, wish
+from tests.mail.people import LateClock, add_email, open_link, press, register
 
 MINUTE = 60_000
 ALICE = "alice@example.org"
-
-
-class LateClock(SystemClock):
-    """The machine's clock, and as much later as a test says."""
-
-    later_ms = 0
-
-    def now_ms(self) -> int:
-        return super().now_ms() + self.later_ms
 
 
 class Play:
@@ -57,18 +47,6 @@ class Play:
         self.letters = list(self.mailbox.letters)
         self.mailbox.letters.clear()
         return subjects
-
-
-async def register(homeserver: Homeserver, mailbox: Mailbox, name: str, email: str) -> Client:
-    """An account with an address from its beginning."""
-    stranger, body = homeserver.stranger(), {"username": name, "password": "correct horse"}
-    session = (await stranger.post("/register", body)).json["session"]
-    sid = (await stranger.post("/register/email/requestToken", wish(email))).ok()["sid"]
-    await open_link(stranger, (await mailbox.next()).link)
-    creds = {"sid": sid, "client_secret": SECRET}
-    auth = {"type": "m.login.email.identity", "threepid_creds": creds, "session": session}
-    answer = (await stranger.post("/register", {**body, "auth": auth})).ok()
-    return Client(homeserver.app, token=answer["access_token"], user_id=answer["user_id"])
 
 
 @asynccontextmanager

@@ -1,6 +1,19 @@
 """Options: older names and switches that a file may still hold."""
 
-from ranvier.config.kinds import ANY, BASE64, BOOL, LIST, NETWORK, OBJECT, SECTION, URL, list_of
+from ranvier.config.kinds import (
+    ANY,
+    BASE64,
+    BOOL,
+    DURATION,
+    LIST,
+    NETWORK,
+    OBJECT,
+    PATH,
+    SECTION,
+    STRING,
+    URL,
+    list_of,
+)
 from ranvier.config.option import Option
 from ranvier.config.schema.modules import NO_MODULES
 
@@ -52,9 +65,42 @@ OPTIONS = (
     Option("third_party_event_rules", OBJECT, None, "Legacy third-party rules module", not_applicable=NO_MODULES),
     Option(
         "account_validity",
-        OBJECT,
+        SECTION,
         None,
-        "Legacy account validity (enabled, period, renew_at, renew_by_email_enabled, ...)",
+        "Accounts that end unless they are renewed",
+        honoured=True,
+    ),
+    Option("account_validity.enabled", BOOL, False, "Whether accounts end", honoured=True),
+    Option("account_validity.period", DURATION, None, "How long an account is good for", honoured=True),
+    Option(
+        "account_validity.renew_at",
+        DURATION,
+        None,
+        "How long before its end its user is written to; nobody is when not set",
+        honoured=True,
+    ),
+    Option("account_validity.renew_by_email_enabled", BOOL, True, "Whether users are written to", honoured=True),
+    Option(
+        "account_validity.renew_email_subject",
+        STRING,
+        "Renew your %(app)s account",
+        "The subject of that mail",
+        honoured=True,
+    ),
+    Option("account_validity.template_dir", PATH, None, "Folder of its templates", honoured=True),
+    Option(
+        "account_validity.account_renewed_html_path",
+        STRING,
+        "account_renewed.html",
+        "The page of who has renewed an account",
+        honoured=True,
+    ),
+    Option(
+        "account_validity.invalid_token_html_path",
+        STRING,
+        "invalid_token.html",
+        "The page of who has a link that is none",
+        honoured=True,
     ),
     Option("experimental", OBJECT, {}, "Other spelling of experimental_features", honoured=True),
     Option("experimental.faster_joins", BOOL, True, "As experimental_features.faster_joins", honoured=True),
