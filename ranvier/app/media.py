@@ -22,6 +22,7 @@ from ranvier.http.route import Route
 from ranvier.media.accesses import Accesses
 from ranvier.media.administration import MediaAdministration
 from ranvier.media.arrivals import Arrivals
+from ranvier.media.avatars import AvatarLimits
 from ranvier.media.file_store import INCOMING, FileStore
 from ranvier.media.library import Library
 from ranvier.media.pictures import can_draw
@@ -56,6 +57,7 @@ class MediaServices:
     administration: MediaAdministration
     retention: MediaRetention
     previews: Previews | None
+    avatars: AvatarLimits
     routes: list[Route]
     jobs: list[tuple[str, Callable[[], Awaitable[None]]]]
     """By name."""
@@ -151,6 +153,7 @@ def build_media(
         administration=administration,
         retention=retention,
         previews=previews,
+        avatars=AvatarLimits(config=config, library=library),
         routes=[
             *([] if previews is None else MediaPreviewApi(previews=previews).routes()),
             *MediaUploadApi(uploads=uploads, max_upload_bytes=config.max_upload_bytes).routes(),

@@ -61,6 +61,10 @@ class MediaConfig:
     remote_download_rate: RateLimit
     """In bytes, by address of the client."""
     prevent_downloads_from: frozenset[str]
+    max_avatar_bytes: int | None
+    """`max_avatar_size`."""
+    avatar_types: frozenset[str] | None
+    """`allowed_avatar_mimetypes`; `None`: all."""
     previews: PreviewConfig | None
     """`None`: no pages are previewed."""
 
@@ -101,9 +105,22 @@ def build_media(values: Values) -> MediaConfig | None:
             values.integer("remote_media_download_per_second"), values.integer("remote_media_download_burst_count")
         ),
         prevent_downloads_from=frozenset(values.texts("prevent_media_downloads_from")),
+        max_avatar_bytes=values.integer_or_none("max_avatar_size"),
+        avatar_types=_avatar_types(values),
         previews=build_previews(values),
     )
-    return config if values.boolean("enable_media_repo") else None
+    if values.boolean("enable_media_repo"):
+        return config
+    for option in ("max_avatar_size", "allowed_avatar_mimetypes"):
+        if values.is_set(option):
+            values.error(option, "needs enable_media_repo: what is not here cannot be looked at")
+    return None
+
+
+def _avatar_types(values: Values) -> frozenset[str] | None:
+    if not values.is_set("allowed_avatar_mimetypes"):
+        return None
+    return frozenset(name.lower() for name in values.texts("allowed_avatar_mimetypes"))
 
 
 def _size(entry: Values) -> ThumbnailSize:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ranvier.proto.ids import domain_of
+from ranvier.users.profiles import AnyAvatar, Avatars
 
 
 class MemberContent:
@@ -22,6 +23,7 @@ class MemberContent:
         self._server_name = server_name
         self._with_profile = frozenset({"join", "knock", *(["invite"] if in_invites else [])})
         self._may_differ = may_differ
+        self.avatars: Avatars = AnyAvatar()
 
     async def of(self, user_id: str, membership: str, *, reason: str | None = None) -> dict[str, Any]:
         """Content of the spec's shape; without a profile for remote users."""
@@ -36,10 +38,18 @@ class MemberContent:
         return content
 
     async def hold_to_profile(self, user_id: str, content: dict[str, Any]) -> None:
-        """Where rooms may know nobody by another name: what users say of themselves in a room is what they say to all."""
-        if self._may_differ or content.get("membership") not in ("join", "knock"):
+        """Where rooms may know nobody by another name: what users say of themselves in a room is what they say to all.
+
+        Elsewhere another avatar than theirs must be one that they could have. Raises 403 `M_FORBIDDEN`.
+        """
+        if content.get("membership") not in ("join", "knock"):
             return
         own = await self.of(user_id, "join")
+        if self._may_differ:
+            avatar = content.get("avatar_url")
+            if isinstance(avatar, str) and avatar and avatar != own.get("avatar_url"):
+                await self.avatars.check(avatar)
+            return
         for key in ("displayname", "avatar_url"):
             content.pop(key, None)
             if key in own:

@@ -45,6 +45,21 @@ class NobodyElse:
         raise not_found("Profile not found")
 
 
+class Avatars(Protocol):
+    """What may be an avatar."""
+
+    async def check(self, uri: str) -> None:
+        """Raises 403 `M_FORBIDDEN` for a medium that may not."""
+        ...
+
+
+class AnyAvatar:
+    """Everything may."""
+
+    async def check(self, uri: str) -> None:
+        return
+
+
 class Profiles:
     """Reads and changes profiles; those that were read lately are kept in memory."""
 
@@ -52,6 +67,7 @@ class Profiles:
         self._db = db
         self._server_name = config.server_name
         self.remote: RemoteProfiles = remote or NobodyElse()
+        self.avatars: Avatars = AnyAvatar()
         self._fixed = frozenset(
             name
             for name, is_free in (
@@ -94,6 +110,8 @@ class Profiles:
         """
         self._check_permission(requester, user_id, key)
         _check_value(key, value)
+        if key == "avatar_url" and value:
+            await self.avatars.check(value)
         return await self._change(user_id, key, {} if key in ANNOUNCED and value == "" else {key: value})
 
     async def delete(self, requester: Requester, user_id: str, key: str) -> bool:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
 from ranvier.app.homeserver import Homeserver as Server
 from ranvier.app.homeserver import World
 from ranvier.config.load import parse
@@ -16,7 +18,7 @@ from ranvier.http.listeners import app_for
 from ranvier.ports import FederationStream, FederationUnreachable
 from tests.api.asgi import Answer, Client
 from tests.api.homeserver import OPTIONS, Homeserver
-from tests.media.others import Wires
+from tests.media.others import Wires, two_parts
 from tests.media.store import PNG, call, download
 from tests.media.test_thumbnails import picture
 
@@ -51,7 +53,9 @@ class Web:
 
 
 @asynccontextmanager
-async def with_web(folder: Path, web: Web, **options: Any) -> AsyncIterator[tuple[Homeserver, Client]]:
+async def with_web(
+    folder: Path, web: Web, wires: Wires | None = None, **options: Any
+) -> AsyncIterator[tuple[Homeserver, Client]]:
     config = parse(
         {
             **OPTIONS,
@@ -62,7 +66,8 @@ async def with_web(folder: Path, web: Web, **options: Any) -> AsyncIterator[tupl
             **options,
         }
     )
-    server = await Server.start(config, world=World(await open_database(config.database, now_ms=0), Wires(), web))
+    database = await open_database(config.database, now_ms=0)
+    server = await Server.start(config, world=World(database, wires or Wires(), web))
     try:
         app = app_for(
             config.listeners[0],
@@ -176,3 +181,17 @@ async def test_old_previews_go(tmp_path: Path) -> None:
         assert not [path for path in (tmp_path / "media").rglob("*") if path.is_file()]
         await preview(server, alice, "https://there.test/p.png")
         assert len(web.visits) == 2
+
+
+@pytest.mark.parametrize(("where", "status"), [("file.png", 200), ("large", 502), ("gone", 502)])
+async def test_media_that_have_gone_elsewhere(tmp_path: Path, where: str, status: int) -> None:
+    web = Web(**{"file.png": ("image/png", PNG), "large": ("image/png", PNG * 100)})
+    wires = Wires()
+    wires.answers["far.test"] = lambda target: two_parts(b"", f"Location: https://there.test/{where}")
+    options = {"max_upload_size": 1000, "federation_domain_whitelist": None}
+    async with with_web(tmp_path, web, wires, **options) as (server, alice):
+        answer = await download(server, alice, "far.test/abc")
+        assert answer.status == status
+        assert web.visits == [f"https://there.test/{where}"]
+        if status == 200:
+            assert (answer.body, answer.headers["content-type"]) == (PNG, "image/png")

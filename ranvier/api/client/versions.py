@@ -11,7 +11,7 @@ from ranvier.http.route import Auth, Route, routes
 
 SPEC_VERSIONS: Final = ("r0.6.1", *(f"v1.{minor}" for minor in range(1, 18)))
 """Up to the last one of which nothing is missing that it brought for clients and rooms; what is missing of all of them
-(media, search, push delivery) stands in docs/conformance.md. v1.18 brought policy servers, which are not asked yet."""
+(search, push delivery) stands in docs/conformance.md. v1.18 brought policy servers, which are not asked yet."""
 
 
 class Versions(msgspec.Struct):

@@ -33,8 +33,8 @@ OPTIONS = (
         honoured=True,
     ),
     Option("allow_per_room_profiles", BOOL, True, "Member events may differ from the global profile", honoured=True),
-    Option("max_avatar_size", SIZE, None, "Largest avatar"),
-    Option("allowed_avatar_mimetypes", list_of(STRING), None, "Allowed avatar MIME types"),
+    Option("max_avatar_size", SIZE, None, "Largest avatar", honoured=True),
+    Option("allowed_avatar_mimetypes", list_of(STRING), None, "Allowed avatar MIME types", honoured=True),
     Option("allow_profile_lookup_over_federation", BOOL, True, "Answer federation profile queries", honoured=True),
     Option(
         "presence.include_offline_users_on_sync",
