@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ranvier.api.client.usage_guard import counted
+from ranvier.app.account_validity import build_validity
 from ranvier.app.accounts import UserServices, build_users
 from ranvier.app.admin import AdminServices, admin_routes, build_admin
 from ranvier.app.admin_rooms import admin_room_routes
@@ -202,6 +203,7 @@ class Homeserver:
             )
             users.administration.accounts.welcomes.append(auto_join.welcome)
         notices = await build_notices(config=config, users=users, rooms=rooms)
+        validity = await build_validity(config=config, db=db, clock=clock, random=random, users=users)
         missed_mail = build_missed_mail(config=config, clock=clock, users=users, rooms=rooms)
         admin = build_admin(config=config, clock=clock, random=random, users=users, rooms=rooms)
         sso = build_sso(
@@ -250,6 +252,7 @@ class Homeserver:
                     leave_rooms=departures.finish,
                 ),
                 *federation.routes,
+                *validity.routes,
                 *e2ee_routes(e2ee, rooms.device_lists),
                 *directory_routes(config=config, directory=directory, rooms=rooms),
                 *user_directory.routes,
@@ -295,6 +298,11 @@ class Homeserver:
             *(
                 [asyncio.create_task(_watched(server.metrics.lag.run), name="lag of the event loop")]
                 if server.metrics is not None
+                else []
+            ),
+            *(
+                [asyncio.create_task(_watched(validity.validity.run), name="ends of accounts")]
+                if validity.validity is not None
                 else []
             ),
             *(
