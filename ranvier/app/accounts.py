@@ -125,6 +125,7 @@ async def build_users(
         services=ServiceSessions(db=db, services=services, own_limits=own_limits) if services.services else None,
         blocking=blocking,
         size=config.cache_sizes.sessions,
+        notes_services=config.track_appservice_user_ips,
     )
     issuer = LoginIssuer(clock=clock, random=random, lifetimes=TokenLifetimes.of(config), blocking=blocking)
     accounts = Accounts(

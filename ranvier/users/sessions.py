@@ -45,7 +45,10 @@ class Sessions:
         services: ServiceSessions | None = None,
         blocking: Blocking | None = None,
         size: int = _MAX_SESSIONS,
+        notes_services: bool = False,
     ) -> None:
+        """`notes_services`: from where application services act with devices of their users is kept, as of others."""
+        self._notes_services = notes_services
         self._db = db
         self._clock = clock
         self._last_seen = last_seen
@@ -77,7 +80,12 @@ class Sessions:
         session = self._sessions.get(digest)
         if session is None:
             if self._services is not None and (service := self._services.service(digest)) is not None:
-                return await self._services.requester(service, masquerade)
+                acting = await self._services.requester(service, masquerade)
+                if self._notes_services and acting.device_id is not None:
+                    self._last_seen.note(
+                        acting.user_id, acting.device_id, ts=self._clock.now_ms(), ip=client_ip, user_agent=user_agent
+                    )
+                return acting
             session = await self._load(digest)
         now_ms = self._clock.now_ms()
         if session.expires_ts is not None and session.expires_ts <= now_ms:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
 import pytest
 
 from ranvier.http.route import Route
@@ -19,6 +20,16 @@ from tests.api.asgi import Answer, Client, part
 from tests.api.homeserver import Homeserver, running
 
 FACTS = Path(__file__).parents[1] / "facts" / "authorisation.tsv"
+
+BRIDGE = {
+    "id": "bridge",
+    "url": None,
+    "as_token": "the-token-of-the-bridge",
+    "hs_token": "the-other-token-of-the-bridge",
+    "sender_localpart": "_bridge_bot",
+    "namespaces": {"users": [{"exclusive": True, "regex": "@_bridge_.*"}]},
+}
+"""An application service, which is nobody to Alice."""
 
 SECRET = "swordfish"
 """In everything of Alice's that is nobody else's business."""
@@ -120,7 +131,10 @@ def outcome(answer: Answer) -> str:
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
     database = {"name": "sqlite3", "args": {"database": str(tmp_path / "homeserver.db")}}
     listener = {"type": "http", "port": 0, "resources": [{"names": ["client", "federation"]}]}
-    async with running(database, listeners=[listener], registration_shared_secret="x") as homeserver:
+    bridge = tmp_path / "bridge.yaml"
+    bridge.write_bytes(orjson.dumps(BRIDGE))
+    options = {"listeners": [listener], "registration_shared_secret": "x", "app_service_config_files": [str(bridge)]}
+    async with running(database, **options) as homeserver:
         admin = await Admin.of(homeserver)
         alice, mallory = [await homeserver.register(name) for name in ("alice", "mallory")]
         room_id = await alice.create_room(name=SECRET, topic=SECRET, room_alias_name="alias")
@@ -368,3 +382,75 @@ async def test_servers_are_no_users(town: Town) -> None:
                 wrong.append(f"{call.name}: {status} {body[:100]!r}")
     assert not wrong, "\n".join(wrong)
     assert await town.events() == before
+
+
+def bridge(town: Town, token: str = "the-token-of-the-bridge") -> Client:
+    return Client(town.homeserver.unchecked, token=token, user_id="@_bridge_bot:ranvier.test")
+
+
+async def test_a_service_is_no_admin_and_no_server(town: Town) -> None:
+    facts = admitted()
+    due = {"admin": "403 M_FORBIDDEN", "server": "401 M_UNAUTHORIZED"}
+    before = await town.events()
+    wrong = []
+    for call in town.calls:
+        who = who_may(call.route, facts)
+        if who in due and outcome(await ask(bridge(town), call)) != due[who]:
+            wrong.append(call.name)
+    assert not wrong, "\n".join(wrong)
+    assert await town.events() == before
+
+
+OF_SERVICES = {
+    **OF_EVERYBODY,
+    # Its own, as above; nothing has to be confirmed, for nobody is there who could.
+    "DELETE /_matrix/client/v3/devices/{device_id}": "200",
+    "PUT /_matrix/client/v3/directory/room/{room_alias}": "400 M_EXCLUSIVE",
+    "DELETE /_matrix/client/v3/directory/room/{room_alias}": "400 M_EXCLUSIVE",
+}
+
+
+async def test_what_is_no_services_business_is_neither_read_nor_changed(town: Town) -> None:
+    facts = admitted()
+    before = await town.events()
+    wrong = []
+    for call in town.calls:
+        about = call.names("room_id", "room_id_or_alias", "room_alias", "event_id", "user_id", "device_id", "filter_id")
+        if who_may(call.route, facts) in ("admin", "server") or not about:
+            continue
+        answer = await ask(bridge(town), call)
+        due = OF_SERVICES.get(call.name)
+        is_right = outcome(answer) == due if due else outcome(answer) in ("403 M_FORBIDDEN", "404 M_NOT_FOUND")
+        if not is_right or SECRET.encode() in answer.body:
+            wrong.append(f"{call.name}: {outcome(answer)} {answer.body[:100]!r}")
+    assert not wrong, "\n".join(wrong)
+    assert await town.events() == before
+    assert len((await town.alice.get("/devices")).ok()["devices"]) == 1
+
+
+async def test_a_service_is_nobody_outside_its_namespaces(town: Town) -> None:
+    facts = admitted()
+    before = await town.events()
+    wrong = []
+    for call in town.calls:
+        if who_may(call.route, facts) not in ("user", "anybody", "admin"):
+            continue
+        mark = "&" if "?" in call.path else "?"
+        path = f"{call.path}{mark}user_id={part(town.alice.user_id)}"
+        answer = await bridge(town).request(call.route.method, path, call.body)
+        if outcome(answer) != "403 M_FORBIDDEN" or SECRET.encode() in answer.body:
+            wrong.append(f"{call.name}: {outcome(answer)}")
+    assert not wrong, "\n".join(wrong)
+    assert await town.events() == before
+
+
+async def test_the_token_that_a_service_is_shown_opens_nothing(town: Town) -> None:
+    facts = admitted()
+    client = bridge(town, "the-other-token-of-the-bridge")
+    wrong = []
+    for call in town.calls:
+        if who_may(call.route, facts) in ("user", "anybody", "admin") and call.name not in TOKEN_IN_BODY:
+            answer = await ask(client, call)
+            if outcome(answer) != "401 M_UNKNOWN_TOKEN":
+                wrong.append(f"{call.name}: {outcome(answer)}")
+    assert not wrong, "\n".join(wrong)

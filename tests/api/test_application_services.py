@@ -244,3 +244,19 @@ async def test_a_second_start_finds_the_services_user(db_config: Mapping[str, An
     for _ in range(2):
         async with running(db_config, app_service_config_files=files) as town:
             (await service(town).get("/account/whoami")).ok()
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+async def test_from_where_services_act(db_config: Mapping[str, Any], files: list[str], tracked: bool) -> None:
+    options = {"app_service_config_files": files, "track_appservice_user_ips": tracked}
+    counting = {"limit_usage_by_mau": True, "max_mau_value": 10}
+    async with running(db_config, **options, **counting) as town:
+        made = await service(town).post("/register", {"type": LOGIN, "username": "_bridge_ann", "device_id": "BRIDGE"})
+        user_id = made.ok()["user_id"]
+        acting = f"user_id={part(user_id)}&device_id=BRIDGE"
+        (await service(town).get(f"/sync?{acting}")).ok()
+        device = (await service(town).get(f"/devices/BRIDGE?{acting}")).ok()
+        assert ("last_seen_ip" in device) == tracked
+        monthly = town.server.users.monthly
+        assert monthly is not None
+        assert monthly.by_service() == ({"native": 0, "bridge": 1} if tracked else {})

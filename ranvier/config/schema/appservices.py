@@ -18,8 +18,20 @@ OPTIONS = (
         "Extra stripped state: types, or [type, state_key]",
         honoured=True,
     ),
-    Option("track_puppeted_user_ips", BOOL, False, "Record IP against the puppeted user as well"),
+    Option(
+        "track_puppeted_user_ips",
+        BOOL,
+        False,
+        "Record IP against the puppeted user as well",
+        not_applicable="addresses are kept with devices, and administrators act as others with tokens that have none",
+    ),
     Option("app_service_config_files", list_of(PATH), [], "AS registration files", honoured=True),
-    Option("track_appservice_user_ips", BOOL, False, "Record AS users' IPs (and count them as MAU)"),
+    Option(
+        "track_appservice_user_ips",
+        BOOL,
+        False,
+        "Record AS users' IPs, of devices that they name (and count them as MAU)",
+        honoured=True,
+    ),
     Option("use_appservice_legacy_authorization", BOOL, False, "Also send hs_token as query parameter"),
 )
