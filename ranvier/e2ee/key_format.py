@@ -4,7 +4,7 @@ Spec: client-server API, "Key algorithms", "Device keys", "One-time and fallback
 right is for those who use the key; a server can only spare them what nobody could use.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from ranvier.proto.canonical_json import NotCanonical, encode, encode_checked
 from ranvier.proto.errors import MatrixError, bad_json, invalid_param
+from ranvier.store.one_time_keys import Key, encode_key
 from ranvier.users.text import is_storable
 
 MAX_NAME_LENGTH: Final = 255
@@ -46,11 +47,10 @@ class _PlainUpload(msgspec.Struct, forbid_unknown_fields=True):
 
 _ENCODED: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _PLAIN: Final = msgspec.json.Decoder(_PlainUpload)
-_encode_plain: Final = msgspec.json.Encoder(order="sorted").encode
 
 
-NamedKeys = dict[str, dict[str, bytes]]
-"""One-time or fallback keys: by algorithm and key id their canonical JSON, in the order of the upload."""
+NamedKeys = dict[str, dict[str, Key]]
+"""One-time or fallback keys, by algorithm and key id, in the order of the upload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,15 @@ def parse_plain(body: bytes) -> UploadedKeys | None:
         upload = _PLAIN.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
+    # Fields and members in order and nothing but strings in them: that is canonical.
+    if len(body) > MAX_KEY_BYTES:
+        for where, keys in (("one_time_keys", upload.one_time_keys), ("fallback_keys", upload.fallback_keys)):
+            for key in keys.values():
+                _small(encode_key(key), where)
     return UploadedKeys(
         None,
-        _plain_keys(upload.one_time_keys, "one_time_keys"),
-        _one_of_each(_plain_keys(upload.fallback_keys, "fallback_keys")),
+        _named(upload.one_time_keys, "one_time_keys"),
+        _one_of_each(_named(upload.fallback_keys, "fallback_keys")),
     )
 
 
@@ -137,22 +142,17 @@ def _named_keys(values: Mapping[str, Any], where: str) -> NamedKeys:
         encoded = _ENCODED.decode(encode_checked(values))
     except (msgspec.ValidationError, NotCanonical) as error:
         raise bad_json(f"{where}: {error}") from None
-    _check_names(values, where)
-    return _named(values, [bytes(encoded[name]) for name in values], where)
+    for key in encoded.values():
+        _small(encode_key(key), where)
+    return _named({name: encoded[name] for name in values}, where)
 
 
-def _plain_keys(values: Mapping[str, _PlainKeyObject], where: str) -> NamedKeys:
-    """Like `_named_keys`. Fields and members in order and nothing but strings in them: that is canonical."""
-    if not values:
+def _named(keys: Mapping[str, Key], where: str) -> NamedKeys:
+    if not keys:
         return {}
-    _check_names(values, where)
-    return _named(values, list(map(_encode_plain, values.values())), where)
-
-
-def _named(names: Collection[str], keys: Sequence[bytes], where: str) -> NamedKeys:
-    _small(max(keys, key=len), where)
+    _check_names(keys, where)
     named: NamedKeys = {}
-    for name, key in zip(names, keys, strict=True):
+    for name, key in keys.items():
         algorithm, _, key_id = name.partition(":")
         if not algorithm or not key_id:
             raise _bad_name(where)

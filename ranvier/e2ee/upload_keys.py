@@ -1,6 +1,6 @@
 """Devices publish their keys. Spec: client-server API, `POST /keys/upload`."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ranvier.db.engine import Tx
@@ -12,7 +12,7 @@ from ranvier.ports import Clock
 from ranvier.proto.errors import MatrixError, invalid_param
 from ranvier.store import device_keys as device_key_store
 from ranvier.store import one_time_keys as store
-from ranvier.store.one_time_keys import Batch, Counts, Named, Queue
+from ranvier.store.one_time_keys import Batch, Counts, Key, Queue
 from ranvier.users.requester import Requester
 
 GIVEN_KEPT_MS: Final = 24 * 3600 * 1000
@@ -61,9 +61,9 @@ class KeyUpload:
         if keys.device_keys is not None and await device_key_store.save(tx, user_id, device_id, keys.device_keys):
             await change.changed(user_id)
         fallback = [
-            (user_id, device_id, algorithm, *named)
+            (user_id, device_id, algorithm, key_id, store.encode_key(key))
             for algorithm, by_id in keys.fallback.items()
-            for named in by_id.items()
+            for key_id, key in by_id.items()
         ]
         if not keys.one_time:
             await store.save_fallback(tx, fallback)
@@ -104,14 +104,14 @@ class KeyUpload:
             old = [batch for batch in batches if batch.ts < now_ms - GIVEN_KEPT_MS and _is_over(batch, queues)]
             await store.delete_batches(tx, user_id, device_id, old)
         for algorithm, uploaded in keys.items():
-            new: Collection[Named] = uploaded.items()
+            new: Mapping[str, Key] = uploaded
             first_no = queues[algorithm].uploaded - len(uploaded) + 1
             if again := known.get(algorithm):
                 await _refuse_other(tx, user_id, device_id, algorithm, uploaded, again)
                 await store.shorten(tx, user_id, device_id, algorithm, len(again))
                 queues[algorithm].uploaded -= len(again)
-                new = [named for named in new if named[0] not in again]
-            await store.insert(tx, (user_id, device_id), algorithm, list(new), first_no=first_no, ts=now_ms)
+                new = {key_id: key for key_id, key in uploaded.items() if key_id not in again}
+            await store.insert(tx, (user_id, device_id), algorithm, new, first_no=first_no, ts=now_ms)
             remembered.add(algorithm, uploaded)
         return queues, remembered
 
@@ -131,13 +131,13 @@ def _look_through(
 
 
 async def _refuse_other(
-    tx: Tx, user_id: str, device_id: str, algorithm: str, uploaded: Mapping[str, bytes], again: Mapping[str, Batch]
+    tx: Tx, user_id: str, device_id: str, algorithm: str, uploaded: Mapping[str, Key], again: Mapping[str, Batch]
 ) -> None:
     """Raises 400 `M_INVALID_PARAM` if another key was uploaded under the name of one of those in `again`."""
     batches = {id(batch): batch for batch in again.values()}
     stored = await store.keys_of(tx, user_id, device_id, list(batches.values()))
     for key_id in again:
-        if stored[algorithm, key_id] != uploaded[key_id]:
+        if stored[algorithm, key_id] != store.encode_key(uploaded[key_id]):
             raise invalid_param(f"Another one-time key {algorithm}:{key_id} has been uploaded already")
 
 

@@ -5,7 +5,7 @@ upload; a queue says how many of them have been given out. Keys that have been g
 uploads them again, because the answer to the first upload was lost, does not bring them back.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -15,13 +15,14 @@ from ranvier.db.engine import Reader, Tx
 
 Device = tuple[str, str]
 """`(user_id, device_id)`."""
-Named = tuple[str, bytes]
-"""`(key id, key as JSON)`."""
+Key = msgspec.Raw | msgspec.Struct
+"""A key: canonical JSON, or what `encode_key` makes that of."""
 
 IN_A_ROW: Final = 20
 """A row of so many fills one page besides its own on SQLite; with more, giving out a key would read another."""
 _LONGEST_ROW: Final = 25
 """Rows were longer once."""
+encode_key: Final = msgspec.json.Encoder(order="sorted").encode
 _NAMES: Final = msgspec.json.Decoder(list[str])
 _KEYS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -137,12 +138,16 @@ async def keys_of(db: Reader, user_id: str, device_id: str, wanted: Collection[B
     return found
 
 
-async def insert(tx: Tx, device: Device, algorithm: str, keys: Sequence[Named], *, first_no: int, ts: int) -> None:
-    """Store keys in a place that was made for them. One statement."""
+async def insert(tx: Tx, device: Device, algorithm: str, keys: Mapping[str, Key], *, first_no: int, ts: int) -> None:
+    """Store keys, by their ids, in a place that was made for them. One statement."""
+    names, values = list(keys), list(keys.values())
     await tx.many(
         "INSERT INTO one_time_key_batches (user_id, device_id, algorithm, first_no, number, ts, names, keys)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        [(*device, algorithm, first_no + begin, len(chunk), ts, *_encoded(chunk)) for begin, chunk in _chunks(keys)],
+        [
+            (*device, algorithm, first_no + begin, *_row(names[begin : begin + IN_A_ROW], values, begin, ts))
+            for begin in range(0, len(names), IN_A_ROW)
+        ],
     )
 
 
@@ -231,15 +236,12 @@ def _texts(devices: Sequence[Device]) -> tuple[list[str], list[str]]:
     return list({user_id for user_id, _ in devices}), [f"{user_id} {device_id}" for user_id, device_id in devices]
 
 
-def _chunks(keys: Sequence[Named]) -> Iterator[tuple[int, Sequence[Named]]]:
-    for begin in range(0, len(keys), IN_A_ROW):
-        yield begin, keys[begin : begin + IN_A_ROW]
-
-
-def _encoded(keys: Sequence[Named]) -> tuple[str, bytes]:
-    if len(keys) == 1:
-        return keys[0]
-    return msgspec.json.encode([name for name, _ in keys]).decode(), b"[%b]" % b",".join(key for _, key in keys)
+def _row(names: Sequence[str], keys: Sequence[Key], begin: int, ts: int) -> tuple[int, int, str, bytes]:
+    """Keys of these names begin at `begin`."""
+    number = len(names)
+    if number == 1:
+        return 1, ts, names[0], encode_key(keys[begin])
+    return number, ts, msgspec.json.encode(names).decode(), encode_key(keys[begin : begin + number])
 
 
 def _name(names: str, index: int, number: int) -> str:

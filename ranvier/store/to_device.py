@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -14,8 +14,7 @@ Device = tuple[str, str]
 _PACKET: Final = msgspec.json.Decoder(list[tuple[int, msgspec.Raw]])
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """One message."""
 
     stream_pos: int

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from msgspec import Raw
 
 from ranvier.store.one_time_keys import insert, lengthen
 from tests.api.homeserver import Homeserver
@@ -27,7 +28,7 @@ async def bob_devices(homeserver: Homeserver) -> Sequence[Person]:
         for number in range(99):
             device = (bob.user_id, f"D{number}")
             await lengthen(tx, *device, "signed_curve25519", 20)
-            keys = [(f"k{number}", b'{"key":"x"}') for number in range(20)]
+            keys = {f"k{number}": Raw(b'{"key":"x"}') for number in range(20)}
             await insert(tx, device, "signed_curve25519", keys, first_no=1, ts=0)
     return [bob, *(Person(bob.client, f"D{n}") for n in range(99))]
 

@@ -1,5 +1,7 @@
 """One-time keys survive the change of their tables."""
 
+from msgspec import Raw
+
 from ranvier.db.engine import Database
 from ranvier.db.migrate import load_migrations, migrate
 from ranvier.store import one_time_keys as store
@@ -28,7 +30,7 @@ async def test_keys_of_older_schemas_are_given_out_in_their_order(db: Database) 
     assert (await store.counts(db, _USER, "PHONE")).one_time == {_ALGORITHM: 2, "curve25519": 1}
     async with db.write() as tx:
         await store.lengthen(tx, _USER, "PHONE", _ALGORITHM, 2)
-        more = [("c", b'{"key":"c"}'), ("d", b'{"key":"d"}')]
+        more = {"c": Raw(b'{"key":"c"}'), "d": Raw(b'{"key":"d"}')}
         await store.insert(tx, (_USER, "PHONE"), _ALGORITHM, more, first_no=3, ts=0)
         found = []
         for _ in range(5):

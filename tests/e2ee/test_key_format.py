@@ -6,8 +6,9 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ranvier.e2ee.key_format import UploadedKeys, parse_keys, parse_plain
+from ranvier.e2ee.key_format import NamedKeys, UploadedKeys, parse_keys, parse_plain
 from ranvier.proto.errors import MatrixError
+from ranvier.store.one_time_keys import encode_key
 
 _TEXT = st.text(max_size=8)
 _OBJECTS = st.fixed_dictionaries(
@@ -17,12 +18,17 @@ _OBJECTS = st.fixed_dictionaries(
 _NAMES = st.one_of(st.builds("{}:{}".format, st.sampled_from(["signed_curve25519", "other"]), _TEXT), _TEXT)
 
 
-def outcome(parsed: Any) -> UploadedKeys | str | None:
+def outcome(parsed: Any) -> Any:
+    """What would be stored, or the error."""
     try:
         found: UploadedKeys | None = parsed()
     except MatrixError as error:
         return error.errcode
-    return found
+    return found and (found.device_keys, *map(_encoded, (found.one_time, found.fallback)))
+
+
+def _encoded(keys: NamedKeys) -> list[tuple[str, str, bytes]]:
+    return [(algorithm, name, encode_key(key)) for algorithm, named in keys.items() for name, key in named.items()]
 
 
 @given(st.dictionaries(_NAMES, _OBJECTS, max_size=5), st.dictionaries(_NAMES, _OBJECTS, max_size=2))
