@@ -23,6 +23,7 @@ from ranvier.app.media import MediaServices, Webs, build_media, open_webs
 from ranvier.app.metrics import Metrics
 from ranvier.app.missed_mail import build_missed_mail
 from ranvier.app.notices import build_notices
+from ranvier.app.proofs import proof_routes
 from ranvier.app.reload import Put
 from ranvier.app.reload_parts import prepare_parts
 from ranvier.app.retention import RetentionServices, build_retention
@@ -257,6 +258,9 @@ class Homeserver:
                 *directory_routes(config=config, directory=directory, rooms=rooms),
                 *user_directory.routes,
                 *([] if sso is None else sso.routes),
+                *proof_routes(
+                    config=config, db=db, users=users, limiters=limiters, transport=NamedServices(config.outbound)
+                ),
                 *([] if media is None else media.routes),
                 *admin_room_routes(clock=clock, users=users, rooms=rooms, federation=federation, tasks=admin.tasks),
                 *admin_routes(

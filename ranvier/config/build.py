@@ -36,6 +36,7 @@ from ranvier.config.operating_sections import (
     build_manhole,
     build_sentry,
 )
+from ranvier.config.proof_sections import build_captcha, build_jwt
 from ranvier.config.registration_files import build_application_services
 from ranvier.config.secret_files import SecretFiles
 from ranvier.config.signing_keys import derived_secret
@@ -127,9 +128,11 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         password_config=build_passwords(values),
         ui_auth_session_timeout_ms=values.integer("ui_auth.session_timeout"),
         login_via_existing_session=build_login_tokens(values),
+        captcha=build_captcha(values, files),
+        jwt_login=build_jwt(values),
+        sso=build_sso(values, files, public_baseurl=_public_baseurl(values)),
         user_consent=build_consent(values),
         server_notices=build_server_notices(values),
-        sso=build_sso(values, files, public_baseurl=_public_baseurl(values)),
         custom_template_directory=build_template_folder(values),
         presence=build_presence(values),
         encryption_enabled_by_default_for_room_type=cast(
@@ -158,11 +161,11 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         sentry=build_sentry(values),
         tracing=build_tracing(values),
         metrics_known_servers=values.boolean("metrics_flags.known_servers"),
-        admin_contact=values.text_or_none("admin_contact"),
-        hs_disabled=values.boolean("hs_disabled"),
         monthly_users=build_monthly_users(values),
         track_appservice_user_ips=values.boolean("track_appservice_user_ips"),
         limit_remote_rooms=build_remote_room_limit(values),
+        admin_contact=values.text_or_none("admin_contact"),
+        hs_disabled=values.boolean("hs_disabled"),
         hs_disabled_message=values.text_or_none("hs_disabled_message") or "Homeserver is currently blocked",
         default_identity_server=values.text_or_none("default_identity_server"),
         enable_3pid_changes=values.boolean("enable_3pid_changes"),
@@ -193,12 +196,13 @@ def _check_registration(values: Values) -> None:
         values.error("registrations_require_3pid", "needs an email section: the address is validated by mail")
     if not values.boolean("enable_registration") or "email" in required:
         return
-    if values.boolean("enable_registration_without_verification") or values.boolean("registration_requires_token"):
+    guards = ("enable_registration_without_verification", "registration_requires_token", "enable_registration_captcha")
+    if any(values.boolean(guard) for guard in guards):
         return
-    # A captcha cannot be asked for yet: starting with one alone would open the door to robots.
     values.error(
         "enable_registration",
-        "needs registration_requires_token: true or registrations_require_3pid: [email], or, to let anybody in, "
+        "needs registration_requires_token: true, registrations_require_3pid: [email] or "
+        "enable_registration_captcha: true, or, to let anybody in, "
         "enable_registration_without_verification: true",
     )
 

@@ -19,6 +19,7 @@ from ranvier.config.media_sections import MediaConfig
 from ranvier.config.notice_sections import ServerNoticesConfig
 from ranvier.config.operating_sections import BackgroundUpdatesConfig, ManholeSettings, SentryConfig
 from ranvier.config.outbound_sections import FederationConfig, OutboundConfig
+from ranvier.config.proof_sections import CaptchaConfig, JwtConfig
 from ranvier.config.rates import FederationRates, InviteRates, JoinRates, LoginRates, PresenceRates, RateLimit
 from ranvier.config.retention_sections import RetentionConfig
 from ranvier.config.room_sections import AutoJoinConfig, DirectoryRule, PrejoinState, TurnConfig
@@ -131,11 +132,15 @@ class Config:
     ui_auth_session_timeout_ms: int
     """How long a proof of who one is holds for further operations; 0: for one alone."""
     login_via_existing_session: LoginTokenConfig
+    captcha: CaptchaConfig | None
+    """What who registers has to solve."""
+    jwt_login: JwtConfig | None
+    """`jwt_config`."""
+    sso: SsoConfig | None
+    """Single sign-on; `None`: nobody but this server tells who somebody is."""
     user_consent: ConsentConfig | None
     server_notices: ServerNoticesConfig | None
     custom_template_directory: str | None
-    sso: SsoConfig | None
-    """Single sign-on; `None`: nobody but this server tells who somebody is."""
     """`templates.custom_template_directory`."""
 
     # Presence
@@ -173,14 +178,14 @@ class Config:
     enable_metrics: bool
     metrics_known_servers: bool
     """`metrics_flags.known_servers`."""
-    admin_contact: str | None
-    hs_disabled: bool
-    hs_disabled_message: str
     monthly_users: MonthlyUsersConfig | None
     """`limit_usage_by_mau`, `mau_stats_only`; `None`: nobody counts."""
     track_appservice_user_ips: bool
     limit_remote_rooms: RemoteRoomLimit | None
     """`None`: every room may be joined."""
+    admin_contact: str | None
+    hs_disabled: bool
+    hs_disabled_message: str
     default_identity_server: str | None
     enable_3pid_changes: bool
     enable_3pid_lookup: bool

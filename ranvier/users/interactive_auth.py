@@ -57,8 +57,12 @@ class InteractiveAuth:
     def __init__(self, *, clock: Clock, random: Random, stages: Mapping[str, Stage]) -> None:
         self._clock = clock
         self._random = random
-        self._stages = stages
+        self._stages = dict(stages)
         self._sessions: dict[str, AuthSession] = {}
+
+    def offer(self, kind: str, stage: Stage) -> None:
+        """One more authentication type."""
+        self._stages[kind] = stage
 
     async def require(
         self,

@@ -1,6 +1,6 @@
 """Logging in. Spec: client-server API, "Login" (`/login`)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -68,6 +68,8 @@ class Login:
         self._monthly = monthly
         self.identity_providers: Sequence[dict[str, str]] = ()
         """Who else tells who somebody is, as clients are told."""
+        self.others: dict[str, Callable[[LoginRequest], Awaitable[IssuedLogin]]] = {}
+        """Further types, and what logs in by them."""
         self.extras: Callable[[str], Mapping[str, Any]] = lambda user_id: {}
         """What somebody else wants to be in the answer to who has just come from them."""
         self._db = db
@@ -90,6 +92,7 @@ class Login:
             flows.append({"type": TOKEN, "get_login_token": True})
         elif self.identity_providers:
             flows.append({"type": TOKEN})
+        flows += [{"type": kind} for kind in self.others]
         if self._services.services:
             flows.append({"type": SERVICE})
         return flows
@@ -103,6 +106,8 @@ class Login:
         if wanted.type == SSO or not any(flow["type"] == wanted.type for flow in self.flows()):
             raise MatrixError(400, "M_UNKNOWN", f"Unknown login type {wanted.type[:64]}")
         self._issuer.check(wanted.wish())
+        if wanted.type in self.others:
+            return await self.others[wanted.type](wanted)
         if wanted.type == TOKEN:
             return await self._login_with_token(wanted)
         if wanted.password is None:

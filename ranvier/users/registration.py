@@ -22,7 +22,7 @@ from ranvier.users.passwords import Passwords
 from ranvier.users.pushers import Pushers
 from ranvier.users.registration_tokens import RegistrationTokens
 from ranvier.users.sessions import Sessions
-from ranvier.users.stages import DUMMY, EMAIL_IDENTITY, REGISTRATION_TOKEN, TERMS
+from ranvier.users.stages import DUMMY, EMAIL_IDENTITY, RECAPTCHA, REGISTRATION_TOKEN, TERMS
 from ranvier.users.threepid_validation import Proof
 from ranvier.users.threepids import attach
 from ranvier.users.token_text import new_localpart, token_digest
@@ -222,7 +222,8 @@ class Registration:
 
     def _flows(self) -> list[Flow]:
         """The dummy stage after a token is what deployed clients go through (matrix-nio expects it)."""
-        stages = [REGISTRATION_TOKEN] if self._config.registration_requires_token else []
+        stages = [RECAPTCHA] if self._config.captcha is not None else []
+        stages += [REGISTRATION_TOKEN] if self._config.registration_requires_token else []
         agreeing = [] if self._terms is None else [TERMS]
         flows: list[Flow] = []
         if "email" not in self._config.registrations_require_3pid:
@@ -232,7 +233,11 @@ class Registration:
         return flows
 
     def _params(self) -> dict[str, dict[str, Any]]:
-        return {} if self._terms is None else {TERMS: self._terms}
+        captcha = self._config.captcha
+        return {
+            **({} if captcha is None else {RECAPTCHA: {"public_key": captcha.public_key}}),
+            **({} if self._terms is None else {TERMS: self._terms}),
+        }
 
     def _user_id(self, username: str) -> str:
         """Raises 400 `M_INVALID_USERNAME`."""

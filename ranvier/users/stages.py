@@ -18,6 +18,7 @@ EMAIL_IDENTITY: Final = "m.login.email.identity"
 REGISTRATION_TOKEN: Final = "m.login.registration_token"
 TERMS: Final = "m.login.terms"
 SSO: Final = "m.login.sso"
+RECAPTCHA: Final = "m.login.recaptcha"
 
 
 class DummyStage:

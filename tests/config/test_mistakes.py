@@ -165,6 +165,8 @@ class TestRegistration:
         guard = {"registrations_require_3pid": ["email"], "email": {"notif_from": "noreply@example.org"}}
         assert parse({"server_name": "test", "enable_registration": True} | guard).enable_registration
 
-    def test_a_guard_that_is_not_honoured_is_none(self) -> None:
-        with pytest.raises(ConfigError, match="enable_registration"):
-            parse({"server_name": "test", "enable_registration": True, "enable_registration_captcha": True})
+    def test_a_captcha_is_a_guard(self) -> None:
+        options = {"server_name": "test", "enable_registration": True, "enable_registration_captcha": True}
+        with pytest.raises(ConfigError, match="enable_registration_captcha: needs recaptcha_public_key"):
+            parse(options)
+        assert parse(options | {"recaptcha_public_key": "a", "recaptcha_private_key": "b"}).captcha is not None

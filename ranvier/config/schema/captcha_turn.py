@@ -4,11 +4,15 @@ from ranvier.config.kinds import BOOL, DURATION, LIST, OBJECT, SECTION, STRING, 
 from ranvier.config.option import Option
 
 OPTIONS = (
-    Option("recaptcha_public_key", STRING, None, "Site key"),
-    Option("recaptcha_private_key", STRING, None, "Secret key"),
-    Option("enable_registration_captcha", BOOL, False, "Require captcha at registration"),
+    Option("recaptcha_public_key", STRING, None, "Site key", honoured=True),
+    Option("recaptcha_private_key", STRING, None, "Secret key", honoured=True),
+    Option("enable_registration_captcha", BOOL, False, "Require captcha at registration", honoured=True),
     Option(
-        "recaptcha_siteverify_api", URL, "https://www.recaptcha.net/recaptcha/api/siteverify", "Verification endpoint"
+        "recaptcha_siteverify_api",
+        URL,
+        "https://www.recaptcha.net/recaptcha/api/siteverify",
+        "Verification endpoint",
+        honoured=True,
     ),
     Option("turn_uris", list_of(STRING), [], "TURN servers given to clients", honoured=True),
     Option("turn_shared_secret", STRING, None, "Secret for time-limited HMAC-SHA1 credentials", honoured=True),
@@ -16,8 +20,8 @@ OPTIONS = (
     Option("turn_password", STRING, None, "Static password", honoured=True),
     Option("turn_user_lifetime", DURATION, "1h", "Credential life", honoured=True),
     Option("turn_allow_guests", BOOL, True, "Guests may get credentials", honoured=True),
-    Option("recaptcha_public_key_path", STRING, None, "Key from a file"),
-    Option("recaptcha_private_key_path", STRING, None, "Key from a file"),
+    Option("recaptcha_public_key_path", STRING, None, "Key from a file", honoured=True),
+    Option("recaptcha_private_key_path", STRING, None, "Key from a file", honoured=True),
     Option("turn_shared_secret_path", STRING, None, "Secret from a file", honoured=True),
     Option("matrix_rtc", SECTION, {}, "MatrixRTC (MSC4143)"),
     Option("matrix_rtc.transports", LIST, [], "Transports offered to clients"),
