@@ -14,6 +14,7 @@ from ranvier.rooms.consent_notices import ConsentNotices
 from ranvier.rooms.consent_rules import ConsentRules
 from ranvier.rooms.notice_rooms import NoticeRooms
 from ranvier.rooms.server_notices import ServerNotices
+from ranvier.rooms.usage_notices import UsageNotices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +48,25 @@ async def build_notices(*, config: Config, users: UserServices, rooms: RoomServi
             content=policy.server_notice_content,
             to_guests=policy.send_server_notice_to_guests,
         )
-    return NoticeServices(
-        notices=notices,
-        consent_rules=rules,
-        on_sync=() if asking is None else (asking.note,),
-        jobs=() if asking is None else (("asking for consent", asking.run),),
-    )
+    alerting = _usage_notices(config, users, rooms, notices)
+    on_sync, jobs = [], []
+    if asking is not None:
+        on_sync.append(asking.note)
+        jobs.append(("asking for consent", asking.run))
+    if alerting is not None:
+        on_sync.append(alerting.note)
+        jobs.append(("telling of the limit on users", alerting.run))
+    return NoticeServices(notices=notices, consent_rules=rules, on_sync=tuple(on_sync), jobs=tuple(jobs))
+
+
+def _usage_notices(
+    config: Config, users: UserServices, rooms: RoomServices, notices: ServerNotices | None
+) -> UsageNotices | None:
+    """`None` where there is no limit, nobody to tell of it, or no wish to."""
+    monthly = users.monthly
+    if notices is None or monthly is None or not (monthly.config.limits and monthly.config.alerts):
+        return None
+    return UsageNotices(monthly=monthly, notices=notices, rooms=rooms.rooms, admin_contact=config.admin_contact)
 
 
 async def _server_notices(config: Config, users: UserServices, rooms: RoomServices) -> ServerNotices | None:

@@ -48,6 +48,8 @@ class MonthlyUsersConfig:
     """By the id of an application service."""
     reserved: tuple[tuple[str, str], ...]
     """Medium and address of those who are never kept out."""
+    alerts: bool
+    """`mau_limit_alerting`."""
     counts_services: bool
     """`track_appservice_user_ips`."""
 
@@ -75,5 +77,6 @@ def build_monthly_users(values: Values) -> MonthlyUsersConfig | None:
         trial_days=values.integer("mau_trial_days"),
         service_trial_days=values.mapping("mau_appservice_trial_days"),
         reserved=tuple((medium, address.lower()) for medium, address in reserved),
+        alerts=values.boolean("mau_limit_alerting"),
         counts_services=values.boolean("track_appservice_user_ips"),
     )

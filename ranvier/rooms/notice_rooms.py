@@ -55,14 +55,14 @@ class NoticeRooms:
         if lock is None:
             lock = self._at_work[user_id] = asyncio.Lock()
         async with lock:
-            room_id = await self._find(user_id)
+            room_id = await self.find(user_id)
             if room_id is None:
                 return await self._make(user_id)
         await self._writer.write(room_id, self._looks_today)
         return room_id
 
-    async def _find(self, user_id: str) -> str | None:
-        """At most three statements; mostly one."""
+    async def find(self, user_id: str) -> str | None:
+        """The user's room, if there is one. At most three statements; mostly one."""
         db, keys = self._rooms.db, self._rooms.keys
         user_nid, sender_nid = await keys.find_user(db, user_id), await keys.find_user(db, self._sender)
         if user_nid is None or sender_nid is None:

@@ -83,6 +83,10 @@ class ServerNotices:
         draft = Draft(sender=self.sender, type=type, content=content, state_key=state_key)
         return (await self._writer.write(room_id, [draft], txn=txn))[-1].event.event_id
 
+    async def room_of(self, user_id: str) -> str | None:
+        """The room of a user's notices, if there is one."""
+        return await self._notice_rooms.find(user_id)
+
     async def _bring(self, user_id: str, room_id: str) -> None:
         """Let the user be in the room; an invitation stands in any case."""
         try:

@@ -17,6 +17,7 @@ from ranvier.store.users import UserRow
 
 logger = logging.getLogger(__name__)
 
+LIMIT_TYPE: Final = "monthly_active_user"
 MONTH_MS: Final = 30 * DAY_MS
 TOUCH_MS: Final = 3_600_000
 """How exact it is when somebody was last active."""
@@ -49,6 +50,11 @@ class MonthlyUsers:
     def count(self) -> int:
         """How many there are."""
         return len(self._active)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no place for one more."""
+        return self.config.limits and self.count >= self.config.most
 
     @property
     def reserved_count(self) -> int:
@@ -87,14 +93,14 @@ class MonthlyUsers:
         if user is None or until_ms > now_ms:
             self._remember_uncounted(user_id, until_ms)
             return
-        if self._is_full and not await self._is_reserved(user_id):
+        if self.is_full and not await self._is_reserved(user_id):
             raise self._refusal()
         if not user.is_guest:
             self._enter(user_id, now_ms, user.appservice_id)
 
     def check_newcomer(self, medium: str | None = None, address: str | None = None) -> None:
         """Raises 403 `M_RESOURCE_LIMIT_EXCEEDED` if there is no place for one more, unless the address is reserved."""
-        if self._is_full and (medium, (address or "").lower()) not in self.config.reserved:
+        if self.is_full and (medium, (address or "").lower()) not in self.config.reserved:
             raise self._refusal()
 
     async def flush(self) -> None:
@@ -120,10 +126,6 @@ class MonthlyUsers:
         while True:
             await self._clock.sleep(FLUSH_EVERY_S)
             await self.flush()
-
-    @property
-    def _is_full(self) -> bool:
-        return self.config.limits and self.count >= self.config.most
 
     def _uncounted_until(self, user: UserRow) -> int:
         if user.user_type == "support" or (user.appservice_id is not None and not self.config.counts_services):
@@ -174,5 +176,5 @@ class MonthlyUsers:
             403,
             "M_RESOURCE_LIMIT_EXCEEDED",
             "This server has as many monthly active users as it may have",
-            extra={"limit_type": "monthly_active_user", **contact},
+            extra={"limit_type": LIMIT_TYPE, **contact},
         )

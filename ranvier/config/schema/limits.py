@@ -11,7 +11,13 @@ OPTIONS = (
     Option("max_mau_value", COUNT, 0, "Hard limit of monthly active users", honoured=True),
     Option("mau_trial_days", COUNT, 0, "Days of activity before a user counts", honoured=True),
     Option("mau_appservice_trial_days", map_of(COUNT), {}, "Same per application service", honoured=True),
-    Option("mau_limit_alerting", BOOL, True, "Raise client-side alerts on reaching the limit"),
+    Option(
+        "mau_limit_alerting",
+        BOOL,
+        True,
+        "Raise client-side alerts on reaching the limit; needs server_notices",
+        honoured=True,
+    ),
     Option("mau_stats_only", BOOL, False, "Record MAU metrics without limiting", honoured=True),
     Option("mau_limit_reserved_threepids", LIST, [], "3PIDs whose accounts are never blocked", honoured=True),
     Option(
