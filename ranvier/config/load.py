@@ -9,6 +9,7 @@ from ranvier.config.build import build_config
 from ranvier.config.cache_sections import factors_from_environment
 from ranvier.config.check import Findings, check
 from ranvier.config.model import Config
+from ranvier.config.older_sections import with_newer_sections
 from ranvier.config.schema import schema
 from ranvier.config.secret_files import SecretFiles
 from ranvier.config.tree import Malformed, Node, read_tree, tree_of
@@ -169,7 +170,7 @@ def _finish(
     key_path: str | None = None,
     database_path: str = ":memory:",
 ) -> Config:
-    place = schema()
+    tree, place = with_newer_sections(tree), schema()
     checked = check(tree, place, findings)
     values = Values(values=checked, node=tree, place=place, path="", findings=findings)
     # Files are written only for a configuration that holds so far.

@@ -258,3 +258,23 @@ def test_two_providers_of_one_name() -> None:
     entry = {"idp_id": "x", "idp_name": "X", "issuer": "https://x.example", "client_id": "c", "client_secret": "s"}
     with pytest.raises(ConfigError, match="two providers"):
         parse({**OPTIONS, "public_baseurl": BASE, "oidc_providers": [entry, entry]})
+
+
+async def test_the_older_section(provider: OpenidProvider, database: dict[str, Any]) -> None:
+    entry = provider_options(provider, enabled=True)
+    old = {name: value for name, value in entry.items() if not name.startswith("idp_")}
+    async with signing_on(database, provider_options(provider), oidc_config=old) as homeserver:
+        flows = (await homeserver.stranger().get("/login")).ok()["flows"]
+        (sso,) = (flow for flow in flows if flow["type"] == "m.login.sso")
+        assert [one["id"] for one in sso["identity_providers"]] == ["oidc-wonderland", "oidc"]
+        answer = await log_in(homeserver, await arrive(Browser(homeserver.app), provider, idp="/oidc"))
+        row = await homeserver.db.one("SELECT auth_provider, user_id FROM user_external_ids")
+        assert row is not None and tuple(row) == ("oidc", answer["user_id"])
+
+
+def test_the_older_section_may_be_off_or_wrong() -> None:
+    assert parse({**OPTIONS, "oidc_config": {"issuer": "https://x.example"}}).sso is None
+    with pytest.raises(ConfigError, match=r"oidc_providers\[0\].client_id: is required"):
+        parse({**OPTIONS, "oidc_config": {"enabled": True, "issuer": "https://x.example"}})
+    with pytest.raises(ConfigError, match="oidc_config"):
+        parse({**OPTIONS, "oidc_config": "yes"})

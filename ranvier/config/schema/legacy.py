@@ -45,7 +45,7 @@ OPTIONS = (
     Option("perspectives.servers", SECTION, {}, "Notaries by their names", honoured=True),
     Option("perspectives.servers.*.verify_keys", SECTION, {}, "Their public keys by key id", honoured=True),
     Option("perspectives.servers.*.verify_keys.*.key", BASE64, None, "One of the keys", required=True, honoured=True),
-    Option("oidc_config", OBJECT, None, "Legacy form of oidc_providers"),
+    Option("oidc_config", OBJECT, None, "Legacy form of oidc_providers", honoured=True),
     Option("use_presence", BOOL, None, "Legacy form of presence.enabled", honoured=True),
     Option(
         "federation_ip_range_blacklist",
