@@ -111,6 +111,8 @@ class SsoAccounts:
                 if consent is not None:
                     await users.set_consent(tx, user_id, consent, now_ms)
         except UniqueViolation as error:
+            if (owner := await self.find(provider, identity.external_id)) is not None:
+                return owner
             raise SignOnFailed("mapping_error", "Somebody has just taken this name: start again.") from error
         logger.info("%s has come by %s", user_id, provider)
         await self._accounts.welcome(account)

@@ -1,6 +1,7 @@
 """OpenID Connect: what is asked of a provider, and what of its answers is believed."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -218,12 +219,18 @@ async def test_the_older_name_of_the_subject(provider: OpenidProvider, database:
         assert (await log_in(homeserver, await arrive(Browser(homeserver.app), provider)))["user_id"] == one["user_id"]
 
 
-async def test_accounts_that_are_there(provider: OpenidProvider, database: dict[str, Any]) -> None:
+async def test_two_first_logins_at_once(provider: OpenidProvider, db_config: Mapping[str, Any]) -> None:
+    async with signing_on(db_config, provider_options(provider)) as homeserver:
+        pages = await asyncio.gather(*(arrive(Browser(homeserver.app), provider) for _ in range(4)))
+        assert {(await log_in(homeserver, page))["user_id"] for page in pages} == {"@alice:ranvier.test"}
+
+
+async def test_accounts_that_are_there(provider: OpenidProvider, db_config: Mapping[str, Any]) -> None:
     entries = [
         provider_options(provider, allow_existing_users=True, enable_registration=False),
         provider_options(provider, idp_id="two"),
     ]
-    async with signing_on(database, *entries) as homeserver:
+    async with signing_on(db_config, *entries) as homeserver:
         refused = await arrive(Browser(homeserver.app), provider, idp="/oidc-wonderland")
         assert refused.status == 403
         await homeserver.register("alice")
