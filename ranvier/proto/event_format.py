@@ -110,6 +110,8 @@ def check_format(pdu: Mapping[str, Any], version: RoomVersion) -> None:
 
 
 def _check_names(pdu: Mapping[str, Any], version: RoomVersion) -> None:
+    if version.event_ids != "opaque" and _are_short_names(pdu):
+        return
     _check_name(pdu["type"], "type")
     _check_name(pdu["sender"], "sender")
     if not is_sender(pdu["sender"]):
@@ -121,6 +123,24 @@ def _check_names(pdu: Mapping[str, Any], version: RoomVersion) -> None:
         _check_name(pdu.get("room_id"), "room_id", sigil="!", has_grammar=True)
     if version.event_ids == "opaque":
         _check_name(pdu.get("event_id"), "event_id", sigil="$", has_grammar=True)
+
+
+def _are_short_names(pdu: Mapping[str, Any]) -> bool:
+    """Whether all names are right beyond doubt, as nearly always: together they are no longer than one may be."""
+    sender: str = pdu["sender"]
+    room_id: Any = pdu.get("room_id")
+    try:
+        names: str = pdu["type"] + sender + pdu.get("state_key", "") + room_id
+    except TypeError:
+        return False
+    return (
+        len(names) <= limits.MAX_NAME_BYTES
+        and names.isascii()
+        and "\0" not in names
+        and sender[:1] == "@"
+        and -1 < sender.find(":") < len(sender) - 1
+        and room_id[:1] == "!"
+    )
 
 
 def _check_name(value: object, field: str, *, sigil: str = "", has_grammar: bool = False) -> None:

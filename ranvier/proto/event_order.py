@@ -10,12 +10,13 @@ def ancestors_first(events: Mapping[str, Event], cited: Callable[[Event], Sequen
 
     `cited` says which: `auth_events`, or `prev_events`.
     """
-    waiting = {event_id: sum(other in events for other in set(cited(event))) for event_id, event in events.items()}
+    waiting: dict[str, int] = {}
     citing: dict[str, list[str]] = {}
     for event_id, event in events.items():
-        for other in set(cited(event)):
-            if other in events:
-                citing.setdefault(other, []).append(event_id)
+        among = events.keys() & cited(event)
+        waiting[event_id] = len(among)
+        for other in among:
+            citing.setdefault(other, []).append(event_id)
     order: list[Event] = []
     ready = [event_id for event_id, count in reversed(waiting.items()) if count == 0]
     while ready:

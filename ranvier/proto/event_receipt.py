@@ -52,9 +52,11 @@ def receive_event(pdu: Mapping[str, Any], version: RoomVersion, *, is_plain: boo
 
 def _is_large(content: object) -> bool:
     """Whether it would take long to encode it, as of the power levels of hundreds of users."""
-    return isinstance(content, dict) and any(
-        len(value) >= _LARGE for value in content.values() if type(value) is dict or type(value) is list
-    )
+    if type(content) is dict:
+        for value in content.values():
+            if (type(value) is dict or type(value) is list) and len(value) >= _LARGE:
+                return True
+    return False
 
 
 def received(event: Event) -> ReceivedEvent:

@@ -22,6 +22,9 @@ _OLD_SIGNED_KEYS: Final = _OLD_KEYS - {"signatures"}
 
 _LEVELS: Final = ("ban", "events", "events_default", "kick", "redact", "state_default", "users", "users_default")
 
+_PLAIN_MEMBER: Final = frozenset({"membership", "displayname", "avatar_url"})
+"""Of a member's content with no other keys the membership is left, in every room version."""
+
 _PROTECTED_TYPES: Final = frozenset(
     {
         "m.room.member", "m.room.create", "m.room.join_rules", "m.room.power_levels", "m.room.aliases",
@@ -53,6 +56,8 @@ def redact_content(type: object, content: object, version: RoomVersion) -> dict[
         return {}
     if type == "m.room.create" and version.modern_redaction:
         return content
+    if type == "m.room.member" and content.keys() <= _PLAIN_MEMBER and "membership" in content:
+        return {"membership": content["membership"]}  # As nearly always.
     kept = {key: content[key] for key in _content_keys(type, version) if key in content}
     if type == "m.room.member" and version.modern_redaction:
         invite = content.get("third_party_invite")

@@ -4,6 +4,9 @@ Spec: appendices, "Unpadded Base64".
 """
 
 from binascii import Error, a2b_base64, b2a_base64
+from typing import Final
+
+_URLSAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
 def encode_base64(value: bytes) -> str:
@@ -13,7 +16,7 @@ def encode_base64(value: bytes) -> str:
 
 def encode_base64_urlsafe(value: bytes) -> str:
     """URL-safe alphabet, without padding."""
-    return encode_base64(value).replace("+", "-").replace("/", "_")
+    return b2a_base64(value, newline=False).translate(_URLSAFE, b"=").decode("ascii")
 
 
 def decode_base64(text: object) -> bytes | None:

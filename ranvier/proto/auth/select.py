@@ -24,6 +24,12 @@ def auth_types_for(
     start = (POWER_LEVELS, member) if version.domainless_room_ids else (CREATE, POWER_LEVELS, member)
     if type != "m.room.member" or state_key is None:
         return start
+    if (
+        sender == state_key
+        and content.get("membership") == "join"
+        and "join_authorised_via_users_server" not in content
+    ):
+        return (*start, JOIN_RULES)  # As nearly always.
     more = _member_types(version, sender, state_key, content)
     return start + tuple(key for key in more if key != member)
 
