@@ -24,6 +24,8 @@ MAY_CONNECT = {
     "net/large_body.py",
     # To web pages, through the gate too.
     "net/web.py",
+    # To services that the operator has named.
+    "net/named_services.py",
     # To an address from the operator's files.
     "log/remote.py",
     "db/postgres.py",
