@@ -134,6 +134,7 @@ async def build_users(
         server_name=config.server_name,
         issuer=issuer,
         is_exclusive=services.is_reserved_user,
+        user_types=config.user_types,
     )
     service_registration = ServiceRegistration(
         services=services, accounts=accounts, issuer=issuer, server_name=config.server_name

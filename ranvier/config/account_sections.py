@@ -2,7 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+USER_TYPES: Final = frozenset(("bot", "support"))
+"""Those that every server knows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserTypes:
+    """`user_types`."""
+
+    default: str | None = None
+    """Of whom nobody says what they are."""
+    extra: frozenset[str] = frozenset()
+    """Besides those that every server knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

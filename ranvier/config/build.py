@@ -2,7 +2,7 @@
 
 from typing import Literal, cast
 
-from ranvier.config.build_accounts import build_consent, build_login_tokens
+from ranvier.config.build_accounts import build_consent, build_login_tokens, build_user_types
 from ranvier.config.build_keys import build_key_servers, build_old_keys
 from ranvier.config.build_listeners import build_listeners
 from ranvier.config.build_outbound import build_federation, build_outbound
@@ -118,6 +118,7 @@ def build_config(values: Values, *, files: SecretFiles, key_path: str | None, da
         inhibit_user_in_use_error=values.boolean("inhibit_user_in_use_error"),
         bcrypt_rounds=values.integer("bcrypt_rounds"),
         allow_guest_access=values.boolean("allow_guest_access"),
+        user_types=build_user_types(values),
         enable_set_displayname=values.boolean("enable_set_displayname"),
         enable_set_avatar_url=values.boolean("enable_set_avatar_url"),
         delete_stale_devices_after_ms=values.integer_or_none("delete_stale_devices_after"),

@@ -4,12 +4,21 @@ import os
 import re
 from typing import Final
 
-from ranvier.config.account_sections import ConsentConfig, LoginTokenConfig
+from ranvier.config.account_sections import USER_TYPES, ConsentConfig, LoginTokenConfig, UserTypes
 from ranvier.config.values import Values
 
 # It becomes the name of a file, and the spec wants an opaque identifier.
 is_policy_version: Final = re.compile(r"[0-9a-zA-Z._~-]{1,200}").fullmatch
 _REFUSAL: Final = "user_consent.block_events_error"
+
+
+def build_user_types(values: Values) -> UserTypes:
+    """`user_types`."""
+    default, extra = values.text_or_none("user_types.default_user_type"), values.texts("user_types.extra_user_types")
+    known = USER_TYPES.union(extra)
+    if default is not None and default not in known:
+        values.error("user_types.default_user_type", f"expected one of {', '.join(sorted(known))}, got {default}")
+    return UserTypes(default=default, extra=frozenset(extra))
 
 
 def build_login_tokens(values: Values) -> LoginTokenConfig:

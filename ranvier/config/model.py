@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ranvier.config.account_sections import ConsentConfig, LoginTokenConfig
+from ranvier.config.account_sections import ConsentConfig, LoginTokenConfig, UserTypes
 from ranvier.config.application_services import ApplicationService
 from ranvier.config.cache_sections import CacheSizes
 from ranvier.config.email_sections import EmailConfig
@@ -120,6 +120,7 @@ class Config:
     inhibit_user_in_use_error: bool
     bcrypt_rounds: int
     allow_guest_access: bool
+    user_types: UserTypes
     enable_set_displayname: bool
     enable_set_avatar_url: bool
     delete_stale_devices_after_ms: int | None

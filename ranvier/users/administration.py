@@ -18,7 +18,7 @@ from ranvier.store.user_identities import ThreepidRow
 from ranvier.store.user_list import ListedUser, Order, UserFilter
 from ranvier.store.users import UserRow
 from ranvier.users.account import AccountChanges
-from ranvier.users.create_account import USER_TYPES, Accounts, NewAccount
+from ranvier.users.create_account import Accounts, NewAccount
 from ranvier.users.issue_login import LoginIssuer
 from ranvier.users.last_seen import LastSeen
 from ranvier.users.passwords import Passwords
@@ -123,7 +123,7 @@ class Administration:
         """Make an account, whether registration is open or not. Raises 400."""
         if self.accounts.user_id(localpart_of(user_id)) != user_id:
             raise MatrixError(400, "M_INVALID_USERNAME", "New user ids are in lower case")
-        check_user_type(user_type)
+        self.accounts.check_user_type(user_type)
         if password is not None:
             self.changes.check_password(password)
         await self.accounts.check_available(user_id)
@@ -143,7 +143,7 @@ class Administration:
 
     async def set_user_type(self, user_id: str, user_type: str | None) -> None:
         """Raises 400 `M_INVALID_PARAM` for a type that does not exist."""
-        check_user_type(user_type)
+        self.accounts.check_user_type(user_type)
         async with self._db.write() as tx:
             await users.set_user_type(tx, user_id, user_type)
 
@@ -217,12 +217,6 @@ class Administration:
                 return
             async with self._db.write() as tx:
                 await profiles.list_again(tx, user_ids)
-
-
-def check_user_type(user_type: str | None) -> None:
-    """Raises 400 `M_INVALID_PARAM` for a type that does not exist."""
-    if user_type is not None and user_type not in USER_TYPES:
-        raise invalid_param("Unknown user_type")
 
 
 def _check_identities(threepids: Sequence[tuple[str, str]], external_ids: Sequence[tuple[str, str]]) -> None:

@@ -10,7 +10,7 @@ import re
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from ranvier.config.account_sections import ConsentConfig
+from ranvier.config.account_sections import USER_TYPES, ConsentConfig
 from ranvier.config.model import Config
 from ranvier.db.engine import Database
 from ranvier.ports import Clock
@@ -97,7 +97,7 @@ class Consent:
         if user_id in self._agreed:
             return False
         row = await self.of(user_id)
-        if row is None or row.user_type is not None or row.appservice_id is not None:
+        if row is None or row.user_type in USER_TYPES or row.appservice_id is not None:
             return False
         if row.version != self._config.version:
             return True

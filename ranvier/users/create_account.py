@@ -2,17 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
 
+from ranvier.config.account_sections import USER_TYPES, UserTypes
 from ranvier.db.engine import Database, Tx, UniqueViolation
 from ranvier.ports import Clock
-from ranvier.proto.errors import MatrixError, forbidden
+from ranvier.proto.errors import MatrixError, forbidden, invalid_param
 from ranvier.proto.ids import is_new_user_id
 from ranvier.store import profiles, users
 from ranvier.store.users import UserRow
 from ranvier.users.issue_login import DeviceWish, IssuedLogin, LoginIssuer
-
-USER_TYPES: Final = frozenset(("bot", "support"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +37,9 @@ class Accounts:
         server_name: str,
         issuer: LoginIssuer,
         is_exclusive: Callable[[str], bool] = lambda user_id: False,
+        user_types: UserTypes | None = None,
     ) -> None:
+        self._user_types = user_types or UserTypes()
         self._db = db
         self._clock = clock
         self._server_name = server_name
@@ -65,6 +65,11 @@ class Accounts:
         if await users.by_id(self._db, user_id) is not None:
             raise in_use()
 
+    def check_user_type(self, user_type: str | None) -> None:
+        """Raises 400 `M_INVALID_PARAM` for a type that does not exist."""
+        if user_type is not None and user_type not in USER_TYPES and user_type not in self._user_types.extra:
+            raise invalid_param("Unknown user_type")
+
     def check_not_reserved(self, user_id: str) -> None:
         """Raises 400 `M_EXCLUSIVE` for an id that is an application service's alone."""
         if self._is_exclusive(user_id):
@@ -85,7 +90,7 @@ class Accounts:
         """Make an account without a login, unless there is one. Nobody is welcomed."""
         if await users.by_id(self._db, account.user_id) is None:
             async with self._db.write() as tx:
-                await self.insert(tx, account)
+                await self._insert(tx, account, account.user_type)
 
     async def welcome(self, account: NewAccount) -> None:
         """The account is there; its user is welcome. For who has made it with `insert`, after the commit."""
@@ -98,7 +103,16 @@ class Accounts:
             raise forbidden("This account cannot be upgraded")
 
     async def insert(self, tx: Tx, account: NewAccount) -> None:
-        """The rows of an account. Raises `UniqueViolation` if the id was ever given out."""
+        """The rows of an account. Raises `UniqueViolation` if the id was ever given out.
+
+        Who is given no type has that of `user_types.default_user_type`, but for guests and users of services.
+        """
+        user_type = account.user_type
+        if user_type is None and not account.is_guest and account.appservice_id is None:
+            user_type = self._user_types.default
+        await self._insert(tx, account, user_type)
+
+    async def _insert(self, tx: Tx, account: NewAccount, user_type: str | None) -> None:
         await users.insert(
             tx,
             UserRow(
@@ -107,7 +121,7 @@ class Accounts:
                 creation_ts=self._clock.now_ms(),
                 is_admin=account.is_admin,
                 is_guest=account.is_guest,
-                user_type=account.user_type,
+                user_type=user_type,
                 appservice_id=account.appservice_id,
             ),
         )

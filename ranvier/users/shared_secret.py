@@ -13,7 +13,7 @@ from ranvier.config.model import Config
 from ranvier.ports import Clock, Random
 from ranvier.proto.errors import MatrixError, bad_json, forbidden, invalid_param
 from ranvier.proto.ids import localpart_of
-from ranvier.users.create_account import USER_TYPES, Accounts, NewAccount
+from ranvier.users.create_account import Accounts, NewAccount
 from ranvier.users.issue_login import DeviceWish
 from ranvier.users.password_policy import check_password
 from ranvier.users.passwords import Passwords
@@ -68,8 +68,7 @@ class SharedSecretRegistration:
             raise MatrixError(400, "M_UNKNOWN", "unrecognised nonce")
         if "\0" in wanted.username or "\0" in wanted.password:
             raise invalid_param("Neither user name nor password may hold NUL")
-        if wanted.user_type is not None and wanted.user_type not in USER_TYPES:
-            raise invalid_param("Unknown user_type")
+        self._accounts.check_user_type(wanted.user_type)
         if not hmac.compare_digest(_mac(secret, wanted).encode(), wanted.mac.lower().encode("utf-8", "replace")):
             raise forbidden("HMAC incorrect")
         user_id = self._accounts.user_id(wanted.username)

@@ -11,7 +11,7 @@ from ranvier.http.response import Response, json_response
 from ranvier.http.route import Auth, Route, routes
 from ranvier.proto.errors import MatrixError, invalid_param
 from ranvier.store.users import UserRow
-from ranvier.users.administration import AccountDetails, Administration, check_user_type
+from ranvier.users.administration import AccountDetails, Administration
 from ranvier.users.requester import Requester
 
 USER: Final = "/_synapse/admin/v2/users/{user_id}"
@@ -123,7 +123,7 @@ class UserAccountApi:
         if wanted.deactivated and wanted.locked:
             raise invalid_param("An account that is deactivated cannot be locked")
         if wanted.user_type is not UNSET:
-            check_user_type(wanted.user_type)
+            self._administration.accounts.check_user_type(wanted.user_type)
         if wanted.deactivated is False and user.deactivated:
             await changes.reactivate(user_id, wanted.password)
         elif wanted.password is not None:
