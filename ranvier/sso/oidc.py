@@ -4,6 +4,7 @@ OpenID Connect Core 1.0, sections 3.1 and 5.3; RFC 6749, sections 2.3.1 and 4.1;
 """
 
 import hashlib
+import hmac
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any, Final
@@ -136,7 +137,7 @@ class OidcProvider:
         if not isinstance(token, str):
             raise SignOnFailed("invalid_token", "The provider has given no ID token.")
         claims = await self._read(token, metadata, required=("iss", "sub", "aud", "exp", "iat"))
-        if claims.get("nonce") != nonce:
+        if not hmac.compare_digest(str(claims.get("nonce")).encode("utf-8", "replace"), nonce.encode()):
             raise SignOnFailed("invalid_token", "The provider's token is for another attempt.")
         if claims.get("azp", self._config.client_id) != self._config.client_id:
             raise SignOnFailed("invalid_token", "The provider's token is for another client.")
