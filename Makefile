@@ -7,8 +7,8 @@ PY := $(VENV)/bin/python
 # Parts that are not installed unless asked for: make EXTRAS=postgres run
 EXTRAS ?=
 SERVER_NAME ?= localhost
-# How many processes run the tests: three keep two cores busy, since many tests wait for processes that they start.
-WORKERS ?= 3
+# How many processes run the tests: four keep two cores busy, since many tests wait for processes that they start.
+WORKERS ?= 4
 # What to give to pytest besides: make test ARGS="tests/proto -x"
 ARGS ?=
 
@@ -51,7 +51,7 @@ run: $(VENV)/.run-$(EXTRAS)
 	@$(PY) -m ranvier --generate-missing-and-run -c homeserver.yaml --server-name $(SERVER_NAME) --report-stats no
 
 test: $(VENV)/.develop
-	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 joins: $(VENV)/.develop
 	@$(PY) -m tests.faster_joins.measure $(ROOMS)
