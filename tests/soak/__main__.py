@@ -54,7 +54,7 @@ async def soak(folder: Path, *, minutes: float, seed: int, people: int, rooms: i
         report.problems += await verdict.disagreements(crowd, room_ids)
         lost, report.histories = await verdict.lost_events(crowd, report.ledger)
         report.problems += lost
-        report.problems += await verdict.full_queues(town)
+        report.problems += await verdict.full_queues(town, everybody)
         for server in town.ranviers:
             report.problems += [f"{server.folder.name} has failed: {line}" for line in server.failures()]
     report.judge()
