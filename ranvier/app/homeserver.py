@@ -5,9 +5,8 @@ import logging
 import socket
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from ranvier.api.client.usage_guard import counted
 from ranvier.app.account_validity import build_validity
@@ -18,11 +17,12 @@ from ranvier.app.departures import build_departures
 from ranvier.app.directory import build_directory, directory_routes
 from ranvier.app.e2ee import E2eeServices, build_e2ee, e2ee_routes
 from ranvier.app.federation import FederationNeeds, FederationServices, build_federation
-from ranvier.app.guests import build_guest_removal
+from ranvier.app.jobs import optional_jobs, own_jobs, start_jobs
 from ranvier.app.media import MediaServices, Webs, build_media, open_webs
 from ranvier.app.metrics import Metrics
 from ranvier.app.missed_mail import build_missed_mail
 from ranvier.app.notices import build_notices
+from ranvier.app.optional import Tracing, open_tracing
 from ranvier.app.proofs import proof_routes
 from ranvier.app.reload import Put
 from ranvier.app.reload_parts import prepare_parts
@@ -48,7 +48,6 @@ from ranvier.ports import (
     FederationTransport,
     NoWeb,
     Random,
-    StreamingTransport,
     SystemClock,
     SystemRandom,
     WebTransport,
@@ -60,22 +59,6 @@ from ranvier.store import users as user_store
 logger = logging.getLogger(__name__)
 
 
-class Tracing(Protocol):
-    """What follows requests, where that is wanted (`ranvier.app.tracing`)."""
-
-    def routes(self, routes: Iterable[Route]) -> list[Route]:
-        """The same routes, each call of which is a part of a trace."""
-        ...
-
-    def transport(self, transport: StreamingTransport) -> StreamingTransport:
-        """The same transport, each request of which is a part of a trace."""
-        ...
-
-    async def close(self) -> None:
-        """Send what is left."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class World:
     """What a play has instead of a machine and a network."""
@@ -84,10 +67,6 @@ class World:
     """Open; it is migrated at the start, and closed with the server."""
     transport: FederationTransport
     web: WebTransport = field(default_factory=NoWeb)
-
-
-class CannotStart(Exception):
-    """A part that the configuration asks for is not installed; the text is for the operator."""
 
 
 class Homeserver:
@@ -141,7 +120,7 @@ class Homeserver:
         random = random or SystemRandom()
         own_transport = None
         webs = open_webs(config) if world is None else Webs(world.web, world.web)
-        tracing = _open_tracing(config)
+        tracing = open_tracing(config)
         if world is None:
             own_transport = open_transport(config, clock=clock)
             world = World(
@@ -292,49 +271,24 @@ class Homeserver:
         server._transport = own_transport
         server._webs = webs
         server._appending = asyncio.create_task(rooms.appender.run(), name="appender")
-        server._tasks = [
-            asyncio.create_task(_watched(users.last_seen.run), name="last seen"),
-            *(
-                [asyncio.create_task(_watched(users.stale_devices.run), name="stale devices")]
-                if users.stale_devices is not None
-                else []
-            ),
-            *(
-                [asyncio.create_task(_watched(server.metrics.lag.run), name="lag of the event loop")]
-                if server.metrics is not None
-                else []
-            ),
-            *(
-                [asyncio.create_task(_watched(validity.validity.run), name="ends of accounts")]
-                if validity.validity is not None
-                else []
-            ),
-            *(
-                [asyncio.create_task(_watched(missed_mail.run), name="missed messages")]
-                if missed_mail is not None
-                else []
-            ),
-            *([asyncio.create_task(_watched(users.monthly.run), name="monthly users")] if users.monthly else []),
-            asyncio.create_task(_watched(departures.run), name="departures"),
-            asyncio.create_task(_watched(build_guest_removal(rooms).run), name="guests"),
-            asyncio.create_task(_watched(rooms.transactions.run), name="transactions"),
-            asyncio.create_task(_watched(rooms.ephemeral.typing.run), name="typing"),
-            asyncio.create_task(_watched(rooms.ephemeral.unread_notes.run), name="unread"),
-            asyncio.create_task(_watched(rooms.ephemeral.presence.run), name="presence"),
-            asyncio.create_task(_watched(e2ee.inboxes.run), name="inboxes"),
-            asyncio.create_task(_watched(federation.sender.run), name="sender"),
-            asyncio.create_task(_watched(federation.health.run), name="health of servers"),
-            asyncio.create_task(_watched(federation.tidying.run), name="ends of rooms"),
-            asyncio.create_task(_watched(federation.resyncs.run), name="resyncs"),
-            asyncio.create_task(_watched(federation.handshakes.joins_under_way.run), name="joins under way"),
-            asyncio.create_task(_watched(admin.tasks.run), name="tasks of administrators"),
-            asyncio.create_task(_watched(admin.updates.run), name="background updates"),
-            asyncio.create_task(_watched(user_directory.index.run), name="user directory"),
-            *(asyncio.create_task(_watched(job), name=name) for name, job in server.retention.jobs),
-            *(asyncio.create_task(_watched(job), name=name) for name, job in ([] if media is None else media.jobs)),
-            *(asyncio.create_task(_watched(job), name=name) for name, job in notices.jobs),
-            *(asyncio.create_task(_watched(job), name=name) for name, job in federation.edus.jobs.items()),
-        ]
+        server._tasks = start_jobs(
+            [
+                *own_jobs(
+                    users=users,
+                    rooms=rooms,
+                    e2ee=e2ee,
+                    federation=federation,
+                    admin=admin,
+                    user_directory=user_directory,
+                    departures=departures,
+                    metrics=server.metrics,
+                ),
+                *optional_jobs(validity=validity.validity, missed_mail=missed_mail, monthly=users.monthly),
+                *server.retention.jobs,
+                *([] if media is None else media.jobs),
+                *notices.jobs,
+            ]
+        )
         await federation.start()
         return server
 
@@ -447,27 +401,6 @@ def _say_services(config: Config) -> None:
     waiting = [service.id for service in config.application_services if service.url is not None]
     if waiting:
         logger.warning("Application services are not told of events yet (delivery comes later): %s", ", ".join(waiting))
-
-
-def _open_tracing(config: Config) -> Tracing | None:
-    if config.tracing is None:
-        return None
-    try:
-        # Only who traces needs what does so.
-        from ranvier.app.tracing.open import OpenTracing
-    except ModuleNotFoundError as error:
-        raise CannotStart(
-            "opentracing is enabled, but what traces is not installed: pip install 'ranvier[tracing]'"
-        ) from error
-    return OpenTracing(config.tracing, server_name=config.server_name)
-
-
-async def _watched(job: Callable[[], Awaitable[None]]) -> None:
-    """A job that is not meant to end: if it does, say so."""
-    try:
-        await job()
-    except Exception:
-        logger.exception("A background job of the server has failed")
 
 
 if __name__ == "__main__":

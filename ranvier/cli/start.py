@@ -87,7 +87,7 @@ def _serve(config: Config, log: ProcessLog, arguments: Arguments) -> int:
     # Late, so that --help and mistakes in the configuration do not wait for the whole server to be imported.
     import uvloop
 
-    from ranvier.app.homeserver import CannotStart
+    from ranvier.app.optional import CannotStart
     from ranvier.app.serve import serve
     from ranvier.db.engine import DatabaseError
     from ranvier.http.sockets import ListenError
