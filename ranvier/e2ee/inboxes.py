@@ -88,7 +88,7 @@ class Inboxes:
         await journal_store.insert(tx, position, sent, body)
 
     def committed(self, position: int, sent: Sent) -> None:
-        """These messages are durable. What is in `sent` changes when a device goes."""
+        """These messages are durable."""
         self._journal.add(position, sent, self._clock.monotonic())
         inbox_of = self._inboxes.get
         for device in sent.contents:
@@ -193,11 +193,11 @@ class Inboxes:
         return 0 if inbox is None else inbox.acknowledged
 
     def _packed(self, packet: Packet) -> None:
-        device, last = (packet.user_id, packet.device_id), packet.messages[-1].stream_pos
+        device, last = (packet.user_id, packet.device_id), packet.last_pos
         inbox = self._inboxes.get(device)
         if inbox is not None:
             inbox.stored = max(inbox.stored, last)
-            if inbox.acknowledged >= packet.messages[0].stream_pos:
+            if inbox.acknowledged >= packet.first_pos:
                 self._delivered[device] = inbox.acknowledged
         if device in self._removed:
             self._delivered[device] = last

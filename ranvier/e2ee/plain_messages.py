@@ -5,18 +5,19 @@ where it is plain enough, no object is made of a content and nothing is encoded 
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
-Contents = dict[str, dict[str, bytes]]
-"""By user and device (or `*`) the content in JSON."""
+from ranvier.store.to_device import Device
 
 
 class _Messages(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     messages: dict[str, dict[str, msgspec.Raw]]
 
 
-_DECODER = msgspec.json.Decoder(_Messages)
+_OBJECT: Final = ord("{")
+_DECODER: Final = msgspec.json.Decoder(_Messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class PlainMessages:
     """A request whose every content is an object."""
 
     body: bytes
-    contents: Contents
+    contents: dict[Device, bytes]
+    """By user and device (or `*`) the content in JSON."""
 
 
 def parse_plain(body: bytes) -> PlainMessages | None:
@@ -39,10 +41,10 @@ def parse_plain(body: bytes) -> PlainMessages | None:
         messages = _DECODER.decode(body).messages
     except (msgspec.MsgspecError, RecursionError):
         return None
-    contents = {}
+    contents: dict[Device, bytes] = {}
     for user_id, by_device in messages.items():
-        contents[user_id] = found = {device_id: bytes(raw) for device_id, raw in by_device.items()}
-        for content in found.values():
-            if not content.startswith(b"{"):
+        for device_id, raw in by_device.items():
+            contents[user_id, device_id] = content = bytes(raw)
+            if content[0] != _OBJECT:
                 return None
     return PlainMessages(body, contents)

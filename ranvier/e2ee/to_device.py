@@ -160,14 +160,14 @@ class ToDevice:
 
     def _plain_by_place(self, messages: PlainMessages) -> tuple[dict[Device, bytes], Messages]:
         """The same. Only what other servers get is looked into."""
-        local: dict[Device, bytes] = {}
-        remote = {}
-        for user_id, by_device in messages.contents.items():
-            if user_id.partition(":")[2] == self._server_name:
-                for device_id, content in by_device.items():
-                    local[user_id, device_id] = content
-            else:
-                remote[user_id] = {device_id: _decode(content) for device_id, content in by_device.items()}
+        own, contents = self._server_name, messages.contents
+        elsewhere = [device for device in contents if device[0].partition(":")[2] != own]
+        if not elsewhere:
+            return contents, {}
+        remote: dict[str, dict[str, Mapping[str, Any]]] = {}
+        for user_id, device_id in elsewhere:
+            remote.setdefault(user_id, {})[device_id] = _decode(contents[user_id, device_id])
+        local = {device: content for device, content in contents.items() if device[0] not in remote}
         return local, remote
 
 

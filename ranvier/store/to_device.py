@@ -1,7 +1,6 @@
 """Messages that wait for devices (spec: client-server API, "Send-to-Device messaging")."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import msgspec
@@ -11,7 +10,13 @@ from ranvier.db.engine import Reader, Row, Tx
 Device = tuple[str, str]
 """`(user_id, device_id)`."""
 
+_HEAD: Final = b'{"content":'
 _PACKET: Final = msgspec.json.Decoder(list[tuple[int, msgspec.Raw]])
+
+
+def event_of(content: bytes, tail: bytes) -> bytes:
+    """The event as the client gets it; `tail` is what follows the content."""
+    return b"".join((_HEAD, content, tail))
 
 
 class Waiting(NamedTuple):
@@ -22,13 +27,27 @@ class Waiting(NamedTuple):
     """The event as the client gets it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     """Messages for one device, in order; there is at least one."""
 
     user_id: str
     device_id: str
-    messages: Sequence[Waiting]
+    first_pos: int
+    last_pos: int
+    number: int
+    """How many there are."""
+    messages: bytes
+    """The event, if there is only one; of several a JSON array, each with its position."""
+
+
+def packet_of(device: Device, messages: Sequence[tuple[int, bytes, bytes]]) -> Packet:
+    """`(position, content, tail)` of each, in order."""
+    first, last, number = messages[0][0], messages[-1][0], len(messages)
+    if number == 1:
+        _, content, tail = messages[0]
+        return Packet(*device, first, last, 1, event_of(content, tail))
+    events = b"],[".join([b'%d,{"content":%b%b' % message for message in messages])
+    return Packet(*device, first, last, number, b"[[%b]]" % events)
 
 
 async def begin(tx: Tx, user_id: str, device_id: str, request: bytes, ts: int) -> bool:
@@ -60,10 +79,7 @@ async def insert(tx: Tx, packets: Sequence[Packet]) -> None:
     """Keep messages until they are delivered. One statement."""
     await tx.many(
         "INSERT INTO to_device_messages (user_id, device_id, stream_pos, number, message) VALUES ($1, $2, $3, $4, $5)",
-        [
-            (packet.user_id, packet.device_id, packet.messages[-1].stream_pos, len(packet.messages), _encode(packet))
-            for packet in packets
-        ],
+        [(packet.user_id, packet.device_id, packet.last_pos, packet.number, packet.messages) for packet in packets],
     )
 
 
@@ -145,12 +161,6 @@ async def delete_of_devices(tx: Tx, user_id: str, device_ids: Sequence[str]) -> 
     """Forget what waits for some devices, and what they sent. Two statements."""
     for table in ("to_device_messages", "to_device_txns"):
         await tx.run(f"DELETE FROM {table} WHERE user_id = $1 AND device_id = ANY($2)", user_id, list(device_ids))
-
-
-def _encode(packet: Packet) -> bytes:
-    if len(packet.messages) == 1:
-        return packet.messages[0].message
-    return b"[%b]" % b",".join(b"[%d,%b]" % (message.stream_pos, message.message) for message in packet.messages)
 
 
 def _decode(stream_pos: int, message: bytes) -> list[Waiting]:

@@ -7,13 +7,13 @@ It is written in one of two ways: as the client sent it, an object, where every 
 or as a list of devices and one of events.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
 
 from ranvier.db.engine import Reader, Tx
-from ranvier.store.to_device import Device
+from ranvier.store.to_device import Device, event_of
 
 
 class Sent(NamedTuple):
@@ -23,16 +23,6 @@ class Sent(NamedTuple):
     """By device the content in JSON."""
     tail: bytes
     """What follows the content in an event: `tail_of`."""
-
-    def event(self, device: Device) -> bytes | None:
-        """The event as the client gets it; `None` if there is none for the device."""
-        content = self.contents.get(device)
-        return None if content is None else b"".join((_HEAD, content, self.tail))
-
-    def events(self) -> Iterator[tuple[Device, bytes]]:
-        """All of them."""
-        tail = self.tail
-        return ((device, b"".join((_HEAD, content, tail))) for device, content in self.contents.items())
 
 
 def tail_of(sender: str, type: str) -> bytes:
@@ -56,7 +46,6 @@ class _Event(msgspec.Struct):
     type: str
 
 
-_HEAD: Final = b'{"content":'
 _AS_IT_CAME: Final = msgspec.json.Decoder(_AsItCame)
 _LISTS: Final = msgspec.json.Decoder(tuple[list[tuple[str, str, int]], list[_Event]])
 
@@ -105,11 +94,11 @@ def _as_it_came(sent: Sent, body: bytes) -> bytes:
 
 def _as_lists(sent: Sent) -> bytes:
     """A content that goes to many devices is written once: the very same, for to compare all would cost more."""
-    different = {id(content): device for device, content in sent.contents.items()}
+    different = {id(content): content for content in sent.contents.values()}
     indexes = {identity: index for index, identity in enumerate(different)}
     recipients = [(*device, indexes[id(content)]) for device, content in sent.contents.items()]
-    events = dict(sent.events())
-    return b"[%b,[%b]]" % (msgspec.json.encode(recipients), b",".join(events[device] for device in different.values()))
+    events = b",".join([event_of(content, sent.tail) for content in different.values()])
+    return b"[%b,[%b]]" % (msgspec.json.encode(recipients), events)
 
 
 def _decode(row: bytes) -> Sent:
